@@ -1,0 +1,453 @@
+//! What the server says.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Epoch, Id, MemberId, RoomId, Seq};
+use crate::log::{Kind, Record};
+use crate::name::Name;
+use crate::role::Role;
+use crate::text::Text;
+
+/// One line from the server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "lowercase")]
+pub enum Frame {
+    /// The answer to `hello`.
+    Welcome(Welcome),
+    /// The answer to `join`; the room's messages follow.
+    Joined(Joined),
+    /// Somebody said something; to its sender it is the acknowledgement.
+    Msg(Message),
+    /// Somebody came, went or changed their name.
+    Presence {
+        /// The room.
+        room: RoomId,
+        /// What happened.
+        #[serde(flatten)]
+        change: Change,
+    },
+    /// How many are in a room that does not say who.
+    Here {
+        /// The room.
+        room: RoomId,
+        /// How many.
+        n: u64,
+    },
+    /// The answer to `leave`, and the last frame of that room.
+    Left {
+        /// The request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        re: Option<Id>,
+        /// The room.
+        room: RoomId,
+    },
+    /// The answer to `history`.
+    Page(Page),
+    /// What a slow reader missed, and how the room is now.
+    Gap {
+        /// The room.
+        room: RoomId,
+        /// The first message missed.
+        from: Seq,
+        /// The last message missed, the newest of all; `from - 1` where only presence was.
+        to: Seq,
+        /// How many are in the room.
+        here: u64,
+        /// Who is; absent where the room only counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        members: Option<Vec<Person>>,
+    },
+    /// A word from the operator.
+    Notice {
+        /// `info`, `warn` or a level to come.
+        level: String,
+        /// What to show.
+        text: Text,
+    },
+    /// The answer to `name`, and to a `say` that the log had already.
+    Ok {
+        /// The request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        re: Option<Id>,
+        /// Where the log has that say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
+    },
+    /// The answer to any request that failed.
+    Error {
+        /// The request, where it could be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        re: Option<Id>,
+        /// What failed.
+        code: ErrorCode,
+        /// What to do.
+        retry: Retry,
+        /// How long to wait with `later`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<u64>,
+        /// Guesses left to this source.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<u64>,
+        /// What to show.
+        text: String,
+    },
+    /// The last line of a connection.
+    Bye {
+        /// Why it ends.
+        code: ByeCode,
+        /// What to do.
+        retry: Retry,
+        /// How long to wait before coming back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<u64>,
+        /// What to show.
+        text: String,
+    },
+    /// Are you there?
+    Ping {
+        /// Comes back in `pong`.
+        #[serde(default)]
+        n: u64,
+    },
+    /// Here I am.
+    Pong {
+        /// From the `ping`.
+        #[serde(default)]
+        n: u64,
+    },
+    /// A frame of a later version, to be ignored. Never sent.
+    #[serde(other, skip_serializing)]
+    Unknown,
+}
+
+impl Frame {
+    /// Appends it as one line.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        super::write_line(self, out);
+    }
+
+    /// Reads one line, its end stripped. `None`: it begins with no `{`, and a client discards it.
+    pub fn decode(line: &[u8]) -> Option<Result<Self, serde_json::Error>> {
+        line.starts_with(b"{").then(|| serde_json::from_slice(line))
+    }
+}
+
+/// Who you are and what is allowed here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<Id>,
+    /// The version that both sides speak from here on.
+    pub v: u64,
+    /// The server's name and version.
+    pub server: String,
+    /// You.
+    pub m: MemberId,
+    /// Your name, with a suffix where the one that you asked for was taken.
+    pub name: Name,
+    /// Whether your session was still there.
+    pub resumed: bool,
+    /// The server's time, milliseconds since 1970.
+    pub now: u64,
+    /// Silence after which either side pings, in seconds.
+    pub ping_s: u64,
+    /// How long your session outlives a connection, in seconds; 0 without a key.
+    pub grace_s: u64,
+    /// What is allowed.
+    pub limits: Limits,
+}
+
+/// The limits that a client keeps by itself, so that it never runs into an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of a line.
+    pub line: u64,
+    /// Bytes of a text.
+    pub text: u64,
+    /// Lines of a text.
+    pub lines: u64,
+    /// Characters of a name.
+    pub name: u64,
+    /// Messages that a join replays at most.
+    pub replay: u64,
+    /// Says at once; 0: no rate.
+    pub burst: u64,
+    /// Says a second; 0: no rate.
+    pub per_s: u64,
+}
+
+/// A room that you are in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Joined {
+    /// The request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<Id>,
+    /// Which room, and what you may do there.
+    pub room: Room,
+    /// How many are in it, you too.
+    pub here: u64,
+    /// Who is; absent where the room only counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Person>>,
+    /// Which history its seqs count in.
+    pub epoch: Epoch,
+    /// The oldest message that `history` has; `head + 1` where there is none.
+    pub first: Seq,
+    /// The first message that follows, without a hole from there.
+    pub from: Seq,
+    /// The newest message: up to it is backlog, behind it is live.
+    pub head: Seq,
+}
+
+/// A room, to one of its members.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Room {
+    /// Its id.
+    pub id: RoomId,
+    /// What people call it.
+    pub title: String,
+    /// What you may do there.
+    pub role: Role,
+}
+
+/// Somebody in a room.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Person {
+    /// Who.
+    pub m: MemberId,
+    /// What they are called.
+    pub name: Name,
+}
+
+/// What changed in who is in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "ev", rename_all = "lowercase")]
+pub enum Change {
+    /// Somebody came.
+    In {
+        /// Who.
+        m: MemberId,
+        /// What they are called.
+        name: Name,
+    },
+    /// Somebody went.
+    Out {
+        /// Who.
+        m: MemberId,
+        /// What they were called.
+        name: Name,
+        /// Why: `left`, `bye`, `lost` or a reason to come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// Somebody has another name.
+    Name {
+        /// Who.
+        m: MemberId,
+        /// What they are called now.
+        name: Name,
+        /// What they were called.
+        was: Name,
+    },
+    /// An event of a later version: it never changes the roster. Never sent.
+    #[serde(other, skip_serializing)]
+    Unknown,
+}
+
+/// A message, as everyone in the room gets it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Message {
+    /// The room.
+    pub room: RoomId,
+    /// The message.
+    #[serde(flatten)]
+    pub body: PageMessage,
+}
+
+/// A message, where the room is known already.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PageMessage {
+    /// Its number.
+    pub seq: Seq,
+    /// When the log took it, milliseconds since 1970.
+    pub ts: u64,
+    /// Who said it.
+    pub m: MemberId,
+    /// What they were called when they said it.
+    pub name: Name,
+    /// How it is meant.
+    #[serde(default, skip_serializing_if = "is_ordinary")]
+    pub kind: Kind,
+    /// What was said.
+    pub text: Text,
+    /// What its sender called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+}
+
+fn is_ordinary(kind: &Kind) -> bool {
+    *kind == Kind::Say
+}
+
+impl From<&Record> for PageMessage {
+    fn from(record: &Record) -> Self {
+        let Record { seq, ts, member, name, kind, text, id } = record;
+        Self { seq: *seq, ts: *ts, m: *member, name: name.clone(), kind: *kind, text: text.clone(), id: *id }
+    }
+}
+
+/// A page of history.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Page {
+    /// The request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<Id>,
+    /// The room.
+    pub room: RoomId,
+    /// Which history its seqs count in.
+    pub epoch: Epoch,
+    /// The oldest message that `history` has; `head + 1` where there is none.
+    pub first: Seq,
+    /// Whether there is more in the page's direction.
+    pub more: bool,
+    /// The messages, ascending.
+    pub msgs: Vec<PageMessage>,
+}
+
+/// What a client does about an error or a bye, known to it or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Retry {
+    /// Again, at once.
+    Now,
+    /// Again, after `wait_ms`.
+    Later,
+    /// Ask the person.
+    Fix,
+    /// Never; a class that this version does not know is obeyed as this one.
+    #[serde(other)]
+    No,
+}
+
+/// The wire's codes, their classes, and a place for those to come.
+macro_rules! codes {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal, $retry:ident;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        pub enum $type {
+            $($(#[$variant_doc])* $variant,)*
+            /// A code of a later version: its class says what to do.
+            Other(String),
+        }
+
+        impl $type {
+            /// The code as the wire has it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)*
+                    Self::Other(code) => code,
+                }
+            }
+
+            /// What a client does about it.
+            pub fn retry(&self) -> Retry {
+                match self {
+                    $(Self::$variant => Retry::$retry,)*
+                    Self::Other(_) => Retry::No,
+                }
+            }
+        }
+
+        impl From<String> for $type {
+            fn from(code: String) -> Self {
+                match code.as_str() {
+                    $($text => Self::$variant,)*
+                    _ => Self::Other(code),
+                }
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(code: $type) -> Self {
+                code.as_str().into()
+            }
+        }
+    };
+}
+
+codes! {
+    /// What failed about a request.
+    ErrorCode {
+        /// The line is no json object that the wire allows.
+        BadFrame = "bad_frame", No;
+        /// The server knows no such request.
+        UnknownType = "unknown_type", No;
+        /// Not now: before the hello, or a second one.
+        BadState = "bad_state", No;
+        /// A field is missing or holds what it can't.
+        BadField = "bad_field", Fix;
+        /// No name looks like this.
+        BadName = "bad_name", Fix;
+        /// Somebody else has the name.
+        NameTaken = "name_taken", Fix;
+        /// No text looks like this.
+        BadText = "bad_text", Fix;
+        /// The code opens no room.
+        BadCode = "bad_code", Fix;
+        /// The code once opened a room.
+        CodeExpired = "code_expired", Fix;
+        /// You may read here, not speak.
+        ReadOnly = "read_only", No;
+        /// You are not in that room.
+        NotMember = "not_member", No;
+        /// No more people fit, or no more rooms for this session.
+        RoomFull = "room_full", Later;
+        /// Faster than the rate.
+        SlowDown = "slow_down", Later;
+        /// Too many wrong guesses.
+        Locked = "locked", Later;
+        /// The log can't be reached.
+        Unavailable = "unavailable", Later;
+        /// The server's own fault.
+        Internal = "internal", Later;
+    }
+}
+
+codes! {
+    /// Why a connection ends.
+    ByeCode {
+        /// The client said `bye`.
+        Done = "done", No;
+        /// No version in common.
+        Version = "version", No;
+        /// Not this protocol.
+        Protocol = "protocol", No;
+        /// A line over the limit.
+        TooBig = "too_big", No;
+        /// Another connection has the session now.
+        Replaced = "replaced", No;
+        /// A moderator's act.
+        Kicked = "kicked", No;
+        /// The room is no more.
+        RoomClosed = "room_closed", No;
+        /// The code was changed.
+        CodeChanged = "code_changed", Fix;
+        /// Took no byte for too long.
+        Slow = "slow", Now;
+        /// Answered no ping.
+        Dead = "dead", Now;
+        /// Never got in.
+        Handshake = "handshake", Later;
+        /// Too many connections, guesses or bytes.
+        Flood = "flood", Later;
+        /// The server goes down.
+        Shutdown = "shutdown", Later;
+        /// The server's own fault.
+        Internal = "internal", Later;
+    }
+}

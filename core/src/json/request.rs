@@ -1,0 +1,310 @@
+//! What a client says.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use super::frame::ErrorCode;
+use super::strict::Fields;
+use crate::id::{Id, Key, Position, RoomId, Seq};
+use crate::log::{Kind, Span};
+use crate::name::Name;
+use crate::text::Text;
+
+/// One line from a client.
+///
+/// A code stays as it was typed: whatever it is, it counts as a guess.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// The first request.
+    Hello {
+        /// What the answer is to name.
+        id: Option<Id>,
+        /// The versions that the client speaks.
+        v: Vec<u64>,
+        /// The client's name and version.
+        agent: Option<String>,
+        /// What to be called; the server finds a name where there is none.
+        name: Option<Name>,
+        /// By which the session outlives the connection.
+        key: Option<Key>,
+    },
+    /// Get into a room, or back into it.
+    Join {
+        /// What the answer is to name.
+        id: Option<Id>,
+        /// How to get in.
+        door: Door,
+        /// Where to go on.
+        resume: Option<Position>,
+        /// How many messages of backlog at most.
+        tail: Option<u64>,
+    },
+    /// Say something.
+    Say {
+        /// Makes it idempotent, and names the answer.
+        id: Option<Id>,
+        /// Where.
+        room: RoomId,
+        /// What.
+        text: Text,
+        /// How it is meant.
+        kind: Kind,
+    },
+    /// Read what was said before.
+    History {
+        /// What the answer is to name.
+        id: Option<Id>,
+        /// Where.
+        room: RoomId,
+        /// Which messages.
+        span: Span,
+        /// How many at most.
+        limit: Option<u64>,
+    },
+    /// Leave a room.
+    Leave {
+        /// What the answer is to name.
+        id: Option<Id>,
+        /// Which.
+        room: RoomId,
+    },
+    /// Take another name.
+    Name {
+        /// What the answer is to name.
+        id: Option<Id>,
+        /// Which.
+        name: Name,
+    },
+    /// Are you there?
+    Ping {
+        /// Comes back in `pong`.
+        n: u64,
+    },
+    /// Here I am.
+    Pong {
+        /// From the `ping`.
+        n: u64,
+    },
+    /// End the session.
+    Bye,
+}
+
+/// How to get into a room.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// By a code, as it was typed.
+    Code(String),
+    /// By a membership that the session still holds.
+    Held(RoomId),
+}
+
+/// Hides the code, so that no log ever shows it.
+impl core::fmt::Debug for Door {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Code(_) => f.write_str("Code(…)"),
+            Self::Held(room) => write!(f, "Held({room})"),
+        }
+    }
+}
+
+/// A line that is no request, and what to answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{text}")]
+pub struct Malformed {
+    /// The request, where that much could be read.
+    pub re: Option<Id>,
+    /// Which error.
+    pub code: ErrorCode,
+    /// What is wrong, for a person.
+    pub text: String,
+}
+
+impl Request {
+    /// Reads one line, its end stripped.
+    ///
+    /// # Errors
+    /// [`Malformed`] says which error to answer, to which request, and what is wrong with the line: syntax, a duplicate
+    /// key, nesting deeper than 16 (`bad_frame`); a type that there is not (`unknown_type`); a field that is missing or
+    /// holds what it can't (`bad_field`, `bad_name`, `bad_text`).
+    pub fn decode(line: &[u8]) -> Result<Self, Malformed> {
+        let fields = Fields::read(line).map_err(|error| Malformed {
+            re: None,
+            code: ErrorCode::BadFrame,
+            text: error.to_string(),
+        })?;
+        let (id, id_is_bad) = match fields.text("id") {
+            Ok(None) => (None, None),
+            Ok(Some(id)) => match id.parse() {
+                Ok(id) => (Some(id), None),
+                Err(error) => (None, Some(alloc::format!("id: {error}"))),
+            },
+            Err(error) => (None, Some(error)),
+        };
+        let bad = |code, text| Malformed { re: id, code, text };
+        if let Some(text) = id_is_bad {
+            return Err(bad(ErrorCode::BadField, text));
+        }
+        Self::from_fields(id, &fields).map_err(|(code, text)| bad(code, text))
+    }
+
+    fn from_fields(id: Option<Id>, fields: &Fields<'_>) -> Result<Self, (ErrorCode, String)> {
+        let field = |error: String| (ErrorCode::BadField, error);
+        let room = || -> Result<RoomId, _> { parse(fields.need("room").map_err(field)?, "room", ErrorCode::BadField) };
+        let name = |name: &str| -> Result<Name, _> { parse(name, "name", ErrorCode::BadName) };
+        let n = || fields.integer("n").map(Option::unwrap_or_default).map_err(field);
+        Ok(match fields.need("t").map_err(field)? {
+            "hello" => Self::Hello {
+                id,
+                v: fields.integers("v").map_err(field)?,
+                agent: fields.text("agent").map_err(field)?.map(ToString::to_string),
+                name: fields.text("name").map_err(field)?.map(name).transpose()?,
+                key: fields
+                    .text("key")
+                    .map_err(field)?
+                    .map(|key| parse(key, "key", ErrorCode::BadField))
+                    .transpose()?,
+            },
+            "join" => Self::Join {
+                id,
+                door: match (fields.text("code").map_err(field)?, fields.text("room").map_err(field)?) {
+                    (Some(code), _) => Door::Code(code.into()),
+                    (None, Some(_)) => Door::Held(room()?),
+                    (None, None) => {
+                        return Err(field("a join has a code, or a room that the session still holds".into()));
+                    }
+                },
+                resume: match fields.object("resume").map_err(field)? {
+                    None => None,
+                    Some(resume) => Some(Position {
+                        epoch: parse(resume.need("epoch").map_err(field)?, "resume.epoch", ErrorCode::BadField)?,
+                        seq: Seq::new(
+                            resume
+                                .integer("seq")
+                                .map_err(field)?
+                                .ok_or_else(|| field("resume.seq is missing".into()))?,
+                        ),
+                    }),
+                },
+                tail: fields.integer("tail").map_err(field)?,
+            },
+            "say" => Self::Say {
+                id,
+                room: room()?,
+                text: parse(fields.need("text").map_err(field)?, "text", ErrorCode::BadText)?,
+                kind: match fields.text("kind").map_err(field)? {
+                    None => Kind::Say,
+                    Some("me") => Kind::Me,
+                    Some(_) => return Err(field("kind: the only kind that can be said is \"me\"".into())),
+                },
+            },
+            "history" => Self::History {
+                id,
+                room: room()?,
+                span: match (fields.integer("before").map_err(field)?, fields.integer("after").map_err(field)?) {
+                    (Some(before), None) => Span::Before(Seq::new(before)),
+                    (None, Some(after)) => Span::After(Seq::new(after)),
+                    _ => return Err(field("history has either before or after".into())),
+                },
+                limit: fields.integer("limit").map_err(field)?,
+            },
+            "leave" => Self::Leave { id, room: room()? },
+            "name" => Self::Name { id, name: name(fields.need("name").map_err(field)?)? },
+            "ping" => Self::Ping { n: n()? },
+            "pong" => Self::Pong { n: n()? },
+            "bye" => Self::Bye,
+            _ => return Err((ErrorCode::UnknownType, "the server knows no request of this type".into())),
+        })
+    }
+
+    /// Appends it as one line.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        super::write_line(&Line::from(self), out);
+    }
+}
+
+fn parse<T: core::str::FromStr<Err: core::fmt::Display>>(
+    text: &str,
+    field: &str,
+    code: ErrorCode,
+) -> Result<T, (ErrorCode, String)> {
+    text.parse().map_err(|error| (code, alloc::format!("{field}: {error}")))
+}
+
+/// A request as it stands on the wire.
+#[derive(Default, Serialize)]
+struct Line<'a> {
+    t: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<&'a [u64]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a RoomId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tail: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
+}
+
+impl<'a> From<&'a Request> for Line<'a> {
+    fn from(request: &'a Request) -> Self {
+        let line = Self::default();
+        match request {
+            Request::Hello { id, v, agent, name, key } => Self {
+                t: "hello",
+                id: *id,
+                v: Some(v),
+                agent: agent.as_deref(),
+                name: name.as_ref(),
+                key: key.as_ref().map(Key::expose),
+                ..line
+            },
+            Request::Join { id, door, resume, tail } => {
+                let (code, room) = match door {
+                    Door::Code(code) => (Some(code.as_str()), None),
+                    Door::Held(room) => (None, Some(room)),
+                };
+                Self { t: "join", id: *id, code, room, resume: *resume, tail: *tail, ..line }
+            }
+            Request::Say { id, room, text, kind } => {
+                let kind = (*kind != Kind::Say).then_some(*kind);
+                Self { t: "say", id: *id, room: Some(room), text: Some(text), kind, ..line }
+            }
+            Request::History { id, room, span, limit } => {
+                let (before, after) = match *span {
+                    Span::Before(seq) => (Some(seq), None),
+                    Span::After(seq) => (None, Some(seq)),
+                };
+                Self { t: "history", id: *id, room: Some(room), before, after, limit: *limit, ..line }
+            }
+            Request::Leave { id, room } => Self { t: "leave", id: *id, room: Some(room), ..line },
+            Request::Name { id, name } => Self { t: "name", id: *id, name: Some(name), ..line },
+            Request::Ping { n } => Self { t: "ping", n: Some(*n), ..line },
+            Request::Pong { n } => Self { t: "pong", n: Some(*n), ..line },
+            Request::Bye => Self { t: "bye", ..line },
+        }
+    }
+}

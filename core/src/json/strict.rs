@@ -1,0 +1,199 @@
+//! A json object read strictly: what serde's derives would let pass (duplicate keys, arrays for objects, deep nesting,
+//! floats for integers) is refused, and each error names its field.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// How deep objects and arrays may be nested, the line's own object included.
+const MAX_DEPTH: usize = 16;
+
+/// The largest integer of the wire.
+const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+/// The fields of one object. `null` means absent.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+#[derive(Debug)]
+enum Value<'a> {
+    Null,
+    Text(Cow<'a, str>),
+    Integer(u64),
+    Array(Vec<Value<'a>>),
+    Object(Fields<'a>),
+    /// A boolean, a float, a negative number: nothing that a field of ours holds.
+    Other,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a whole line.
+    pub(super) fn read(line: &'a [u8]) -> Result<Self, serde_json::Error> {
+        let mut json = serde_json::Deserializer::from_slice(line);
+        let value = Depth(MAX_DEPTH).deserialize(&mut json)?;
+        json.end()?;
+        match value {
+            Value::Object(fields) => Ok(fields),
+            _ => Err(de::Error::custom("a line is one json object")),
+        }
+    }
+
+    /// A text, where it is there.
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, String> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(format!("{name} is not a string")),
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn need(&self, name: &str) -> Result<&str, String> {
+        self.text(name)?.ok_or_else(|| format!("{name} is missing"))
+    }
+
+    /// An integer, where it is there.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<u64>, String> {
+        self.get(name).map(|value| value.integer(name)).transpose()
+    }
+
+    /// An array of integers that must be there.
+    pub(super) fn integers(&self, name: &str) -> Result<Vec<u64>, String> {
+        match self.get(name) {
+            None => Err(format!("{name} is missing")),
+            Some(Value::Array(items)) => items.iter().map(|item| item.integer(name)).collect(),
+            Some(_) => Err(format!("{name} is not an array of integers")),
+        }
+    }
+
+    /// An object, where it is there.
+    pub(super) fn object(&self, name: &str) -> Result<Option<&Fields<'a>>, String> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(fields)),
+            Some(_) => Err(format!("{name} is not an object")),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value<'a>> {
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
+        (!matches!(value, Value::Null)).then_some(value)
+    }
+}
+
+impl Value<'_> {
+    fn integer(&self, name: &str) -> Result<u64, String> {
+        match self {
+            Self::Integer(number) if *number <= MAX_INTEGER => Ok(*number),
+            _ => Err(format!("{name} is not an integer from 0 to 2^53-1")),
+        }
+    }
+}
+
+/// Reads a value that may hold this many levels of objects and arrays.
+#[derive(Clone, Copy)]
+struct Depth(usize);
+
+impl Depth {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("nested deeper than 16"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Depth {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Depth {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("json")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(text.into())))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let depth = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(depth)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let depth = self.deeper()?;
+        let mut fields = Vec::new();
+        while let Some(name) = access.next_key_seed(Key)? {
+            fields.push((name, access.next_value_seed(depth)?));
+        }
+        let mut names: Vec<&str> = fields.iter().map(|(name, _): &(Cow<'_, str>, _)| name.as_ref()).collect();
+        names.sort_unstable();
+        match names.array_windows().find(|[a, b]| a == b) {
+            Some(_) => Err(de::Error::custom("a key stands twice in one object")),
+            None => Ok(Value::Object(Fields(fields))),
+        }
+    }
+}
+
+/// Reads a key, borrowed where it has no escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.into()))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+}

@@ -1,0 +1,183 @@
+//! What a machine and the durable log say to each other.
+//!
+//! The log assigns the order: it numbers a room's messages and stamps their time, and the machine never does. It lives
+//! outside (in memory, in a database, on other machines), so each of its answers is an input.
+//!
+//! - [`Request::Open`] comes before anything else of a room and is answered by [`Answer::Ready`].
+//! - Of [`Request::Append`] at most one is outstanding in a room. It is answered twice, in either order:
+//!   [`Answer::Settled`] says what became of each draft, [`Answer::Grew`] brings the records, and is the only source of
+//!   delivery.
+//! - [`Request::Load`] is answered by [`Answer::Loaded`].
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Epoch, Id, KeyHash, MemberId, RoomId, Seq};
+use crate::name::Name;
+use crate::text::Text;
+
+/// A message that is not in the log yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Draft {
+    /// Under which the log appends it at most once, for as long as it holds the message; `None` where nobody can send
+    /// it again (the plain dialect).
+    pub once: Option<(KeyHash, Id)>,
+    /// Who says it.
+    pub member: MemberId,
+    /// What they were called when they said it.
+    pub name: Name,
+    /// How it is meant.
+    pub kind: Kind,
+    /// What is said.
+    pub text: Text,
+}
+
+/// A message in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// Its number.
+    pub seq: Seq,
+    /// When the log took it: milliseconds since 1970, never less than its predecessor's.
+    pub ts: u64,
+    /// Who said it.
+    pub member: MemberId,
+    /// What they were called when they said it.
+    pub name: Name,
+    /// How it is meant.
+    pub kind: Kind,
+    /// What was said.
+    pub text: Text,
+    /// What its sender called it.
+    pub id: Option<Id>,
+}
+
+/// How a message is meant. Kinds that this version does not know are ordinary messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `* ann waves`
+    Me,
+    /// `<ann> deploy is green`
+    #[default]
+    #[serde(other)]
+    Say,
+}
+
+/// What became of one draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It is in the log, under this number; [`Answer::Grew`] brings it.
+    New(Seq),
+    /// It was in the log before, under this number.
+    Known(Seq),
+    /// It is not in the log, and neither is any draft behind it.
+    Refused,
+}
+
+/// What the log could not do, for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("the log is unavailable")]
+pub struct Unavailable;
+
+/// The newest end of a room's log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tail {
+    /// Which history this is.
+    pub epoch: Epoch,
+    /// The oldest message that can still be loaded; `head + 1` where there is none.
+    pub first: Seq,
+    /// The newest message; [`Seq::ZERO`] where there is none yet.
+    pub head: Seq,
+    /// The newest messages, ascending and without a hole up to `head`, as many as the request's `bytes` hold.
+    pub records: Vec<Record>,
+}
+
+/// The messages of a room that a page shall have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// The newest ones below this seq.
+    Before(Seq),
+    /// The oldest ones above this seq.
+    After(Seq),
+}
+
+/// A page of a room's history.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// The oldest message that can still be loaded; `head + 1` where there is none.
+    pub first: Seq,
+    /// Whether there is more in the page's direction.
+    pub more: bool,
+    /// The messages, ascending and without a hole.
+    pub records: Vec<Record>,
+}
+
+/// Names one [`Request::Load`], so that its answer finds the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What a machine asks of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// Get this room ready.
+    Open {
+        /// The room.
+        room: RoomId,
+        /// How many bytes of text the newest records may hold.
+        bytes: usize,
+    },
+    /// Take these messages, in this order.
+    Append {
+        /// The room, which is ready and has no other append outstanding.
+        room: RoomId,
+        /// The messages, at least one.
+        drafts: Vec<Draft>,
+    },
+    /// Read a page of history.
+    Load {
+        /// Names this request.
+        ticket: Ticket,
+        /// The room, which is ready.
+        room: RoomId,
+        /// Which messages.
+        span: Span,
+        /// How many messages at most.
+        limit: u64,
+    },
+}
+
+/// What the log answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// To [`Request::Open`].
+    Ready {
+        /// The room.
+        room: RoomId,
+        /// Its newest end. After an error the room is opened again with the next join.
+        tail: Result<Tail, Unavailable>,
+    },
+    /// To [`Request::Append`]: the acknowledgement.
+    Settled {
+        /// The room.
+        room: RoomId,
+        /// What became of each draft, in their order.
+        outcomes: Vec<Outcome>,
+    },
+    /// The room's log has grown, by whoever's append.
+    Grew {
+        /// The room.
+        room: RoomId,
+        /// The oldest message that can still be loaded.
+        first: Seq,
+        /// The new messages: the first follows the room's head, the others follow each other.
+        records: Vec<Record>,
+    },
+    /// To [`Request::Load`].
+    Loaded {
+        /// Which request this answers.
+        ticket: Ticket,
+        /// The page.
+        page: Result<Page, Unavailable>,
+    },
+}

@@ -1,0 +1,113 @@
+//! Names: what a person is called on this server.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use core::fmt;
+use core::str::FromStr;
+
+use icu_casemap::CaseMapper;
+use serde::{Deserialize, Serialize, Serializer};
+use unicode_normalization::UnicodeNormalization;
+
+/// A person's name: 1–32 characters and at most 64 bytes of letters, digits, `_`, `-` and `.`, in NFC.
+///
+/// Cheap to clone. Two names are the same person's where their [`Folded`] forms are equal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Name(Arc<str>);
+
+/// A name's NFKC case fold, by which names are compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Folded(Arc<str>);
+
+/// Why a text can't be a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NameError {
+    /// There is nothing.
+    #[error("a name has at least one character")]
+    Empty,
+    /// More than [`Name::MAX_CHARS`] characters or [`Name::MAX_BYTES`] bytes.
+    #[error("a name has at most 32 characters and 64 bytes")]
+    TooLong,
+    /// A character that no name has.
+    #[error("a name has only letters, digits, '_', '-' and '.', not {0:?}")]
+    Character(char),
+}
+
+impl Name {
+    /// The most characters of a name.
+    pub const MAX_CHARS: usize = 32;
+    /// The most bytes of a name.
+    pub const MAX_BYTES: usize = 64;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form by which it is compared with others.
+    pub fn folded(&self) -> Folded {
+        let nfkc: String = self.0.nfkc().collect();
+        let folded = CaseMapper::new().fold_string(&nfkc);
+        Folded(folded.nfkc().collect::<String>().into())
+    }
+
+    /// This name made different by `-number`, shortened where it would grow too long.
+    pub fn with_suffix(&self, number: u64) -> Self {
+        let suffix = alloc::format!("-{number}");
+        let mut stem = self.0.to_string();
+        while stem.chars().count() + suffix.len() > Self::MAX_CHARS || stem.len() + suffix.len() > Self::MAX_BYTES {
+            stem.pop();
+        }
+        Self((stem + &suffix).into())
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(typed: &str) -> Result<Self, NameError> {
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return Err(NameError::Empty);
+        }
+        // NFC at most triples the bytes that it reads, so what is far too long needs no more work.
+        if typed.len() > 3 * Self::MAX_BYTES {
+            return Err(NameError::TooLong);
+        }
+        let name: String = typed.nfc().collect();
+        if let Some(c) = name.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.')) {
+            return Err(NameError::Character(c));
+        }
+        if name.len() > Self::MAX_BYTES || name.chars().count() > Self::MAX_CHARS {
+            return Err(NameError::TooLong);
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(typed: String) -> Result<Self, NameError> {
+        typed.parse()
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}

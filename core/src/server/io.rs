@@ -1,0 +1,203 @@
+//! What goes into a [`Server`](super::Server) and what comes out.
+
+use alloc::boxed::Box;
+use core::net::{IpAddr, SocketAddr};
+
+use crate::id::{ConnId, MemberId, RoomId};
+use crate::log::{Answer, Request};
+use crate::name::Name;
+
+/// Something that happened in the world.
+///
+/// Inputs for connections that are buried (see [`Action::Close`]) are ignored.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// Somebody connected; whatever lies under the dialects (TLS, WebSocket) has finished its handshake.
+    Opened {
+        /// The connection's name from here on; never used before.
+        conn: ConnId,
+        /// Who is at the other end.
+        peer: Peer,
+    },
+    /// Bytes arrived: at most 64 KiB, split anywhere. They are always taken whole, also after `Action::Read(_, false)`.
+    Received {
+        /// From where.
+        conn: ConnId,
+        /// Which.
+        bytes: &'a [u8],
+    },
+    /// No more bytes will arrive; the other direction still works. The machine answers what is left and then closes.
+    EndOfInput {
+        /// From where.
+        conn: ConnId,
+    },
+    /// The connection is gone. The driver buries the id: no more inputs and no more actions will name it.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why, for the operator.
+        why: Hangup,
+    },
+    /// The log answers.
+    Log(Answer),
+    /// Time passed. Needed no more often than [`Server::deadline`](super::Server::deadline) asks; harmless at any time.
+    Tick,
+    /// Go down: say `bye shutdown` to everyone, spread their return, take nobody new. Done when
+    /// [`Server::connections`](super::Server::connections) is 0, which takes no longer than `Limits::drain`.
+    Drain,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// Over the network.
+    Net(SocketAddr),
+    /// On this machine, without an address (a Unix socket, a pipe). No limit by source applies.
+    Local,
+}
+
+impl Peer {
+    /// What limits by source count: the IPv4 address or the IPv6 /64.
+    pub fn source(self) -> Option<Source> {
+        let Self::Net(addr) = self else { return None };
+        Some(match addr.ip().to_canonical() {
+            IpAddr::V4(v4) => Source(u64::from(v4.to_bits())),
+            IpAddr::V6(v6) => Source((v6.to_bits() >> 64) as u64 | 1 << 63),
+        })
+    }
+
+    /// Whether it is this machine itself.
+    pub fn is_loopback(self) -> bool {
+        match self {
+            Self::Net(addr) => addr.ip().to_canonical().is_loopback(),
+            Self::Local => true,
+        }
+    }
+}
+
+/// What limits by source count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source(u64);
+
+/// How a connection ended that the machine did not close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hangup {
+    /// The other side reset it, or both directions ended.
+    Reset,
+    /// It failed in another way.
+    Failed,
+}
+
+/// Something that the machine wants done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// An edge: there was nothing to send and now there is. Call [`Server::transmit`](super::Server::transmit), until it
+    /// has none or the connection takes no more; in that case again when it does.
+    Transmit(ConnId),
+    /// An edge: stop reading (`false`) or go on (`true`). After `true`, read without waiting for an event: bytes that
+    /// came meanwhile may cause none.
+    Read(ConnId, bool),
+    /// Everything is flushed, or the time for it is over: drop the connection. The machine has buried the id: it sends
+    /// no more actions for it and ignores its inputs.
+    Close(ConnId, Reason),
+    /// For the log.
+    Log(Request),
+    /// For the operator.
+    Note(Note),
+}
+
+/// Why the machine closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The client said goodbye, or closed its side.
+    Done,
+    /// It speaks nothing that this server speaks.
+    Protocol,
+    /// No version in common.
+    Version,
+    /// A line over the limit.
+    TooBig,
+    /// Another connection took the session over.
+    Replaced,
+    /// It never got in.
+    Handshake,
+    /// Too many wrong codes, connections or bytes.
+    Flood,
+    /// It took no byte for too long.
+    Slow,
+    /// It answered no ping.
+    Dead,
+    /// The server goes down.
+    Shutdown,
+}
+
+/// What an operator may want to know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Note {
+    /// A session began, or has a new connection.
+    Welcomed {
+        /// The connection.
+        conn: ConnId,
+        /// Where it comes from.
+        peer: Peer,
+        /// Who.
+        member: MemberId,
+        /// What they are called.
+        name: Name,
+        /// Whether the session was still there.
+        resumed: bool,
+    },
+    /// A session is over.
+    Ended {
+        /// Who.
+        member: MemberId,
+        /// What they were called.
+        name: Name,
+    },
+    /// Somebody entered a room.
+    Entered {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        member: MemberId,
+        /// What they are called.
+        name: Name,
+        /// By the code of this label.
+        label: Box<str>,
+    },
+    /// Somebody left a room.
+    Left {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        member: MemberId,
+        /// What they are called.
+        name: Name,
+    },
+    /// A wrong code.
+    WrongCode {
+        /// From where.
+        peer: Peer,
+        /// How many more this source has.
+        left: u64,
+    },
+    /// A guess that was not looked at, because its source or the server had too many wrong ones.
+    Locked {
+        /// From where.
+        peer: Peer,
+    },
+    /// A connection was closed by the machine.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Where it came from.
+        peer: Peer,
+        /// Why.
+        reason: Reason,
+    },
+    /// The log refused or could not load.
+    LogFault {
+        /// The room.
+        room: RoomId,
+    },
+}

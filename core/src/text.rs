@@ -1,0 +1,104 @@
+//! Texts: what a person says.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// A text that is safe to show: not blank, no control characters but `\n` and `\t`, no bidirectional overrides.
+///
+/// How long it may be is the server's [`TextLimits`]; a client shows what it is sent. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Text(Arc<str>);
+
+/// How much one text may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TextLimits {
+    /// Bytes of UTF-8.
+    pub bytes: usize,
+    /// Lines.
+    pub lines: usize,
+}
+
+/// Why a text can't be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum TextError {
+    /// White space only.
+    #[error("the text is empty")]
+    Blank,
+    /// More bytes than the limit that it names.
+    #[error("the text has more than {0} bytes")]
+    TooLong(usize),
+    /// More lines than the limit that it names.
+    #[error("the text has more than {0} lines")]
+    TooManyLines(usize),
+    /// A control character or a bidirectional override.
+    #[error("the text has the control character {0:?}")]
+    Control(char),
+}
+
+impl Text {
+    /// The text as a string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it stays within `limits`.
+    pub fn check(&self, limits: &TextLimits) -> Result<(), TextError> {
+        if self.0.len() > limits.bytes {
+            return Err(TextError::TooLong(limits.bytes));
+        }
+        if self.0.split('\n').count() > limits.lines {
+            return Err(TextError::TooManyLines(limits.lines));
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Text {
+    type Err = TextError;
+
+    fn from_str(typed: &str) -> Result<Self, TextError> {
+        if let Some(c) = typed.chars().find(|&c| is_unsafe(c)) {
+            return Err(TextError::Control(c));
+        }
+        if typed.trim().is_empty() {
+            return Err(TextError::Blank);
+        }
+        Ok(Self(typed.into()))
+    }
+}
+
+/// Whether a character could move the cursor, hide text or forge a line where it is shown.
+fn is_unsafe(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+impl TryFrom<String> for Text {
+    type Error = TextError;
+
+    fn try_from(typed: String) -> Result<Self, TextError> {
+        typed.parse()
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}

@@ -1,0 +1,37 @@
+//! A fingerprint of everything that happens.
+
+/// FNV-1a, 64 bits: the same on every machine and with every release of the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trace(u64);
+
+impl Trace {
+    pub(super) const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    pub(super) fn number(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    pub(super) const fn hash(self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_fnv_1a() {
+        let mut trace = Trace::new();
+        trace.bytes(b"foobar");
+        assert_eq!(trace.hash(), 0x8594_4171_f739_67e8);
+    }
+}

@@ -5,10 +5,15 @@
 //! server's own. Messages begin with the time or are indented, and the server's own lines begin with `-- `: whatever a
 //! person says, it can't be taken for somebody else's words or for the server's.
 
-pub(crate) mod command;
-pub(crate) mod render;
-pub(crate) mod telnet;
-pub(crate) mod words;
+mod command;
+mod render;
+mod telnet;
+mod words;
+
+pub(crate) use command::{Command, Entry};
+pub(crate) use render::message;
+pub(crate) use telnet::Telnet;
+pub(crate) use words::{Here, Phrase, Refusal};
 
 /// What the server's own lines of the plain dialect are written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

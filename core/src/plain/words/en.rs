@@ -55,7 +55,6 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Came(name) => voice.line(format_args!("{name} came in.")),
         Phrase::Went(name) => voice.line(format_args!("{name} left.")),
         Phrase::Renamed { was, name } => voice.line(format_args!("{was} is now {name}.")),
-        Phrase::Count(n) => voice.line(format_args!("{n} here.")),
         Phrase::Gap { from, to } if to < from => {
             voice.line(format_args!("You missed who came and went. /who shows who is here."));
         }
@@ -73,7 +72,6 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::ReadOnly => voice.line(format_args!("You can read here, but not speak.")),
         Phrase::BadText(why) => bad_text(why, voice),
         Phrase::NotUtf8 => voice.line(format_args!("Not sent: that is not UTF-8.")),
-        Phrase::LineTooLong { limit } => voice.line(format_args!("A line has at most {limit} bytes.")),
         Phrase::NotSent(text) => {
             voice.line(format_args!("Not sent, try again later: {}", Quote(text.as_str())));
         }
@@ -90,7 +88,6 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on, or /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("Echo is on: your own lines come back to you.")),
         Phrase::Echo(false) => voice.line(format_args!("Echo is off: your own lines don't come back to you.")),
-        Phrase::Notice(text) => voice.lines(text),
         Phrase::Bye { code, wait } => bye(code, wait, voice),
     }
 }
@@ -102,6 +99,7 @@ fn refuse(why: Refusal<'_>, voice: &mut Voice<'_>) {
             voice.line(format_args!("That code does not open a room. {} left.", Count(left, "try", "tries")));
         }
         Refusal::CodeExpired => voice.line(format_args!("That code has expired. Ask for a new one.")),
+        Refusal::TooFast { wait } => voice.line(format_args!("Too fast. Try again in {}.", in_seconds(wait))),
         Refusal::Locked { wait } => {
             voice.line(format_args!("Too many wrong codes. Try again in {}.", in_seconds(wait)));
         }

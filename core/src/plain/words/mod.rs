@@ -95,8 +95,6 @@ pub(crate) enum Phrase<'a> {
         /// The new one.
         name: &'a Name,
     },
-    /// How many are in a room that does not say who.
-    Count(u64),
     /// You fell behind: messages were left out, or presence alone where `to` is before `from`.
     Gap {
         /// The first message left out.
@@ -115,11 +113,6 @@ pub(crate) enum Phrase<'a> {
     BadText(TextError),
     /// A line that is no text at all.
     NotUtf8,
-    /// A line over the limit.
-    LineTooLong {
-        /// The limit in bytes.
-        limit: usize,
-    },
     /// The log refused what you said.
     NotSent(&'a Text),
     /// A command that there is not, without its slash.
@@ -128,8 +121,6 @@ pub(crate) enum Phrase<'a> {
     Usage(Usage),
     /// Whether your own lines come back to you.
     Echo(bool),
-    /// A word from the operator.
-    Notice(&'a Text),
     /// The last line of a connection.
     Bye {
         /// Why it ends.
@@ -219,13 +210,6 @@ impl<'a> Voice<'a> {
         // Fails only where an argument's Display does, and none of ours can.
         let written = self.write_fmt(words);
         debug_assert!(written.is_ok());
-    }
-
-    /// Every line of somebody's text, as a line.
-    fn lines(&mut self, text: &Text) {
-        for line in text.as_str().lines() {
-            self.line(format_args!("{line}"));
-        }
     }
 }
 
@@ -414,7 +398,6 @@ mod tests {
             Phrase::Came(&you),
             Phrase::Went(&you),
             Phrase::Renamed { was: &you, name: &others[0] },
-            Phrase::Count(3),
             Phrase::Gap { from: one, to: nine },
             Phrase::Gap { from: one, to: Seq::ZERO },
             Phrase::SlowDown { per_s: 2 },
@@ -424,13 +407,11 @@ mod tests {
             Phrase::BadText(TextError::TooManyLines(64)),
             Phrase::BadText(TextError::Control('\x1b')),
             Phrase::NotUtf8,
-            Phrase::LineTooLong { limit: 16_384 },
             Phrase::NotSent(&text),
             Phrase::Unknown("nick"),
             Phrase::Unknown(""),
             Phrase::Echo(true),
             Phrase::Echo(false),
-            Phrase::Notice(&text),
         ];
         phrases.extend(refusals.map(Phrase::Refused));
         phrases.extend([Usage::Me, Usage::Name, Usage::History, Usage::Join, Usage::Echo].map(Phrase::Usage));
@@ -444,7 +425,7 @@ mod tests {
                     assert!(!line.contains(['\r', '\n', '\u{FFFD}']), "{phrase:?}: {line:?}");
                 }
             }
-            assert!(matches!(phrase, Phrase::Notice(_)) || en(phrase) != zh(phrase), "{phrase:?}");
+            assert_ne!(en(phrase), zh(phrase), "{phrase:?}");
         }
         for refusal in refusals {
             for language in [Language::En, Language::ZhCn] {

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-const SE: u8 = 240;
 const SB: u8 = 250;
 const WILL: u8 = 251;
 const WONT: u8 = 252;
@@ -88,6 +87,8 @@ impl Telnet {
 
 #[cfg(test)]
 mod tests {
+    const SE: u8 = 240;
+
     use proptest::collection::vec;
     use proptest::prelude::*;
 

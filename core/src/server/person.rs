@@ -227,7 +227,8 @@ impl Refusal {
         Some(match self {
             Self::WrongCode { left } => plain::Refusal::WrongCode { left },
             Self::CodeExpired => plain::Refusal::CodeExpired,
-            Self::Locked { wait } | Self::SlowDown { wait } => plain::Refusal::Locked { wait },
+            Self::Locked { wait } => plain::Refusal::Locked { wait },
+            Self::SlowDown { wait } => plain::Refusal::TooFast { wait },
             Self::RoomFull | Self::TooManyRooms => plain::Refusal::RoomFull,
             Self::Unavailable => plain::Refusal::Unavailable,
             Self::ReadOnly

@@ -20,8 +20,8 @@ const HTTP_MEMORY: Duration = Duration::from_secs(60);
 const HTTP_SOURCES: usize = 1_024;
 
 /// What a person behind a browser is told. A byte layer that speaks HTTP would have taken the request.
-const NO_HTTP: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 67\r\n\
-    Connection: close\r\n\r\nThis is a qun server. It speaks no HTTP: connect with qun or nc.   \n";
+const NO_HTTP: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 65\r\n\
+    Connection: close\r\n\r\nThis is a qun server. It speaks no HTTP: connect with qun or nc.\n";
 const NO_IRC: &str = "ERROR :This is a qun server. It speaks no IRC: connect with qun or nc.\r\n";
 
 /// What comes next of what a connection has sent.

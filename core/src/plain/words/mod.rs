@@ -145,6 +145,11 @@ pub(crate) enum Refusal<'a> {
         /// Until the next one is looked at.
         wait: Duration,
     },
+    /// Too many joins, leaves and changes of name.
+    TooFast {
+        /// Until the next one is allowed.
+        wait: Duration,
+    },
     /// No more people fit.
     RoomFull,
     /// The log can't be reached.
@@ -354,6 +359,7 @@ mod tests {
             Refusal::WrongCode { left: 4 },
             Refusal::CodeExpired,
             Refusal::Locked { wait: second },
+            Refusal::TooFast { wait: second },
             Refusal::RoomFull,
             Refusal::Unavailable,
             Refusal::BadName(NameError::Empty),

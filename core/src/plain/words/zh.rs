@@ -56,7 +56,6 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Came(name) => voice.line(format_args!("{name} 进群了。")),
         Phrase::Went(name) => voice.line(format_args!("{name} 离开了。")),
         Phrase::Renamed { was, name } => voice.line(format_args!("{was} 改名为 {name}。")),
-        Phrase::Count(n) => voice.line(format_args!("{n} 人在线。")),
         Phrase::Gap { from, to } if to < from => {
             voice.line(format_args!("你错过了一些人的进出。/who 查看谁在线。"));
         }
@@ -71,7 +70,6 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::ReadOnly => voice.line(format_args!("你在这里只能看，不能发言。")),
         Phrase::BadText(why) => bad_text(why, voice),
         Phrase::NotUtf8 => voice.line(format_args!("未发送：不是 UTF-8 编码。")),
-        Phrase::LineTooLong { limit } => voice.line(format_args!("一行最多 {limit} 字节。")),
         Phrase::NotSent(text) => voice.line(format_args!("未发送，请稍后再试：{}", Quote(text.as_str()))),
         Phrase::Unknown(word) => {
             let word = Quote(word);
@@ -84,7 +82,6 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on 或 /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("回显已开：你会看到自己发的消息。")),
         Phrase::Echo(false) => voice.line(format_args!("回显已关：你不会看到自己发的消息。")),
-        Phrase::Notice(text) => voice.lines(text),
         Phrase::Bye { code, wait } => bye(code, wait, voice),
     }
 }
@@ -94,6 +91,7 @@ fn refuse(why: Refusal<'_>, voice: &mut Voice<'_>) {
         Refusal::WrongCode { left: 0 } => voice.line(format_args!("口令不对，没有机会了。")),
         Refusal::WrongCode { left } => voice.line(format_args!("口令不对，还可以试 {left} 次。")),
         Refusal::CodeExpired => voice.line(format_args!("口令已过期，请索取新的口令。")),
+        Refusal::TooFast { wait } => voice.line(format_args!("太快了，请 {} 秒后再试。", seconds(wait))),
         Refusal::Locked { wait } => voice.line(format_args!("口令错误次数太多，请 {} 秒后再试。", seconds(wait))),
         Refusal::RoomFull => voice.line(format_args!("群已满，请稍后再试。")),
         Refusal::Unavailable => voice.line(format_args!("服务器暂时读不到消息，请稍后再试。")),

@@ -1,0 +1,28 @@
+//! What moves the bytes of qun.
+//!
+//! The machines of [`qun_core`] do no input or output. Here is what stands between them and the world:
+//!
+//! - [`Driver`] joins a server machine and a [`Log`], and names the connections;
+//! - [`MemoryLog`] is the log that lives in memory;
+//! - [`readiness`] is a blocking event loop on one thread, for servers and for clients over TCP;
+//! - `sim` is a whole world in one process: servers, clients and what lies between them under virtual time, every
+//!   choice from one seed (feature `sim`).
+//!
+//! An event loop only moves bytes: what a room is, no line of this crate knows.
+
+#[cfg(feature = "readiness")]
+mod clock;
+mod driver;
+mod log;
+mod memory;
+#[cfg(all(feature = "readiness", target_os = "linux"))]
+pub mod readiness;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod table;
+
+#[cfg(feature = "readiness")]
+pub use clock::Clock;
+pub use driver::{Driver, Event};
+pub use log::Log;
+pub use memory::MemoryLog;

@@ -1,0 +1,402 @@
+//! The log in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use qun_core::log::{Answer, Draft, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::{Entropy, Epoch, Id, KeyHash, Now, RoomId, Seq};
+
+use crate::log::Log;
+
+/// A log that holds the newest messages of each room, up to a budget of bytes, for as long as the process lives.
+///
+/// It answers at once. A room's epoch is new with each log, so clients learn that an earlier history is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MemoryLog {
+    entropy: Entropy,
+    budget: usize,
+    rooms: BTreeMap<RoomId, Room>,
+    answers: VecDeque<Answer>,
+}
+
+impl MemoryLog {
+    /// What a room may hold by default: 4 MiB.
+    pub const BUDGET: usize = 4 << 20;
+
+    /// What a message counts beside the bytes of its text and name: the record, its place in the index of says, and
+    /// what the allocator adds, rounded up.
+    pub const OVERHEAD: usize = 384;
+
+    /// An empty log. Its epochs follow from `seed`, 32 bytes of the driver's best randomness.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self::with_budget(seed, Self::BUDGET)
+    }
+
+    /// An empty log that holds at most `budget` bytes a room, [`OVERHEAD`](Self::OVERHEAD) of each message included.
+    pub fn with_budget(seed: [u8; 32], budget: usize) -> Self {
+        Self { entropy: Entropy::new(seed), budget, rooms: BTreeMap::new(), answers: VecDeque::new() }
+    }
+
+    /// The messages that a room holds, ascending; none where it was never opened.
+    pub fn records(&self, room: &RoomId) -> impl DoubleEndedIterator<Item = &Record> {
+        self.rooms.get(room).into_iter().flat_map(|room| room.held.iter().map(|held| &held.record))
+    }
+
+    fn open(&mut self, id: &RoomId, bytes: usize) -> Tail {
+        let entropy = &mut self.entropy;
+        let room = self.rooms.entry(id.clone()).or_insert_with(|| Room::new(Epoch::generate(entropy)));
+        Tail { epoch: room.epoch, first: room.first(), head: room.head, records: room.newest(bytes) }
+    }
+
+    fn append(&mut self, now: Now, id: RoomId, drafts: Vec<Draft>) {
+        let Some(room) = self.rooms.get_mut(&id) else {
+            let outcomes = vec![Outcome::Refused; drafts.len()];
+            self.answers.push_back(Answer::Settled { room: id, outcomes });
+            return;
+        };
+        let mut records = Vec::with_capacity(drafts.len());
+        let outcomes = drafts
+            .into_iter()
+            .map(|draft| match draft.once.and_then(|once| room.known.get(&once)) {
+                Some(&seq) => Outcome::Known(seq),
+                None => {
+                    let record = room.push(now, draft);
+                    records.push(record.clone());
+                    Outcome::New(record.seq)
+                }
+            })
+            .collect();
+        room.trim(self.budget);
+        let first = room.first();
+        self.answers.push_back(Answer::Settled { room: id.clone(), outcomes });
+        if !records.is_empty() {
+            self.answers.push_back(Answer::Grew { room: id, first, records });
+        }
+    }
+}
+
+impl Log for MemoryLog {
+    fn submit(&mut self, now: Now, request: Request) {
+        match request {
+            Request::Open { room, bytes } => {
+                let tail = self.open(&room, bytes);
+                self.answers.push_back(Answer::Ready { room, tail: Ok(tail) });
+            }
+            Request::Append { room, drafts } => self.append(now, room, drafts),
+            Request::Load { ticket, room, span, limit } => {
+                let page = self.rooms.get(&room).map(|room| room.page(span, limit)).ok_or(Unavailable);
+                self.answers.push_back(Answer::Loaded { ticket, page });
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<Answer> {
+        self.answers.pop_front()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Room {
+    epoch: Epoch,
+    head: Seq,
+    /// The stamp of the newest message ever, held or not.
+    ts: u64,
+    /// The newest messages, without a hole up to `head`.
+    held: VecDeque<Held>,
+    /// The says among them, by what makes them idempotent.
+    known: BTreeMap<(KeyHash, Id), Seq>,
+    /// What `held` counts.
+    bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Held {
+    record: Record,
+    once: Option<(KeyHash, Id)>,
+}
+
+impl Held {
+    fn cost(&self) -> usize {
+        MemoryLog::OVERHEAD + self.record.text.as_str().len() + self.record.name.as_str().len()
+    }
+}
+
+impl Room {
+    fn new(epoch: Epoch) -> Self {
+        Self { epoch, head: Seq::ZERO, ts: 0, held: VecDeque::new(), known: BTreeMap::new(), bytes: 0 }
+    }
+
+    /// The oldest message held; `head + 1` where there is none.
+    fn first(&self) -> Seq {
+        self.head.next().minus(self.held.len() as u64)
+    }
+
+    /// The newest messages whose texts have no more than `bytes` together.
+    fn newest(&self, bytes: usize) -> Vec<Record> {
+        let mut left = bytes;
+        let fits = |held: &&Held| match left.checked_sub(held.record.text.as_str().len()) {
+            Some(rest) => {
+                left = rest;
+                true
+            }
+            None => false,
+        };
+        let count = self.held.iter().rev().take_while(fits).count();
+        self.copy(self.held.len() - count, count)
+    }
+
+    fn push(&mut self, now: Now, draft: Draft) -> &Record {
+        let Draft { once, member, name, kind, text } = draft;
+        self.head = self.head.next();
+        self.ts = self.ts.max(now.unix_ms);
+        let id = once.map(|(_, id)| id);
+        let held = Held { record: Record { seq: self.head, ts: self.ts, member, name, kind, text, id }, once };
+        self.bytes += held.cost();
+        if let Some(once) = once {
+            self.known.insert(once, self.head);
+        }
+        &self.held.push_back_mut(held).record
+    }
+
+    fn trim(&mut self, budget: usize) {
+        while self.bytes > budget
+            && let Some(oldest) = self.held.pop_front()
+        {
+            self.bytes -= oldest.cost();
+            if let Some(once) = oldest.once {
+                self.known.remove(&once);
+            }
+        }
+    }
+
+    fn page(&self, span: Span, limit: u64) -> Page {
+        let first = self.first();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        // How many of the messages held are below a seq.
+        let below = |seq: Seq| usize::try_from(seq.get().saturating_sub(first.get())).unwrap_or(usize::MAX);
+        let (from, count, more) = match span {
+            Span::Before(seq) => {
+                let end = below(seq).min(self.held.len());
+                let from = end.saturating_sub(limit);
+                (from, end - from, from > 0)
+            }
+            Span::After(seq) => {
+                let from = below(seq.next()).min(self.held.len());
+                let count = limit.min(self.held.len() - from);
+                (from, count, from + count < self.held.len())
+            }
+        };
+        Page { first, more, records: self.copy(from, count) }
+    }
+
+    fn copy(&self, from: usize, count: usize) -> Vec<Record> {
+        self.held.range(from..from + count).map(|held| held.record.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use qun_core::log::{Kind, Ticket};
+    use qun_core::{Instant, Key};
+
+    use super::*;
+
+    fn room() -> RoomId {
+        "ops".parse().unwrap()
+    }
+
+    fn at(unix_ms: u64) -> Now {
+        Now { mono: Instant::default(), unix_ms }
+    }
+
+    fn draft(once: Option<u64>, text: &str) -> Draft {
+        let key: Key = "q8ZtV1c0TgW2q8ZtV1c0Tg".parse().unwrap();
+        Draft {
+            once: once.map(|id| (key.hash(), id.to_string().parse().unwrap())),
+            member: key.member(),
+            name: "ann".parse().unwrap(),
+            kind: Kind::Say,
+            text: text.parse().unwrap(),
+        }
+    }
+
+    fn ask(log: &mut MemoryLog, now: Now, request: Request) -> Vec<Answer> {
+        log.submit(now, request);
+        std::iter::from_fn(|| log.poll()).collect()
+    }
+
+    fn opened(budget: usize) -> MemoryLog {
+        let mut log = MemoryLog::with_budget([7; 32], budget);
+        ask(&mut log, at(0), Request::Open { room: room(), bytes: 0 });
+        log
+    }
+
+    fn append(log: &mut MemoryLog, now: Now, drafts: Vec<Draft>) -> (Vec<Outcome>, Vec<Record>) {
+        let mut answers = ask(log, now, Request::Append { room: room(), drafts }).into_iter();
+        let Some(Answer::Settled { outcomes, .. }) = answers.next() else { panic!("settled first") };
+        match answers.next() {
+            Some(Answer::Grew { records, .. }) => (outcomes, records),
+            None => (outcomes, Vec::new()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn page(log: &mut MemoryLog, span: Span, limit: u64) -> (Vec<u64>, bool) {
+        let request = Request::Load { ticket: Ticket(1), room: room(), span, limit };
+        match ask(log, at(0), request).pop() {
+            Some(Answer::Loaded { ticket: Ticket(1), page: Ok(page) }) => {
+                (page.records.iter().map(|record| record.seq.get()).collect(), page.more)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn tail(log: &mut MemoryLog, bytes: usize) -> Tail {
+        match ask(log, at(0), Request::Open { room: room(), bytes }).pop() {
+            Some(Answer::Ready { tail: Ok(tail), .. }) => tail,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_overhead_covers_what_a_record_costs() {
+        // A B-tree node is at least half full, and an `Arc<str>` has a header of two words.
+        let index = 2 * size_of::<((KeyHash, Id), Seq)>();
+        assert!(MemoryLog::OVERHEAD >= size_of::<Held>() + index + 2 * 2 * size_of::<usize>());
+    }
+
+    #[test]
+    fn a_say_is_appended_once() {
+        let mut log = opened(MemoryLog::BUDGET);
+        let (outcomes, records) = append(&mut log, at(5), vec![draft(Some(1), "a"), draft(Some(1), "a")]);
+        assert_eq!(outcomes, [Outcome::New(Seq::new(1)), Outcome::Known(Seq::new(1))]);
+        assert_eq!(records.len(), 1);
+        let (outcomes, records) = append(&mut log, at(6), vec![draft(Some(1), "a")]);
+        assert_eq!(outcomes, [Outcome::Known(Seq::new(1))]);
+        assert!(records.is_empty());
+    }
+
+    #[test]
+    fn a_say_without_a_key_is_appended_each_time() {
+        let mut log = opened(MemoryLog::BUDGET);
+        let (outcomes, _) = append(&mut log, at(5), vec![draft(None, "a"), draft(None, "a")]);
+        assert_eq!(outcomes, [Outcome::New(Seq::new(1)), Outcome::New(Seq::new(2))]);
+    }
+
+    #[test]
+    fn stamps_never_go_back() {
+        let mut log = opened(MemoryLog::BUDGET);
+        append(&mut log, at(50), vec![draft(None, "a")]);
+        let (_, records) = append(&mut log, at(20), vec![draft(None, "b")]);
+        assert_eq!(records[0].ts, 50);
+    }
+
+    #[test]
+    fn a_room_that_was_never_opened_refuses() {
+        let mut log = MemoryLog::new([7; 32]);
+        assert_eq!(append(&mut log, at(0), vec![draft(None, "a")]).0, [Outcome::Refused]);
+        let request = Request::Load { ticket: Ticket(3), room: room(), span: Span::Before(Seq::MAX), limit: 1 };
+        assert_eq!(ask(&mut log, at(0), request), [Answer::Loaded { ticket: Ticket(3), page: Err(Unavailable) }]);
+    }
+
+    #[test]
+    fn opening_again_goes_on_in_the_same_epoch() {
+        let mut log = opened(MemoryLog::BUDGET);
+        let epoch = tail(&mut log, 0).epoch;
+        append(&mut log, at(0), vec![draft(None, "abc"), draft(None, "de"), draft(None, "f")]);
+        let tail = tail(&mut log, 3);
+        assert_eq!((tail.epoch, tail.first, tail.head), (epoch, Seq::new(1), Seq::new(3)));
+        assert_eq!(tail.records.iter().map(|record| record.seq.get()).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn another_log_has_another_epoch() {
+        let mut other = MemoryLog::new([8; 32]);
+        ask(&mut other, at(0), Request::Open { room: room(), bytes: 0 });
+        assert_ne!(tail(&mut opened(0), 0).epoch, tail(&mut other, 0).epoch);
+    }
+
+    #[test]
+    fn pages_say_whether_there_is_more() {
+        let mut log = opened(MemoryLog::BUDGET);
+        append(&mut log, at(0), (0..10).map(|_| draft(None, "x")).collect());
+        assert_eq!(page(&mut log, Span::Before(Seq::new(11)), 3), (vec![8, 9, 10], true));
+        assert_eq!(page(&mut log, Span::Before(Seq::new(4)), 3), (vec![1, 2, 3], false));
+        assert_eq!(page(&mut log, Span::Before(Seq::new(1)), 3), (vec![], false));
+        assert_eq!(page(&mut log, Span::Before(Seq::MAX), 2), (vec![9, 10], true));
+        assert_eq!(page(&mut log, Span::After(Seq::ZERO), 3), (vec![1, 2, 3], true));
+        assert_eq!(page(&mut log, Span::After(Seq::new(7)), 3), (vec![8, 9, 10], false));
+        assert_eq!(page(&mut log, Span::After(Seq::new(10)), 3), (vec![], false));
+        assert_eq!(page(&mut log, Span::After(Seq::MAX), 3), (vec![], false));
+    }
+
+    #[test]
+    fn what_is_trimmed_may_be_said_again() {
+        let mut log = opened(2 * (MemoryLog::OVERHEAD + 4));
+        append(&mut log, at(0), vec![draft(Some(1), "a"), draft(Some(2), "b"), draft(Some(3), "c")]);
+        assert_eq!(page(&mut log, Span::After(Seq::ZERO), 9), (vec![2, 3], false));
+        let (outcomes, _) = append(&mut log, at(0), vec![draft(Some(3), "c"), draft(Some(1), "a")]);
+        assert_eq!(outcomes, [Outcome::Known(Seq::new(3)), Outcome::New(Seq::new(4))]);
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_dense_and_the_budget_holds(
+            batches in proptest::collection::vec(
+                proptest::collection::vec((proptest::option::of(0_u64..40), "[a-z]{1,60}"), 1..6), 1..40),
+            budget in 0_usize..6_000,
+            clock in proptest::collection::vec(0_u64..1_000, 40),
+        ) {
+            let mut log = opened(budget);
+            let mut head = 0;
+            let mut ts = 0;
+            for (batch, now) in batches.into_iter().zip(clock) {
+                let drafts: Vec<_> = batch.iter().map(|(once, text)| draft(*once, text)).collect();
+                let (outcomes, records) = append(&mut log, at(now), drafts);
+                let new = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::New(_))).count();
+                prop_assert_eq!(new, records.len());
+                for record in &records {
+                    prop_assert_eq!(record.seq.get(), head + 1);
+                    prop_assert!(record.ts >= ts);
+                    (head, ts) = (record.seq.get(), record.ts);
+                }
+                let tail = tail(&mut log, usize::MAX);
+                prop_assert_eq!(tail.head.get(), head);
+                prop_assert_eq!(tail.first.plus(tail.records.len() as u64), tail.head.next());
+                prop_assert!(tail.records.windows(2).all(|pair| pair[1].seq == pair[0].seq.next()));
+                let bytes: usize =
+                    log.records(&room()).map(|r| MemoryLog::OVERHEAD + r.text.as_str().len() + 3).sum();
+                prop_assert!(bytes <= budget);
+                let mut ids: Vec<_> = log.records(&room()).filter_map(|record| record.id).collect();
+                ids.sort_unstable();
+                prop_assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
+            }
+        }
+
+        #[test]
+        fn pages_walk_the_whole_log_both_ways(count in 0_usize..40, limit in 1_u64..9, budget in 0_usize..20_000) {
+            let mut log = opened(budget);
+            append(&mut log, at(0), (0..count).map(|_| draft(None, "x")).collect());
+            let all: Vec<u64> = log.records(&room()).map(|record| record.seq.get()).collect();
+
+            let (mut after, mut up) = (Seq::ZERO, Vec::new());
+            loop {
+                let (seqs, more) = page(&mut log, Span::After(after), limit);
+                after = seqs.last().map_or(after, |&seq| Seq::new(seq));
+                up.extend(seqs);
+                if !more { break }
+            }
+            prop_assert_eq!(&up, &all);
+
+            let (mut before, mut down) = (Seq::MAX, Vec::new());
+            loop {
+                let (seqs, more) = page(&mut log, Span::Before(before), limit);
+                before = seqs.first().map_or(before, |&seq| Seq::new(seq));
+                down.extend(seqs.into_iter().rev());
+                if !more { break }
+            }
+            down.reverse();
+            prop_assert_eq!(&down, &all);
+        }
+    }
+}

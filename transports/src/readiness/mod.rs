@@ -1,0 +1,43 @@
+//! A blocking event loop on one thread, for servers and for clients.
+//!
+//! A loop asks the kernel which sockets are ready, reads all that is there, lets the machine handle it, and then writes
+//! each connection once, with one vectored write of as many batches as there are. Nobody's slowness is anyone else's: a
+//! socket that takes no more bytes is left alone until it does, one that is silent costs nothing, and none is read
+//! for more than one buffer before the others had their turn.
+//!
+//! - [`Server`] listens; its [`Handle`] stops it from another thread or from a signal's.
+//! - [`Connection`] is one client's side; its [`ClientHandle`] gives commands to the machine from any thread.
+//! - [`PollerKind`] says by which of the kernel's ways a loop learns what is ready. A poller is a thin file of its own,
+//!   and the loops above it are the same for all.
+//!
+//! ```no_run
+//! use qun_core::server::Config;
+//! use qun_transports::MemoryLog;
+//! use qun_transports::readiness::{Options, Server};
+//!
+//! # fn serve(config: Config, random: [[u8; 32]; 2]) -> std::io::Result<()> {
+//! let listener = std::net::TcpListener::bind("127.0.0.1:7777")?;
+//! let log = MemoryLog::new(random[0]);
+//! let server = Server::new(vec![listener], config, log, random[1], Options::default())?;
+//! let handle = server.handle();
+//! std::thread::spawn(move || {
+//!     std::thread::park(); // until it is time to go down
+//!     handle.drain();
+//! });
+//! server.run(|event| eprintln!("{event:?}"))
+//! # }
+//! ```
+
+mod accept;
+mod alarm;
+mod connect;
+mod epoll;
+mod linger;
+mod poller;
+mod resolve;
+mod server;
+mod socket;
+
+pub use connect::{ClientHandle, Connection};
+pub use poller::{PollerKind, UnknownPoller};
+pub use server::{Event, Handle, Options, Server};

@@ -1,0 +1,123 @@
+//! A connected socket: its options, and reading and writing without the cases that mean nothing.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+
+/// Bytes that the kernel takes beyond those that it has sent. Without this it takes some 3 MB for a reader who takes none
+/// (the test below prints it), and no limit of ours ever meets them.
+const UNSENT: u32 = 16 << 10;
+
+/// Bytes that the kernel keeps in all, those on their way to the other side included. Linux doubles the number for its
+/// own bookkeeping.
+const SEND_BUFFER: usize = 128 << 10;
+
+/// Silence after which the kernel asks whether the other side still exists.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// The slices of one vectored write.
+pub(super) const SLICES: usize = 64;
+
+/// Bytes read at once, and so the most that a connection gets of a turn.
+pub(super) const READ: usize = 64 << 10;
+
+/// Makes a connected socket fit for an event loop.
+///
+/// # Errors
+/// Where it can't be made non-blocking. What else it refuses (an option that this system has not, a connection that is
+/// reset already) makes it worse and not unfit.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    Ok(())
+}
+
+/// What a read came to.
+pub(super) enum Got {
+    /// This many bytes.
+    Bytes(usize),
+    /// None, and none will come.
+    End,
+    /// None now.
+    Nothing,
+}
+
+/// Reads once.
+pub(super) fn read(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Got> {
+    loop {
+        match stream.read(buffer) {
+            Ok(0) => return Ok(Got::End),
+            Ok(n) => return Ok(Got::Bytes(n)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock => return Ok(Got::Nothing),
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// Writes once; `None`: the socket takes nothing now.
+pub(super) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+    loop {
+        match stream.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => return Ok(Some(n)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock => return Ok(None),
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// Why a socket hung up that nobody was reading or writing.
+pub(super) fn failure(stream: &TcpStream) -> io::Error {
+    match stream.take_error() {
+        Ok(Some(error)) | Err(error) => error,
+        Ok(None) => io::ErrorKind::ConnectionReset.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Writes until the kernel takes no more, to a reader who takes nothing, and says how many bytes that were beyond
+    /// those that fit the reader's own buffer.
+    fn hidden(prepare: impl Fn(&TcpStream)) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        SockRef::from(&listener).set_recv_buffer_size(8 << 10).unwrap();
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(8 << 10).unwrap();
+        socket.connect(&listener.local_addr().unwrap().into()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        prepare(&ours);
+        let frame = [b'x'; 200];
+        let mut taken = 0;
+        while let Some(n) = write(&ours, &[IoSlice::new(&frame); SLICES]).unwrap() {
+            taken += n;
+        }
+        drop(socket);
+        taken
+    }
+
+    #[test]
+    fn a_reader_who_takes_nothing_hides_few_bytes_in_the_kernel() {
+        let bare = hidden(|_| {});
+        let prepared = hidden(|stream| super::prepare(stream).unwrap());
+        println!("taken for a stalled reader: {bare} bytes bare, {prepared} bytes prepared");
+        assert!(prepared <= 96 << 10, "{prepared} bytes");
+        assert!(prepared < bare, "the options change nothing: {prepared} bytes against {bare}");
+    }
+}

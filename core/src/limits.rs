@@ -19,6 +19,10 @@ pub struct Limits {
     pub burst: u32,
     /// Says a second and session, in the long run.
     pub per_s: u32,
+    /// Joins, leaves and changes of name of one session at once, each of which a whole room is told of.
+    pub acts_burst: u32,
+    /// The same a second, in the long run.
+    pub acts_per_s: u32,
     /// Says of one session on their way to the log; what is behind them waits.
     pub in_flight: usize,
     /// Unsent private bytes (replies, pages, errors) from which on a connection's later lines wait.
@@ -74,6 +78,8 @@ impl Default for Limits {
             page: 200,
             burst: 10,
             per_s: 2,
+            acts_burst: 128,
+            acts_per_s: 2,
             in_flight: 64,
             private: 64 << 10,
             unread: 64 << 10,

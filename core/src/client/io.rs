@@ -76,7 +76,8 @@ pub enum Event {
         /// What the server said, where it said something.
         bye: Option<Bye>,
     },
-    /// It is over: the server sent us away for good, or we said goodbye and it is done. No more attempts.
+    /// It is over: the server sent us away for good, or we said goodbye and it is done. No more attempts. Every message
+    /// that was pending has had its own event before this one; this one answers every other command.
     Ended {
         /// What the server said; `None` after our own goodbye.
         bye: Option<Bye>,
@@ -181,6 +182,13 @@ pub enum Event {
         /// What to show.
         text: String,
     },
+    /// A message of ours is in the log, and was not and will not be shown: it is among what was lost.
+    Delivered {
+        /// The command.
+        id: Id,
+        /// Where.
+        room: RoomId,
+    },
     /// A message may or may not have been said: the connection broke before its acknowledgement, and nothing can tell
     /// any more. The person decides whether to say it again.
     Unconfirmed {
@@ -200,7 +208,7 @@ pub enum Event {
     },
 }
 
-/// How the server ended a connection.
+/// How the server ended a connection. Where it refused the hello, the code is that error's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Bye {
     /// Why.

@@ -62,3 +62,16 @@ pub struct Access {
     /// How many may be in the room by it at once.
     pub max_members: Option<u32>,
 }
+
+impl Default for Config {
+    /// A server without rooms, and with every limit as PROTOCOL.md has it.
+    fn default() -> Self {
+        Self {
+            agent: concat!("qun/", env!("CARGO_PKG_VERSION")).into(),
+            rooms: Vec::new(),
+            limits: Limits::default(),
+            language: Language::default(),
+            utc_offset_s: 0,
+        }
+    }
+}

@@ -109,8 +109,10 @@ pub enum Action {
 /// Why the machine closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// The client said goodbye, or closed its side.
+    /// The client said goodbye.
     Done,
+    /// The client closed its side.
+    EndOfInput,
     /// It speaks nothing that this server speaks.
     Protocol,
     /// No version in common.

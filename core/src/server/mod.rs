@@ -1,84 +1,243 @@
 //! The server machine.
+//!
+//! A room is a log, a member is a cursor: a room holds its newest records and, for each dialect that somebody reads,
+//! their encoding; a membership is an offset into it. Live delivery, backlog, resume and what a slow reader misses are
+//! one mechanism, in which that offset moves.
+//!
+//! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `conn`, `out` (the
+//! cursors and private frames of a connection), `codebook`, `pace` (rates), `timers`. What it does: `read` (bytes to
+//! lines), `hello`, `request` (json), `person` (plain), `enter` (joining and leaving), `say` (to the log and back),
+//! `history`, `deliver` (to the members), `transmit` (to one connection), `close`, `expire`.
 
+mod answer;
+mod close;
+mod codebook;
 mod config;
+mod conn;
+mod deliver;
+mod enter;
+mod expire;
+mod guess;
+mod held;
+mod hello;
+mod history;
 mod io;
+mod out;
+mod pace;
+mod person;
+mod read;
+mod refusal;
+mod request;
+mod room;
+mod say;
+mod session;
+mod slab;
+mod timers;
+mod transmit;
 
-use crate::id::ConnId;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use self::codebook::{Codebook, Opens};
+use self::conn::{Conn, Conns, Phase};
+use self::history::Loads;
+use self::pace::{Guesses, Rate};
+use self::room::Room;
+use self::session::Sessions;
+use self::timers::Timers;
+use crate::dialect::Style;
+use crate::entropy::Entropy;
+use crate::id::{ConnId, RoomId};
+use crate::limits::Limits;
+use crate::log::Answer;
 use crate::time::{Instant, Now};
-pub use config::{Access, Config, Presence, Room};
+pub use config::{Access, Config, Presence, Room as RoomConfig};
 pub use io::{Action, Hangup, Input, Note, Peer, Reason, Source};
+pub use transmit::{Overrun, Transmit};
 
 /// The server: sessions, rooms and what is said in them, without the sockets.
 ///
 /// Its methods are of four kinds. *Input*: [`handle`](Self::handle). *Polls*: [`poll`](Self::poll),
-/// [`deadline`](Self::deadline). *Output*: [`transmit`](Self::transmit). *Getters*: [`connections`](Self::connections).
+/// [`deadline`](Self::deadline). *Output*: [`transmit`](Self::transmit). *Getters*: [`connections`](Self::connections),
+/// [`memory`](Self::memory).
+///
+/// A driver gives it what happens, in any order and any number at a time; polls until there is no action left; and calls
+/// `transmit` for every [`Action::Transmit`] until it has none or the connection takes no more. `transmit` may lead to
+/// new actions, so that a driver polls again after it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Server {
-    config: Config,
+    agent: String,
+    limits: Limits,
+    style: Style,
+    entropy: Entropy,
+    codes: Codebook,
+    guesses: Guesses,
+    says: Rate,
+    acts: Rate,
+    rooms: Vec<Room>,
+    room_index: BTreeMap<RoomId, u32>,
+    sessions: Sessions,
+    conns: Conns,
+    /// Connections by source, where they are counted.
+    sources: BTreeMap<Source, u32>,
+    /// Sources that have spoken HTTP, until when they are not prompted.
+    http: BTreeMap<Source, Instant>,
+    loads: Loads,
+    timers: Timers,
+    /// Of the newest batch of any room.
+    stamp: u64,
+    /// The last guest's number.
+    guests: u64,
+    draining: bool,
+    now: Now,
+    actions: VecDeque<Action>,
+    /// Connections whose lines may go on.
+    wake: VecDeque<ConnId>,
+    /// Connections that the driver may have to be told to read or not to.
+    reads: VecDeque<ConnId>,
 }
 
 impl Server {
     /// A server without connections. All its randomness (ids, the key of its code table, jitter) follows from `seed`, 32
     /// bytes of the driver's best.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        let _ = seed;
-        Self { config }
+        let mut entropy = Entropy::new(seed);
+        let mut codes = Codebook::new(entropy.block());
+        let mut room_index = BTreeMap::new();
+        let mut rooms = Vec::new();
+        for room in config.rooms {
+            let index = rooms.len() as u32;
+            if room_index.contains_key(&room.id) {
+                continue;
+            }
+            for (access, with) in (0..).zip(&room.codes) {
+                codes.add(&with.code, Opens { room: index, access });
+            }
+            room_index.insert(room.id.clone(), index);
+            rooms.push(Room::new(room, config.limits.room_bytes));
+        }
+        Self {
+            agent: config.agent,
+            style: Style { language: config.language, utc_offset_s: config.utc_offset_s },
+            entropy,
+            codes,
+            guesses: Guesses::new(&config.limits),
+            says: Rate::per_second(config.limits.burst, config.limits.per_s),
+            acts: Rate::per_second(config.limits.acts_burst, config.limits.acts_per_s),
+            limits: config.limits,
+            rooms,
+            room_index,
+            sessions: Sessions::new(),
+            conns: Conns::new(),
+            sources: BTreeMap::new(),
+            http: BTreeMap::new(),
+            loads: Loads::default(),
+            timers: Timers::default(),
+            stamp: 0,
+            guests: 0,
+            draining: false,
+            now: Now::default(),
+            actions: VecDeque::new(),
+            wake: VecDeque::new(),
+            reads: VecDeque::new(),
+        }
     }
 
     /// Takes an input. Infallible: what is wrong with it is answered to the one who sent it.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
-        let _ = (now, input);
+        self.now = Now { mono: now.mono.max(self.now.mono), ..now };
+        match input {
+            Input::Opened { conn, peer } => self.opened(conn, peer),
+            Input::Received { conn, bytes } => self.received(conn, bytes),
+            Input::EndOfInput { conn } => self.ended(conn),
+            Input::Closed { conn, why: _ } => self.lost(conn),
+            Input::Log(Answer::Ready { room, tail }) => self.ready(&room, tail),
+            Input::Log(Answer::Settled { room, outcomes }) => self.settled(&room, outcomes),
+            Input::Log(Answer::Grew { room, first, records }) => self.grew(&room, first, records),
+            Input::Log(Answer::Loaded { ticket, page }) => self.loaded(ticket, page),
+            Input::Tick => {}
+            Input::Drain => self.drain(),
+        }
+        self.expire();
     }
 
     /// The next action, until there is none.
     pub fn poll(&mut self) -> Option<Action> {
-        None
+        loop {
+            while let Some(action) = self.actions.pop_front() {
+                match action {
+                    Action::Transmit(conn) if self.conns.get(conn).is_none() => {}
+                    Action::Close(conn, _) if !self.bury(conn) => {}
+                    action => return Some(action),
+                }
+            }
+            if let Some(conn) = self.wake.pop_front() {
+                self.pump(conn);
+            } else if let Some(conn) = self.reads.pop_front() {
+                if let Some(read) = self.reading(conn) {
+                    return Some(Action::Read(conn, read));
+                }
+            } else {
+                return None;
+            }
+        }
     }
 
     /// When the machine wants an [`Input::Tick`] at the latest: not after now while actions wait; `None`: never.
     pub fn deadline(&self) -> Option<Instant> {
+        if self.actions.is_empty() && self.wake.is_empty() && self.reads.is_empty() {
+            self.timers.next()
+        } else {
+            Some(self.now.mono)
+        }
+    }
+
+    /// What `conn` is to send next, or `None` where there is nothing: then the next [`Action::Transmit`] says when there
+    /// is.
+    pub fn transmit(&mut self, conn: ConnId) -> Option<Transmit<'_>> {
+        self.settle(conn)?;
+        self.as_transmit(conn)
+    }
+
+    /// Settles the cursors of `conn`; `None` where that leaves nothing to send.
+    fn settle(&mut self, id: ConnId) -> Option<()> {
+        let mut transmit = self.as_transmit(id)?;
+        transmit.settle();
+        if transmit.has_any() {
+            return Some(());
+        }
+        let conn = self.conns.get_mut(id)?;
+        conn.out.armed = false;
+        if let Phase::Flushing(reason, _) = conn.phase {
+            self.closed(id, reason);
+        }
         None
     }
 
-    /// What `conn` is to send next, or `None` where there is nothing.
-    pub fn transmit(&mut self, conn: ConnId) -> Option<Transmit<'_>> {
-        let _ = (conn, &self.config);
-        None
+    fn as_transmit(&mut self, conn: ConnId) -> Option<Transmit<'_>> {
+        let Self { conns, rooms, sessions, wake, style, now, limits, .. } = self;
+        let conn = conns.get_mut(conn)?;
+        Some(Transmit { conn, rooms, sessions, wake, style: *style, now: now.mono, private: limits.private })
     }
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        0
-    }
-}
-
-/// The unsent bytes of one connection: peek, then consume; a write may take any part of them.
-#[derive(Debug)]
-pub struct Transmit<'a> {
-    server: &'a mut Server,
-}
-
-/// More bytes were called sent than there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more bytes were called sent than there are")]
-pub struct Overrun;
-
-impl Transmit<'_> {
-    /// Fills `out` from its start with the next bytes to send, in order, and says how many slices it filled: at least
-    /// one where `out` has room. `wrap` makes what a vectored write wants of a slice, `IoSlice::new` for one.
-    ///
-    /// Every slice but the first begins with a whole frame, and every one ends with one.
-    pub fn gather<'s, T>(&'s self, out: &mut [T], wrap: impl Fn(&'s [u8]) -> T) -> usize {
-        let _ = (out, wrap, &self.server);
-        0
+        self.conns.len()
     }
 
-    /// The first `n` bytes of what [`gather`](Self::gather) showed are sent.
-    ///
-    /// # Errors
-    /// [`Overrun`] where there are fewer; then all there are count as sent.
-    pub fn advance(&mut self, n: usize) -> Result<(), Overrun> {
-        let _ = n;
-        Ok(())
+    /// Bytes that rooms hold of messages, presence and their encodings: at most, for each room, its budget times one more
+    /// than the dialects that are read in it, plus one batch.
+    pub fn memory(&self) -> usize {
+        self.rooms.iter().map(|room| room.held.bytes()).sum()
+    }
+
+    fn room(&mut self, id: &RoomId) -> Option<(u32, &mut Room)> {
+        let index = *self.room_index.get(id)?;
+        Some((index, &mut self.rooms[index as usize]))
+    }
+
+    fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
+        self.conns.get_mut(id)
     }
 }

@@ -1,0 +1,73 @@
+//! The dialects: three ways to write down the same room. Their bytes differ, what they say does not.
+
+use alloc::vec::Vec;
+
+use crate::id::RoomId;
+use crate::json::{Change, Frame, Message, PageMessage};
+use crate::log::Record;
+use crate::plain::{self, Language, Phrase};
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Dialect {
+    Json,
+    Plain,
+}
+
+/// What a broadcast frame needs to know besides what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Style {
+    pub(crate) language: Language,
+    pub(crate) utc_offset_s: i32,
+}
+
+impl Dialect {
+    pub(crate) const COUNT: usize = 2;
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    pub(crate) const fn all() -> [Self; Self::COUNT] {
+        [Self::Json, Self::Plain]
+    }
+
+    /// Whether a sender is spared the echo: its terminal has shown the line already.
+    pub(crate) const fn skips_own(self) -> bool {
+        matches!(self, Self::Plain)
+    }
+
+    /// Appends a message as every member of `room` reads it.
+    pub(crate) fn message(self, style: Style, room: &RoomId, record: &Record, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => {
+                Frame::Msg(Message { room: room.clone(), body: PageMessage::from(record) }).encode(out);
+            }
+            Self::Plain => plain::message(record, style.utc_offset_s, out),
+        }
+    }
+
+    /// Appends a change of the roster.
+    pub(crate) fn change(self, style: Style, room: &RoomId, change: &Change, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => Frame::Presence { room: room.clone(), change: change.clone() }.encode(out),
+            Self::Plain => {
+                let phrase = match change {
+                    Change::In { name, .. } => Phrase::Came(name),
+                    Change::Out { name, .. } => Phrase::Went(name),
+                    Change::Name { name, was, .. } => Phrase::Renamed { was, name },
+                    Change::Unknown => return,
+                };
+                phrase.write(style.language, out);
+            }
+        }
+    }
+
+    /// Appends the number of members. A person at a terminal is not told every few seconds: `/who` says it.
+    pub(crate) fn here(self, room: &RoomId, n: u64, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => Frame::Here { room: room.clone(), n }.encode(out),
+            Self::Plain => {}
+        }
+    }
+}

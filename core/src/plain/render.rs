@@ -1,0 +1,107 @@
+//! Messages as a person reads them.
+
+use alloc::vec::Vec;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::log::{Kind, Record};
+use crate::plain::words::Voice;
+
+/// Appends a message as whole lines, with the time `utc_offset_s` seconds ahead of UTC:
+///
+/// ```text
+/// 14:03 <bob> first line
+///              | second line
+/// 14:04 * bob waves
+/// ```
+///
+/// Every line of it begins with the time or with spaces, so no text can forge a line.
+pub(crate) fn message(record: &Record, utc_offset_s: i32, out: &mut Vec<u8>) {
+    let Record { ts, name, kind, text, .. } = record;
+    let (hours, minutes) = clock(*ts, utc_offset_s);
+    // Not every reader of these lines is a terminal: what many of them take for a line's end, is one here.
+    let mut lines = text.as_str().split(['\n', '\u{2028}', '\u{2029}']);
+    let first = lines.next().unwrap_or_default();
+    let mut voice = Voice::new("", out);
+    match kind {
+        Kind::Say => voice.line(format_args!("{hours:02}:{minutes:02} <{name}> {first}")),
+        Kind::Me => voice.line(format_args!("{hours:02}:{minutes:02} * {name} {first}")),
+    }
+    let indent = "14:03 <> ".len() + name.as_str().width() + 1;
+    for line in lines {
+        voice.line(format_args!("{:indent$}| {line}", ""));
+    }
+}
+
+/// Hours and minutes of the day.
+fn clock(unix_ms: u64, utc_offset_s: i32) -> (i64, i64) {
+    let seconds = (unix_ms / 1000).cast_signed() + i64::from(utc_offset_s);
+    let minutes = seconds.div_euclid(60).rem_euclid(24 * 60);
+    (minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{MemberId, Seq};
+
+    fn rendered(name: &str, kind: Kind, text: &str, ts: u64, utc_offset_s: i32) -> String {
+        let member = MemberId::from_bits(0);
+        let (name, text) = (name.parse().unwrap(), text.parse().unwrap());
+        let mut out = Vec::new();
+        message(&Record { seq: Seq::new(1), ts, member, name, kind, text, id: None }, utc_offset_s, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    const TS: u64 = 1_771_329_780_000;
+
+    #[test]
+    fn a_message_is_shown_as_the_protocol_shows_it() {
+        let say = |name, text| rendered(name, Kind::Say, text, TS, 0);
+        assert_eq!(say("bob", "hi"), "12:03 <bob> hi\r\n");
+        assert_eq!(say("bob", "first line\nsecond line"), "12:03 <bob> first line\r\n             | second line\r\n");
+        assert_eq!(say("bob", "a\u{2028}b\n"), "12:03 <bob> a\r\n             | b\r\n             | \r\n");
+        assert_eq!(rendered("bob", Kind::Me, "waves", TS, 0), "12:03 * bob waves\r\n");
+        assert_eq!(rendered("bob", Kind::Me, "a\nb", TS, 0), "12:03 * bob a\r\n             | b\r\n");
+    }
+
+    #[test]
+    fn continuations_are_aligned_under_wide_names_too() {
+        let text = rendered("小明", Kind::Say, "a\nb", TS, 0);
+        let bars: Vec<_> = text.lines().skip(1).map(|line| line.find('|')).collect();
+        assert_eq!(bars, [Some("14:03 <xxxx> ".len() + 1)]);
+    }
+
+    #[test]
+    fn the_time_is_local_whatever_the_clock_says() {
+        let time = |ts, offset| String::from(&rendered("bob", Kind::Say, "hi", ts, offset)[..5]);
+        assert_eq!(time(TS, 2 * 3600), "14:03");
+        assert_eq!(time(TS, 12 * 3600), "00:03");
+        assert_eq!(time(0, -60), "23:59");
+        assert_eq!(time(59_999, 0), "00:00");
+        assert_eq!(time(u64::MAX, i32::MAX).len(), 5);
+        assert_eq!(time(u64::MAX, i32::MIN).len(), 5);
+    }
+
+    /// Any text that can be said, and more often than by chance what ends or begins a line.
+    const TEXT: &str = "([^\\p{Cc}\u{202A}-\u{202E}\u{2066}-\u{2069}]|[\n\t\u{2028}\u{2029}]|14:03 <ann> |-- ){1,40}";
+
+    proptest! {
+        #[test]
+        fn no_text_can_forge_a_line(text in TEXT, me: bool) {
+            prop_assume!(!text.trim().is_empty());
+            let out = rendered("bob", if me { Kind::Me } else { Kind::Say }, &text, TS, 0);
+            let breaks = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
+            let lines: Vec<_> = out.strip_suffix("\r\n").unwrap().split("\r\n").collect();
+            let first = if me { "12:03 * bob " } else { "12:03 <bob> " };
+            prop_assert!(lines[0].starts_with(first));
+            prop_assert!(lines[1..].iter().all(|line| line.starts_with("             | ")));
+            prop_assert!(!lines.concat().contains(breaks));
+            prop_assert_eq!(lines.len(), text.split(breaks).count());
+        }
+    }
+}

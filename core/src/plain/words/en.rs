@@ -1,0 +1,188 @@
+//! English.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::{HEADER_NAMES, Here, Phrase, Quote, Refusal, Voice, WHO_NAMES, seconds};
+use crate::json::ByeCode;
+use crate::name::NameError;
+use crate::plain::command::Usage;
+use crate::role::Role;
+use crate::text::TextError;
+
+const COMMANDS: &str = "/who /name /me /history /join /leave /help /quit";
+
+const HELP: [&str; 11] = [
+    "What you type is said to everyone in the room.",
+    "/who            who is here",
+    "/name NAME      change your name",
+    "/me WAVES       say what you do",
+    "/history [N]    the newest messages",
+    "/join CODE      go to another room",
+    "/leave          leave the room",
+    "/echo on|off    whether your own lines come back to you",
+    "/help           this",
+    "/quit           goodbye",
+    "//TEXT          say /TEXT",
+];
+
+pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
+    match *phrase {
+        Phrase::CodePrompt => voice.ask(format_args!("Room code: ")),
+        Phrase::NamePrompt(name) => voice.ask(format_args!("Your name [{name}]: ")),
+        Phrase::TryAgain(why) | Phrase::Refused(why) => refuse(why, voice),
+        Phrase::NameGiven { wanted, given } => voice.line(format_args!("{wanted} is taken: you are {given}.")),
+        Phrase::YouAre(name) => voice.line(format_args!("You are {name}.")),
+        Phrase::Room { title, here, backlog: 0, .. } => {
+            voice.line(format_args!("{title}. {}.", Roster(here, HEADER_NAMES)));
+        }
+        Phrase::Room { title, here, backlog, head } => voice.line(format_args!(
+            "{title}. {}. Last {backlog} of {}:",
+            Roster(here, HEADER_NAMES),
+            Count(head.get(), "message", "messages"),
+        )),
+        Phrase::In(Role::Talk) => voice.line(format_args!("You are in. {COMMANDS}")),
+        Phrase::In(Role::Read) => voice.line(format_args!("You are in, to read. {COMMANDS}")),
+        Phrase::AlreadyIn { title } => voice.line(format_args!("You are in {title} already.")),
+        Phrase::YouLeft { title } => voice.line(format_args!("You left {title}.")),
+        Phrase::NoRoom => voice.line(format_args!("You are in no room. /join CODE")),
+        Phrase::Who(here) => voice.line(format_args!("{}.", Roster(here, WHO_NAMES))),
+        Phrase::Help => HELP.iter().for_each(|line| voice.line(format_args!("{line}"))),
+        Phrase::History { from, to } if from == to => voice.line(format_args!("Message {from}:")),
+        Phrase::History { from, to } => voice.line(format_args!("Messages {from} to {to}:")),
+        Phrase::HistoryEnd => voice.line(format_args!("End of history.")),
+        Phrase::NoHistory => voice.line(format_args!("There is no history.")),
+        Phrase::Came(name) => voice.line(format_args!("{name} came in.")),
+        Phrase::Went(name) => voice.line(format_args!("{name} left.")),
+        Phrase::Renamed { was, name } => voice.line(format_args!("{was} is now {name}.")),
+        Phrase::Gap { from, to } if to < from => {
+            voice.line(format_args!("You missed who came and went. /who shows who is here."));
+        }
+        Phrase::Gap { from, to } if to == from => {
+            voice.line(format_args!("You missed 1 message ({from}). /history shows the newest."));
+        }
+        Phrase::Gap { from, to } => {
+            let missed = to.get() - from.get() + 1;
+            voice.line(format_args!("You missed {missed} messages ({from} to {to}). /history shows the newest."));
+        }
+        Phrase::SlowDown { per_s } => {
+            let lines = Count(per_s.into(), "line", "lines");
+            voice.line(format_args!("Slow down: what you sent is read at {lines} a second."));
+        }
+        Phrase::ReadOnly => voice.line(format_args!("You can read here, but not speak.")),
+        Phrase::BadText(why) => bad_text(why, voice),
+        Phrase::NotUtf8 => voice.line(format_args!("Not sent: that is not UTF-8.")),
+        Phrase::NotSent(text) => {
+            voice.line(format_args!("Not sent, try again later: {}", Quote(text.as_str())));
+        }
+        Phrase::Unknown(word) => {
+            let word = Quote(word);
+            voice.line(format_args!("There is no command /{word} here. /help shows them, //{word} says /{word}."));
+        }
+        Phrase::Usage(Usage::Me) => voice.line(format_args!("/me and what you do, for example: /me waves")),
+        Phrase::Usage(Usage::Name) => voice.line(format_args!("/name and a name, for example: /name ann")),
+        Phrase::Usage(Usage::History) => {
+            voice.line(format_args!("/history, or with how many messages: /history 50"));
+        }
+        Phrase::Usage(Usage::Join) => voice.line(format_args!("/join and a code, for example: /join K7QM-2XD4")),
+        Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on, or /echo off")),
+        Phrase::Echo(true) => voice.line(format_args!("Echo is on: your own lines come back to you.")),
+        Phrase::Echo(false) => voice.line(format_args!("Echo is off: your own lines don't come back to you.")),
+        Phrase::Bye { code, wait } => bye(code, wait, voice),
+    }
+}
+
+fn refuse(why: Refusal<'_>, voice: &mut Voice<'_>) {
+    match why {
+        Refusal::WrongCode { left: 0 } => voice.line(format_args!("That code does not open a room. No tries left.")),
+        Refusal::WrongCode { left } => {
+            voice.line(format_args!("That code does not open a room. {} left.", Count(left, "try", "tries")));
+        }
+        Refusal::CodeExpired => voice.line(format_args!("That code has expired. Ask for a new one.")),
+        Refusal::TooFast { wait } => voice.line(format_args!("Too fast. Try again in {}.", in_seconds(wait))),
+        Refusal::Locked { wait } => {
+            voice.line(format_args!("Too many wrong codes. Try again in {}.", in_seconds(wait)));
+        }
+        Refusal::RoomFull => voice.line(format_args!("The room is full. Try again later.")),
+        Refusal::Unavailable => {
+            voice.line(format_args!("The server can't reach its messages. Try again later."));
+        }
+        Refusal::BadName(NameError::Empty) => voice.line(format_args!("A name has at least one character.")),
+        Refusal::BadName(NameError::TooLong) => {
+            voice.line(format_args!("A name has at most 32 characters and 64 bytes."));
+        }
+        Refusal::BadName(NameError::Character(c)) => {
+            voice.line(format_args!("A name has only letters, digits, '_', '-' and '.', not {c:?}."));
+        }
+        Refusal::NameTaken(name) => voice.line(format_args!("{name} is taken.")),
+    }
+}
+
+fn bad_text(why: TextError, voice: &mut Voice<'_>) {
+    match why {
+        TextError::Blank => voice.line(format_args!("Not sent: it is empty.")),
+        TextError::TooLong(limit) => voice.line(format_args!("Not sent: it has more than {limit} bytes.")),
+        TextError::TooManyLines(limit) => voice.line(format_args!("Not sent: it has more than {limit} lines.")),
+        TextError::Control(c) => {
+            voice.line(format_args!("Not sent: it has the control character U+{:04X}.", u32::from(c)));
+        }
+    }
+}
+
+fn bye(code: &ByeCode, wait: Option<Duration>, voice: &mut Voice<'_>) {
+    let why = match code {
+        ByeCode::Done => "Goodbye.",
+        ByeCode::Version | ByeCode::Protocol => "The server can't read what you sent.",
+        ByeCode::TooBig => "Your line was too long.",
+        ByeCode::Replaced => "You are on another connection now.",
+        ByeCode::Kicked => "You were put out.",
+        ByeCode::RoomClosed => "The room is closed.",
+        ByeCode::CodeChanged => "The room has a new code. Ask for it.",
+        ByeCode::Slow => "You read too slowly.",
+        ByeCode::Dead => "Nothing came from you for too long.",
+        ByeCode::Handshake => "That took too long.",
+        ByeCode::Flood => "Too much came from your address.",
+        ByeCode::Shutdown => "The server goes down.",
+        ByeCode::Internal => "The server made a mistake.",
+        ByeCode::Other(_) => "The server ends the connection.",
+    };
+    match wait {
+        Some(wait) => voice.line(format_args!("{why} Come back in {}.", in_seconds(wait))),
+        None => voice.line(format_args!("{why}")),
+    }
+}
+
+fn in_seconds(wait: Duration) -> Count {
+    Count(seconds(wait), "second", "seconds")
+}
+
+/// A number of things: one of them, or many.
+struct Count(u64, &'static str, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(n, one, many) = self;
+        write!(f, "{n} {}", if *n == 1 { one } else { many })
+    }
+}
+
+/// Who is here, with so many names at most.
+struct Roster<'a>(Here<'a>, usize);
+
+impl fmt::Display for Roster<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Here::Counted(count) => write!(f, "{count} here"),
+            Here::Named { count, others, you } => {
+                let shown = &others[..others.len().min(self.1 - 1)];
+                write!(f, "{count} here: ")?;
+                shown.iter().try_for_each(|name| write!(f, "{name}, "))?;
+                write!(f, "{you} (you)")?;
+                match count.saturating_sub(shown.len() as u64 + 1) {
+                    0 => Ok(()),
+                    more => write!(f, " … and {more} more"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Answers: the same ones in every dialect.
+
+use alloc::vec::Vec;
+
+use super::Server;
+use super::enter::Join;
+use super::history::{self, Load};
+use super::out::PrivateKind;
+use super::refusal::Refusal;
+use super::room::{Log, Said};
+use super::slab::Handle;
+use crate::dialect::Dialect;
+use crate::id::{ConnId, Id, Seq};
+use crate::json::{Frame, Joined, Page, PageMessage, Room as RoomFrame};
+use crate::log;
+use crate::name::Name;
+use crate::plain::{self, Here, Phrase};
+use crate::time::ceil_ms;
+
+/// Names that a person is shown at most.
+const NAMES: usize = 200;
+
+impl Server {
+    /// Answers with a json frame.
+    pub(super) fn frame(&mut self, id: ConnId, frame: &Frame) {
+        self.send_frame(id, frame, PrivateKind::Reply);
+    }
+
+    fn send_frame(&mut self, id: ConnId, frame: &Frame, kind: PrivateKind) -> u64 {
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        self.send(id, bytes, kind)
+    }
+
+    fn dialect(&self, id: ConnId) -> Option<Dialect> {
+        self.conns.get(id)?.dialect()
+    }
+
+    /// Says why a request is not granted.
+    pub(super) fn refuse(&mut self, id: ConnId, re: Option<Id>, refusal: Refusal) {
+        match self.dialect(id) {
+            Some(Dialect::Json) => self.frame(id, &refusal.frame(re)),
+            Some(Dialect::Plain) => self.refuse_person(id, refusal),
+            None => {}
+        }
+    }
+
+    /// Says that a room is entered; its backlog follows. Nothing of the room goes out before.
+    pub(super) fn answer_joined(&mut self, id: ConnId, handle: Handle, join: &Join, slot: u16, from: Seq) {
+        let state = &self.rooms[join.opens.room as usize];
+        let Log::Open { epoch, first } = state.log else { return };
+        let (head, role) = (state.head(), state.access[join.opens.access as usize].role);
+        let place = match self.dialect(id) {
+            Some(Dialect::Json) => {
+                let room = RoomFrame { id: state.id.clone(), title: state.title.clone(), role };
+                let (here, members) = (state.here(), state.roster(&self.sessions));
+                let joined = Joined { re: join.re, room, here, members, epoch, first, from, head };
+                self.send_frame(id, &Frame::Joined(joined), PrivateKind::Reply)
+            }
+            Some(Dialect::Plain) => {
+                let mut bytes = Vec::new();
+                self.with_here(handle, join.opens.room, |title, here| {
+                    let backlog = head.next().get().saturating_sub(from.get());
+                    Phrase::Room { title, here, backlog, head }.write(self.style.language, &mut bytes);
+                });
+                self.send(id, bytes, PrivateKind::Reply)
+            }
+            None => return,
+        };
+        if let Some(conn) = self.conns.get_mut(id) {
+            if let Some(sub) = conn.out.sub_mut(slot) {
+                sub.after = place;
+            }
+            if let Some(plain) = conn.plain() {
+                plain.room = Some(join.opens.room);
+                self.phrase(id, Phrase::In(role));
+            }
+        }
+    }
+
+    /// Shows who is in a room, for a person who is.
+    pub(super) fn with_here(&self, handle: Handle, room: u32, show: impl FnOnce(&str, Here<'_>)) {
+        let room = &self.rooms[room as usize];
+        let Some(you) = self.sessions.get(handle).map(|session| session.name.clone()) else { return };
+        let others = room.members.values().filter(|&&member| member != handle);
+        let others = others.filter_map(|&member| Some(self.sessions.get(member)?.name.clone()));
+        let others: Vec<Name> = others.take(NAMES).collect();
+        let here = match room.presence {
+            super::Presence::Full => Here::Named { count: room.here(), others: &others, you: &you },
+            super::Presence::Count => Here::Counted(room.here()),
+        };
+        show(&room.title, here);
+    }
+
+    /// Says that a room is left: its last frame, if it had a cursor.
+    pub(super) fn answer_left(&mut self, id: ConnId, re: Option<Id>, room: u32, slot: Option<u16>) {
+        let kind = slot.map_or(PrivateKind::Reply, PrivateKind::Left);
+        let state = &self.rooms[room as usize];
+        match self.dialect(id) {
+            Some(Dialect::Json) => {
+                let room = state.id.clone();
+                self.send_frame(id, &Frame::Left { re, room }, kind);
+            }
+            Some(Dialect::Plain) => {
+                let mut bytes = Vec::new();
+                Phrase::YouLeft { title: &state.title }.write(self.style.language, &mut bytes);
+                self.send(id, bytes, kind);
+                if let Some(plain) = self.conn(id).and_then(super::conn::Conn::plain) {
+                    plain.room = None;
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Says that the log had a say already.
+    pub(super) fn answer_known(&mut self, said: &Said, seq: Seq) {
+        if self.is_sayer(said) {
+            self.frame(said.conn, &Frame::Ok { re: said.re, seq: Some(seq) });
+        }
+    }
+
+    /// Says that the log refused a say.
+    pub(super) fn answer_not_said(&mut self, said: &Said) {
+        if !self.is_sayer(said) {
+            return;
+        }
+        match self.dialect(said.conn) {
+            Some(Dialect::Plain) => self.phrase(said.conn, Phrase::NotSent(&said.text)),
+            _ => self.refuse(said.conn, said.re, Refusal::Unavailable),
+        }
+    }
+
+    /// Whether the connection that said it still is its session's.
+    fn is_sayer(&self, said: &Said) -> bool {
+        self.conns.get(said.conn).and_then(super::conn::Conn::session) == Some(said.session)
+    }
+
+    /// Hands out a page of history.
+    pub(super) fn answer_page(&mut self, load: &Load, page: log::Page) {
+        let state = &self.rooms[load.room as usize];
+        let Log::Open { epoch, .. } = state.log else { return };
+        match self.dialect(load.conn) {
+            Some(Dialect::Json) => {
+                let log::Page { first, more, records } = page;
+                let msgs = records.iter().map(PageMessage::from).collect();
+                let page = Page { re: load.re, room: state.id.clone(), epoch, first, more, msgs };
+                self.frame(load.conn, &Frame::Page(page));
+            }
+            Some(Dialect::Plain) => match history::bounds(&page.records) {
+                None => self.phrase(load.conn, Phrase::NoHistory),
+                Some((from, to)) => {
+                    let offset = self.style.utc_offset_s;
+                    self.phrase(load.conn, Phrase::History { from, to });
+                    let lines = history::lines(&page.records, |record, out| plain::message(record, offset, out));
+                    self.send(load.conn, lines, PrivateKind::Reply);
+                    self.phrase(load.conn, Phrase::HistoryEnd);
+                }
+            },
+            None => {}
+        }
+    }
+
+    /// Says why a connection ends.
+    pub(super) fn say_bye(&mut self, id: ConnId, reason: super::Reason, prompted: bool) {
+        let Some(code) = reason.bye() else { return };
+        let wait = self.wait_after(reason);
+        match self.dialect(id) {
+            Some(Dialect::Json) => {
+                let (retry, wait_ms) = (code.retry(), wait.map(ceil_ms));
+                let bye = Frame::Bye { code, retry, wait_ms, text: reason.words().into() };
+                self.frame(id, &bye);
+            }
+            // Nobody who has not said what they speak is spoken to, but for one who was asked.
+            Some(Dialect::Plain) => self.bye_phrase(id, &code, wait, prompted),
+            None if prompted => self.bye_phrase(id, &code, wait, prompted),
+            None => {}
+        }
+    }
+
+    fn bye_phrase(
+        &mut self,
+        id: ConnId,
+        code: &crate::json::ByeCode,
+        wait: Option<core::time::Duration>,
+        prompted: bool,
+    ) {
+        let mut bytes = if prompted { b"\r\n".to_vec() } else { Vec::new() };
+        Phrase::Bye { code, wait }.write(self.style.language, &mut bytes);
+        self.send(id, bytes, PrivateKind::Reply);
+    }
+}

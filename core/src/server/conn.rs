@@ -1,0 +1,237 @@
+//! Connections: what they speak, where they are in their life, what they wait for.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::enter::Join;
+use super::io::{Peer, Reason};
+use super::out::Out;
+use super::slab::Handle;
+use crate::dialect::Dialect;
+use crate::id::{ConnId, Id};
+use crate::limits::Limits;
+use crate::lines::Lines;
+use crate::log::Ticket;
+use crate::plain::Telnet;
+use crate::time::Instant;
+
+/// A connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Conn {
+    pub(super) id: ConnId,
+    pub(super) peer: Peer,
+    pub(super) phase: Phase,
+    pub(super) tongue: Tongue,
+    pub(super) lines: Lines,
+    /// No more bytes will come.
+    pub(super) ended: bool,
+    /// What the next line waits for.
+    pub(super) wait: Option<Wait>,
+    pub(super) out: Out,
+    pub(super) opened: Instant,
+    pub(super) heard: Instant,
+    /// When a ping is due after the last byte heard, and when it was sent.
+    pub(super) ping: Ping,
+    /// When it is looked at next: never later than its next deadline.
+    pub(super) check: Option<Instant>,
+    /// What the driver was told last: whether to read.
+    pub(super) reading: bool,
+    /// Whether its `Read` is to be looked at by `poll`.
+    pub(super) reading_queued: bool,
+}
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Phase {
+    /// Nothing has come that tells what it speaks. Whether it was prompted.
+    Sniffing(bool),
+    /// json, and no hello has succeeded.
+    Hello,
+    /// plain: the next line answers the prompt for a code. How many were wrong.
+    Code(u32),
+    /// plain: the next line answers the prompt for a name, and then the room is entered.
+    Naming(super::codebook::Opens),
+    /// It has a session.
+    Live(Handle),
+    /// It has a session and will close; it reads nothing more. First the session's says settle.
+    Parting(Handle, Reason, Instant),
+    /// It will close when everything is sent.
+    Flushing(Reason, Instant),
+    /// `Close` is queued.
+    Closed(Reason),
+}
+
+/// What a connection speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Tongue {
+    /// Not known yet.
+    Unknown,
+    Json,
+    Plain(Plain),
+}
+
+/// What is particular to a connection that speaks plain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Plain {
+    pub(super) telnet: Telnet,
+    /// What it is to be answered.
+    pub(super) reply: Vec<u8>,
+    /// Whether it wants its own lines back.
+    pub(super) echo: bool,
+    /// Whether it was told that its lines are read slowly.
+    pub(super) told_slow: bool,
+    /// The room it is in: a person at a terminal is in one at a time.
+    pub(super) room: Option<u32>,
+}
+
+/// What a connection's next line waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Wait {
+    /// The room is being opened; then it is joined.
+    Opening(Box<Join>),
+    /// The session's says are being settled; then the room is left, at the latest at this time.
+    Leaving { re: Option<Id>, room: u32, until: Instant, then: Option<Box<Join>> },
+    /// A page is being loaded.
+    Page(Ticket),
+    /// The rate allows the next line at this time.
+    Pace(Instant),
+}
+
+/// The heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Ping {
+    /// Not in this dialect.
+    Never,
+    /// After this much silence.
+    After(core::time::Duration),
+    /// Sent, and to be answered by any byte until then.
+    Until(Instant),
+}
+
+impl Conn {
+    pub(super) fn new(id: ConnId, peer: Peer, now: Instant) -> Self {
+        Self {
+            id,
+            peer,
+            phase: Phase::Sniffing(false),
+            tongue: Tongue::Unknown,
+            lines: Lines::default(),
+            ended: false,
+            wait: None,
+            out: Out::new(now),
+            opened: now,
+            heard: now,
+            ping: Ping::Never,
+            check: None,
+            reading: true,
+            reading_queued: false,
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<Handle> {
+        match self.phase {
+            Phase::Live(session) | Phase::Parting(session, ..) => Some(session),
+            _ => None,
+        }
+    }
+
+    pub(super) fn dialect(&self) -> Option<Dialect> {
+        match self.tongue {
+            Tongue::Unknown => None,
+            Tongue::Json => Some(Dialect::Json),
+            Tongue::Plain(_) => Some(Dialect::Plain),
+        }
+    }
+
+    pub(super) fn plain(&mut self) -> Option<&mut Plain> {
+        match &mut self.tongue {
+            Tongue::Plain(plain) => Some(plain),
+            _ => None,
+        }
+    }
+
+    /// Whether it may go on when one of its session's says has landed.
+    pub(super) fn is_waiting_for_says(&self) -> bool {
+        matches!(self.phase, Phase::Parting(..))
+            || matches!(self.wait, Some(Wait::Leaving { .. }))
+            || !self.reading
+            || !self.lines.unread().is_empty()
+    }
+
+    /// Whether it closes, and so reads nothing more.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Parting(..) | Phase::Flushing(..) | Phase::Closed(_))
+    }
+
+    /// When something will be due, if nothing happens until then.
+    pub(super) fn deadline(&self, limits: &Limits, quiet: bool) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Sniffing(prompted) => {
+                let prompt =
+                    (!prompted && !quiet && self.lines.unread().is_empty()).then(|| self.opened + limits.prompt);
+                Some(prompt.unwrap_or(self.opened + limits.handshake))
+            }
+            Phase::Hello | Phase::Code(_) | Phase::Naming(_) => Some(self.opened + limits.handshake),
+            Phase::Live(_) => match self.ping {
+                Ping::Never => None,
+                Ping::After(silence) => Some(self.heard + silence),
+                Ping::Until(until) => Some(until),
+            },
+            Phase::Parting(.., until) | Phase::Flushing(_, until) => Some(until),
+            Phase::Closed(_) => None,
+        };
+        let wait = match &self.wait {
+            Some(Wait::Leaving { until, .. } | Wait::Pace(until)) => Some(*until),
+            // The room and the page have their own.
+            Some(Wait::Opening(_) | Wait::Page(_)) | None => None,
+        };
+        let stall = self.out.armed.then(|| self.out.progress + limits.stall);
+        [phase, wait, stall].into_iter().flatten().min()
+    }
+}
+
+/// All connections, by the driver's index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Conns {
+    table: Vec<Option<Box<Conn>>>,
+    open: usize,
+}
+
+impl Conns {
+    pub(super) const fn new() -> Self {
+        Self { table: Vec::new(), open: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open
+    }
+
+    pub(super) fn get(&self, id: ConnId) -> Option<&Conn> {
+        self.table.get(id.index as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
+        self.table.get_mut(id.index as usize)?.as_deref_mut().filter(|conn| conn.id == id)
+    }
+
+    pub(super) fn insert(&mut self, conn: Conn) {
+        let index = conn.id.index as usize;
+        if self.table.len() <= index {
+            self.table.resize_with(index + 1, || None);
+        }
+        debug_assert!(self.table[index].is_none(), "a connection's index is given twice");
+        self.open += usize::from(self.table[index].is_none());
+        self.table[index] = Some(Box::new(conn));
+    }
+
+    pub(super) fn remove(&mut self, id: ConnId) -> Option<Box<Conn>> {
+        let conn = self.table.get_mut(id.index as usize)?.take_if(|conn| conn.id == id)?;
+        self.open -= 1;
+        Some(conn)
+    }
+
+    /// The names of all, in the order of their indices.
+    pub(super) fn ids(&self) -> Vec<ConnId> {
+        self.table.iter().flatten().map(|conn| conn.id).collect()
+    }
+}

@@ -1,0 +1,259 @@
+//! Entering rooms and leaving them.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::Server;
+use super::codebook::Opens;
+use super::conn::Wait;
+use super::io::{Action, Note};
+use super::out::{End, List, Sub};
+use super::refusal::Refusal;
+use super::room::Log;
+use super::session::Membership;
+use super::slab::Handle;
+use crate::id::{ConnId, Id, Position, RoomId, Seq};
+use crate::json::Change;
+use crate::log::{Request, Tail, Unavailable};
+
+/// A join whose code was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Join {
+    pub(super) re: Option<Id>,
+    pub(super) opens: Opens,
+    pub(super) resume: Option<Position>,
+    /// Messages of backlog at most.
+    pub(super) tail: Option<u64>,
+}
+
+impl Server {
+    /// Joins a room, as soon as it is open.
+    pub(super) fn join(&mut self, id: ConnId, join: Join) {
+        let room = &mut self.rooms[join.opens.room as usize];
+        match &mut room.log {
+            Log::Open { .. } => return self.enter(id, join),
+            Log::Opening(waiting) => waiting.push(id),
+            Log::Shut => {
+                room.log = Log::Opening([id].into());
+                let request = Request::Open { room: room.id.clone(), bytes: self.limits.room_bytes };
+                self.actions.push_back(Action::Log(request));
+            }
+        }
+        if let Some(conn) = self.conn(id) {
+            conn.wait = Some(Wait::Opening(Box::new(join)));
+        }
+    }
+
+    /// The log has opened a room: those who wait for it come in.
+    pub(super) fn ready(&mut self, room: &RoomId, tail: Result<Tail, Unavailable>) {
+        let Some((index, room)) = self.room(room) else { return };
+        let Log::Opening(waiting) = core::mem::replace(&mut room.log, Log::Shut) else {
+            debug_assert!(false, "a room is ready that nobody opened");
+            return;
+        };
+        let opened = tail.is_ok();
+        match tail {
+            Ok(Tail { epoch, first, head, records }) => {
+                room.log = Log::Open { epoch, first };
+                room.held.start_at(head.next().minus(records.len() as u64));
+                self.append_messages(index, records);
+            }
+            Err(Unavailable) => {
+                let room = room.id.clone();
+                self.note(Note::LogFault { room });
+            }
+        }
+        for id in waiting {
+            let Some(conn) = self.conn(id) else { continue };
+            let Some(Wait::Opening(join)) = conn.wait.take_if(|wait| matches!(wait, Wait::Opening(_))) else {
+                continue;
+            };
+            if opened {
+                self.enter(id, *join);
+            } else {
+                self.refuse(id, join.re, Refusal::Unavailable);
+            }
+            self.wake.push_back(id);
+        }
+    }
+
+    /// Enters a room that is open, or takes its place there up again.
+    fn enter(&mut self, id: ConnId, join: Join) {
+        let Some(handle) = self.conns.get(id).and_then(super::conn::Conn::session) else { return };
+        if let Err(refusal) = self.admit(handle, join.opens) {
+            return self.refuse(id, join.re, refusal);
+        }
+        let room = join.opens.room;
+        self.detach_slot(id, handle, room);
+        let Some(session) = self.sessions.get(handle) else { return };
+        match session.memberships.get(&room).copied() {
+            None => {
+                let (member, name) = (session.member, session.name.clone());
+                let place = self.rooms[room as usize].enter(handle, join.opens.access);
+                self.hold(handle, join.opens, place);
+                let label = self.rooms[room as usize].access[join.opens.access as usize].label.clone();
+                self.announce(room, &Change::In { m: member, name: name.clone() });
+                self.note(Note::Entered { room: self.rooms[room as usize].id.clone(), member, name, label });
+            }
+            Some(held) if held.access != join.opens.access => {
+                self.rooms[room as usize].change_access(held.access, join.opens.access);
+                self.hold(handle, join.opens, held.place);
+            }
+            Some(_) => {}
+        }
+        self.attach(id, handle, join);
+    }
+
+    fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
+        let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
+        let member = session.memberships.contains_key(&opens.room);
+        self.admits(opens, member)?;
+        if member {
+            return Ok(());
+        }
+        if session.memberships.len() >= self.limits.rooms {
+            return Err(Refusal::TooManyRooms);
+        }
+        self.act(handle)
+    }
+
+    fn hold(&mut self, handle: Handle, opens: Opens, place: u64) {
+        let role = self.rooms[opens.room as usize].access[opens.access as usize].role;
+        let membership = Membership { access: opens.access, role, place, slot: None };
+        if let Some(session) = self.sessions.get_mut(handle) {
+            session.memberships.insert(opens.room, membership);
+        }
+    }
+
+    /// Gives a membership its cursor: from where the client stands, or as far back as it wants and the room holds.
+    fn attach(&mut self, id: ConnId, handle: Handle, join: Join) {
+        let index = join.opens.room;
+        let style = self.style;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let room = &mut self.rooms[index as usize];
+        let Log::Open { epoch, .. } = room.log else { return };
+        let dialect = conn.out.dialect;
+        let room_id = room.id.clone();
+        room.held.attach(dialect, |dialect, record, out| dialect.message(style, &room_id, record, out));
+        let from = first_of_backlog(&join, epoch, room.head(), room.held.oldest(), self.limits.replay);
+        let sub = Sub {
+            room: index,
+            at: room.held.offset_of(dialect, from),
+            next: from,
+            since: room.held.end(dialect),
+            end: None,
+            after: 0,
+            own: VecDeque::new(),
+            list: List::Dirty,
+        };
+        let slot = conn.out.insert(sub);
+        if let Some(session) = self.sessions.get_mut(handle)
+            && let Some(membership) = session.memberships.get_mut(&index)
+        {
+            membership.slot = Some(slot);
+        }
+        self.answer_joined(id, handle, &join, slot, from);
+    }
+
+    /// Leaves a room once the session's says are settled, and joins another after it.
+    pub(super) fn leave(
+        &mut self,
+        id: ConnId,
+        handle: Handle,
+        re: Option<Id>,
+        room: u32,
+        then: Option<Box<Join>>,
+    ) -> Result<(), Refusal> {
+        let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
+        if !session.memberships.contains_key(&room) {
+            return Err(Refusal::NotMember);
+        }
+        if session.in_flight > 0 {
+            let until = self.now.mono + self.limits.drain;
+            if let Some(conn) = self.conn(id) {
+                conn.wait = Some(Wait::Leaving { re, room, until, then });
+            }
+            return Ok(());
+        }
+        self.leave_now(id, handle, re, room, then);
+        Ok(())
+    }
+
+    /// Goes on with a leave that waited.
+    pub(super) fn leave_if_settled(&mut self, id: ConnId, overdue: bool) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(handle) = conn.session() else { return };
+        let settled = self.sessions.get(handle).is_none_or(|session| session.in_flight == 0);
+        let due = |wait: &mut Wait| matches!(wait, Wait::Leaving { .. }) && (settled || overdue);
+        if let Some(Wait::Leaving { re, room, then, .. }) = conn.wait.take_if(due) {
+            self.leave_now(id, handle, re, room, then);
+            self.wake.push_back(id);
+        }
+    }
+
+    fn leave_now(&mut self, id: ConnId, handle: Handle, re: Option<Id>, room: u32, then: Option<Box<Join>>) {
+        let slot = self.sessions.get(handle).and_then(|session| session.memberships.get(&room)?.slot);
+        if let Some(slot) = slot {
+            self.end_slot(id, slot);
+        }
+        self.answer_left(id, re, room, slot);
+        self.exit(handle, room, "left");
+        if let Some(join) = then {
+            self.join(id, *join);
+        }
+    }
+
+    /// Fixes where a cursor ends: at what is held now.
+    pub(super) fn end_slot(&mut self, id: ConnId, slot: u16) {
+        self.rouse(id, slot);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let dialect = conn.out.dialect;
+        let Some(sub) = conn.out.sub_mut(slot) else { return };
+        let held = &self.rooms[sub.room as usize].held;
+        sub.end.get_or_insert(End { at: held.end(dialect), next: held.next() });
+    }
+
+    /// Takes a membership's cursor away at once, where it is to get another one.
+    fn detach_slot(&mut self, id: ConnId, handle: Handle, room: u32) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        let Some(slot) = session.memberships.get_mut(&room).and_then(|membership| membership.slot.take()) else {
+            return;
+        };
+        self.rouse(id, slot);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.out.remove(slot).is_some() {
+            self.rooms[room as usize].held.detach(conn.out.dialect);
+        }
+    }
+
+    /// A session is no longer in a room; those who are hear of it.
+    pub(super) fn exit(&mut self, handle: Handle, room: u32, why: &str) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
+        let Some(membership) = session.memberships.remove(&room) else { return };
+        let (member, name) = (session.member, session.name.clone());
+        let state = &mut self.rooms[room as usize];
+        state.exit(membership.place, membership.access);
+        let id = state.id.clone();
+        self.announce(room, &Change::Out { m: member, name: name.clone(), why: Some(why.into()) });
+        self.note(Note::Left { room: id, member, name });
+    }
+
+    /// Lets all those memberships end that are held and were not joined again.
+    pub(super) fn exit_held(&mut self, handle: Handle, why: &str) {
+        let Some(session) = self.sessions.get(handle) else { return };
+        let held = session.memberships.iter().filter(|(_, membership)| membership.slot.is_none());
+        let held: Vec<u32> = held.map(|(&room, _)| room).collect();
+        for room in held {
+            self.exit(handle, room, why);
+        }
+    }
+}
+
+/// The first message that a join is sent (PROTOCOL.md, resume).
+fn first_of_backlog(join: &Join, epoch: crate::id::Epoch, head: Seq, oldest: Seq, replay: u64) -> Seq {
+    let known = join.resume.filter(|position| position.epoch == epoch && position.seq <= head);
+    let tail = join.tail.unwrap_or(replay).min(replay);
+    let after_known = known.map_or(Seq::ZERO, |position| position.seq).next();
+    after_known.max(oldest).max(head.next().minus(tail))
+}

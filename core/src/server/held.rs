@@ -1,0 +1,323 @@
+//! The newest records of a room and their encodings: the log that every member's cursor moves along.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+
+use crate::dialect::Dialect;
+use crate::id::Seq;
+use crate::log::Record;
+
+/// What a batch, a record and an encoded batch take besides their texts, in bytes: part of the budget.
+const BATCH: usize = mem::size_of::<Batch>();
+const RECORD: usize = mem::size_of::<Record>() + 32;
+
+/// The newest records and presence of a room, up to a budget of bytes, and for each dialect that has a reader their
+/// encoding, up to the same budget. All are evicted in lockstep, so every dialect can replay the same messages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Held {
+    batches: VecDeque<Batch>,
+    encodings: [Option<Encoding>; Dialect::COUNT],
+    /// Bytes of all batches but their encodings.
+    record_bytes: usize,
+    /// The seq after the newest message.
+    next: Seq,
+    budget: usize,
+}
+
+/// Whole frames that came at once: messages or presence, never both.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Batch {
+    /// Grows over the whole server, so that a private frame knows which batches go before it.
+    stamp: u64,
+    /// The seq of the first message; of presence, that of the next message.
+    first: Seq,
+    /// The messages; none: presence.
+    records: Box<[Record]>,
+    /// For each encoding that is there.
+    encoded: [Option<Encoded>; Dialect::COUNT],
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Encoded {
+    /// The absolute offset of the first byte.
+    start: u64,
+    bytes: Bytes,
+    /// Where each frame ends, in `bytes`.
+    ends: Box<[u32]>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Encoding {
+    /// The absolute offset after the newest byte.
+    end: u64,
+    readers: usize,
+    held: usize,
+}
+
+/// A run of bytes of one encoding, within one batch.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    encoded: &'a Encoded,
+    batch: &'a Batch,
+}
+
+impl Held {
+    pub(super) fn new(budget: usize) -> Self {
+        Self {
+            batches: VecDeque::new(),
+            encodings: Default::default(),
+            record_bytes: 0,
+            next: Seq::ZERO.next(),
+            budget,
+        }
+    }
+
+    /// The seq after the newest message.
+    pub(super) fn next(&self) -> Seq {
+        self.next
+    }
+
+    /// The oldest message held, or [`next`](Self::next).
+    pub(super) fn oldest(&self) -> Seq {
+        self.batches.front().map_or(self.next, |batch| batch.first)
+    }
+
+    /// Numbering goes on at `next`: what the log says when the room opens.
+    pub(super) fn start_at(&mut self, next: Seq) {
+        debug_assert!(self.batches.is_empty());
+        self.next = next;
+    }
+
+    /// Adds messages, of which the first has seq [`next`](Self::next) and the others follow it.
+    pub(super) fn push_messages(
+        &mut self,
+        stamp: u64,
+        records: Vec<Record>,
+        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+    ) {
+        // Small batches, so that eviction takes little at a time.
+        let most = self.budget / 16;
+        let mut records = records.into_iter().peekable();
+        while let Some(first) = records.peek().map(|record| record.seq) {
+            let mut size = 0;
+            let mut batch = Vec::new();
+            while let Some(record) = records.next_if(|record| batch.is_empty() || size + cost(record) <= most) {
+                size += cost(&record);
+                batch.push(record);
+            }
+            self.next = first.plus(batch.len() as u64);
+            self.push(
+                Batch { stamp, first, records: batch.into(), encoded: Default::default() },
+                |dialect, batch, out, ends| {
+                    encode_records(dialect, batch, &write, out, ends);
+                },
+            );
+        }
+    }
+
+    /// Adds one frame that is no message; a dialect that has no such frame writes nothing.
+    pub(super) fn push_presence(&mut self, stamp: u64, write: impl Fn(Dialect, &mut Vec<u8>)) {
+        let batch = Batch { stamp, first: self.next, records: Box::default(), encoded: Default::default() };
+        self.push(batch, |dialect, _, out, ends| {
+            write(dialect, out);
+            ends.push(out.len() as u32);
+        });
+    }
+
+    fn push(&mut self, mut batch: Batch, write: impl Fn(Dialect, &Batch, &mut Vec<u8>, &mut Vec<u32>)) {
+        self.record_bytes += batch.cost();
+        for dialect in Dialect::all() {
+            let Some(encoding) = &mut self.encodings[dialect.index()] else { continue };
+            batch.encoded[dialect.index()] = Some(encoding.append(|out, ends| write(dialect, &batch, out, ends)));
+        }
+        self.batches.push_back(batch);
+        self.evict();
+    }
+
+    /// A reader of `dialect` came: where it is the first, the held messages are encoded for it.
+    pub(super) fn attach(&mut self, dialect: Dialect, write: impl Fn(Dialect, &Record, &mut Vec<u8>)) {
+        let encoding = self.encodings[dialect.index()].get_or_insert_default();
+        encoding.readers += 1;
+        if encoding.readers == 1 {
+            for batch in &mut self.batches {
+                let encoded = encoding.append(|out, ends| encode_records(dialect, batch, &write, out, ends));
+                batch.encoded[dialect.index()] = Some(encoded);
+            }
+            self.evict();
+        }
+    }
+
+    /// A reader of `dialect` is gone: with the last one its encoding goes.
+    pub(super) fn detach(&mut self, dialect: Dialect) {
+        let slot = &mut self.encodings[dialect.index()];
+        debug_assert!(slot.is_some(), "a reader without an encoding");
+        let Some(encoding) = slot else { return };
+        encoding.readers -= 1;
+        if encoding.readers == 0 {
+            *slot = None;
+            for batch in &mut self.batches {
+                batch.encoded[dialect.index()] = None;
+            }
+        }
+    }
+
+    fn evict(&mut self) {
+        let over = |held: &Self| {
+            let encodings = held.encodings.iter().flatten().map(|encoding| encoding.held);
+            encodings.chain([held.record_bytes]).any(|bytes| bytes > held.budget)
+        };
+        while self.batches.len() > 1 && over(self) {
+            let Some(batch) = self.batches.pop_front() else { return };
+            self.record_bytes -= batch.cost();
+            for (encoding, encoded) in self.encodings.iter_mut().zip(&batch.encoded) {
+                if let (Some(encoding), Some(encoded)) = (encoding, encoded) {
+                    encoding.held -= encoded.cost();
+                }
+            }
+        }
+    }
+
+    /// Whether anybody reads this dialect here.
+    pub(super) fn has(&self, dialect: Dialect) -> bool {
+        self.encodings[dialect.index()].is_some()
+    }
+
+    /// The offset of the oldest byte.
+    pub(super) fn start(&self, dialect: Dialect) -> u64 {
+        self.offset(dialect, 0)
+    }
+
+    /// The offset after the newest byte.
+    pub(super) fn end(&self, dialect: Dialect) -> u64 {
+        self.encodings[dialect.index()].as_ref().map_or(0, |encoding| encoding.end)
+    }
+
+    /// The offset after everything stamped `stamp` or less.
+    pub(super) fn upto(&self, dialect: Dialect, stamp: u64) -> u64 {
+        if stamp == u64::MAX {
+            return self.end(dialect);
+        }
+        self.offset(dialect, self.batches.partition_point(|batch| batch.stamp <= stamp))
+    }
+
+    /// The offset of message `seq`, which is held or the next one.
+    pub(super) fn offset_of(&self, dialect: Dialect, seq: Seq) -> u64 {
+        let index = self.batches.partition_point(|batch| batch.last() < seq);
+        match self.batches.get(index).and_then(|batch| Some((batch, batch.encoded[dialect.index()].as_ref()?))) {
+            None => self.end(dialect),
+            Some((batch, encoded)) => {
+                encoded.start + encoded.frame_start((seq.get().saturating_sub(batch.first.get())) as usize)
+            }
+        }
+    }
+
+    fn offset(&self, dialect: Dialect, index: usize) -> u64 {
+        let encoded = self.batches.get(index).and_then(|batch| batch.encoded[dialect.index()].as_ref());
+        encoded.map_or(self.end(dialect), |encoded| encoded.start)
+    }
+
+    /// The batch that holds the byte at `at`; `None` at the end.
+    pub(super) fn piece(&self, dialect: Dialect, at: u64) -> Option<Piece<'_>> {
+        let past = |batch: &Batch| batch.encoded[dialect.index()].as_ref().is_none_or(|encoded| encoded.end() <= at);
+        let batch = self.batches.get(self.batches.partition_point(past))?;
+        Some(Piece { batch, encoded: batch.encoded[dialect.index()].as_ref()? })
+    }
+
+    /// Bytes held, for the invariant on memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.record_bytes + self.encodings.iter().flatten().map(|encoding| encoding.held).sum::<usize>()
+    }
+}
+
+impl<'a> Piece<'a> {
+    /// The offset of its first byte.
+    pub(super) fn start(self) -> u64 {
+        self.encoded.start
+    }
+
+    /// The offset after its last byte.
+    pub(super) fn end(self) -> u64 {
+        self.encoded.end()
+    }
+
+    pub(super) fn is_presence(self) -> bool {
+        self.batch.records.is_empty()
+    }
+
+    /// The bytes between two offsets that lie within it.
+    pub(super) fn bytes(self, from: u64, to: u64) -> &'a [u8] {
+        &self.encoded.bytes[(from - self.start()) as usize..(to - self.start()) as usize]
+    }
+
+    /// Where the frame ends that the byte before `at` belongs to.
+    pub(super) fn frame_end(self, at: u64) -> u64 {
+        let relative = at - self.start();
+        let frame = self.encoded.ends.partition_point(|&end| u64::from(end) < relative);
+        self.start() + self.encoded.ends.get(frame).map_or(relative, |&end| end.into())
+    }
+
+    /// The seq of the message that a reader at `at`, a frame's start or the end, reads next.
+    pub(super) fn next_seq(self, at: u64) -> Seq {
+        let relative = at - self.start();
+        let read = self.encoded.ends.partition_point(|&end| u64::from(end) <= relative);
+        self.batch.first.plus(if self.is_presence() { 0 } else { read as u64 })
+    }
+}
+
+impl Batch {
+    /// The seq of the last message; of presence, that of the message before.
+    fn last(&self) -> Seq {
+        self.first.plus(self.records.len() as u64).minus(1)
+    }
+
+    fn cost(&self) -> usize {
+        BATCH + self.records.iter().map(cost).sum::<usize>()
+    }
+}
+
+fn cost(record: &Record) -> usize {
+    RECORD + record.text.as_str().len() + record.name.as_str().len()
+}
+
+fn encode_records(
+    dialect: Dialect,
+    batch: &Batch,
+    write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+    ends: &mut Vec<u32>,
+) {
+    for record in &batch.records {
+        write(dialect, record, out);
+        ends.push(out.len() as u32);
+    }
+}
+
+impl Encoding {
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Vec<u32>)) -> Encoded {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        write(&mut bytes, &mut ends);
+        bytes.shrink_to_fit();
+        let encoded = Encoded { start: self.end, bytes: bytes.into(), ends: ends.into() };
+        self.end = encoded.end();
+        self.held += encoded.cost();
+        encoded
+    }
+}
+
+impl Encoded {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    fn frame_start(&self, frame: usize) -> u64 {
+        frame.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end.into())
+    }
+
+    fn cost(&self) -> usize {
+        self.bytes.len() + mem::size_of_val(&*self.ends)
+    }
+}

@@ -1,0 +1,174 @@
+//! Sessions begin, are taken up again, change their name.
+
+use alloc::collections::BTreeMap;
+
+use super::Server;
+use super::conn::{Phase, Ping};
+use super::io::{Note, Reason};
+use super::pace::Pace;
+use super::refusal::Refusal;
+use super::session::Session;
+use super::slab::Handle;
+use crate::id::{ConnId, Id, Key, KeyHash, MemberId};
+use crate::json::{self, Change, Frame, Welcome};
+use crate::name::Name;
+
+/// What a hello asks for.
+pub(super) struct Hello {
+    pub(super) id: Option<Id>,
+    pub(super) name: Option<Name>,
+    pub(super) key: Option<Key>,
+}
+
+impl Server {
+    /// Gives a json connection its session: the one of its key, or a new one.
+    pub(super) fn hello(&mut self, conn: ConnId, hello: Hello) {
+        let known = hello.key.and_then(|key| self.sessions.by_key(&key.hash()));
+        let session = match known {
+            Some(session) => {
+                self.take_over(conn, session, hello.name);
+                session
+            }
+            None => self.begin(conn, hello.key, hello.name),
+        };
+        self.welcome(conn, session, hello.id, known.is_some());
+    }
+
+    /// A session moves to a new connection. Its memberships are held until they are joined again.
+    fn take_over(&mut self, id: ConnId, handle: Handle, wanted: Option<Name>) {
+        let until = self.now.mono + self.limits.grace;
+        if let Some(old) = self.sessions.get(handle).and_then(|session| session.conn) {
+            self.unbind(old, handle);
+            self.flush_and_close(old, Reason::Replaced);
+            self.start_grace(handle, until);
+        }
+        if let Some(wanted) = wanted {
+            let name = self.sessions.free_name(&wanted, Some(handle), &mut self.entropy);
+            self.rename(handle, name);
+        }
+        if let Some(session) = self.sessions.get_mut(handle) {
+            session.conn = Some(id);
+        }
+    }
+
+    /// A new session.
+    pub(super) fn begin(&mut self, conn: ConnId, key: Option<Key>, wanted: Option<Name>) -> Handle {
+        let name = match wanted {
+            Some(wanted) => self.sessions.free_name(&wanted, None, &mut self.entropy),
+            None => self.take_guest_name(),
+        };
+        let (member, hash) = match &key {
+            Some(key) => (key.member(), key.hash()),
+            None => (MemberId::from_bits(self.entropy.bits()), KeyHash(self.entropy.block())),
+        };
+        self.sessions.insert(Session {
+            member,
+            key: hash,
+            keyed: key.is_some(),
+            name,
+            conn: Some(conn),
+            memberships: BTreeMap::new(),
+            in_flight: 0,
+            says: Pace::default(),
+            acts: Pace::default(),
+            grace: None,
+        })
+    }
+
+    fn welcome(&mut self, id: ConnId, handle: Handle, re: Option<Id>, resumed: bool) {
+        let ping = self.jittered_ping();
+        let Some(session) = self.sessions.get(handle) else { return };
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.phase = Phase::Live(handle);
+        conn.ping = Ping::After(ping);
+        let limits = &self.limits;
+        let welcome = Welcome {
+            re,
+            v: json::VERSION,
+            server: self.agent.clone(),
+            m: session.member,
+            name: session.name.clone(),
+            resumed,
+            now: self.now.unix_ms,
+            ping_s: limits.ping.as_secs(),
+            grace_s: if session.keyed { limits.grace.as_secs() } else { 0 },
+            limits: json::Limits {
+                line: limits.line as u64,
+                text: limits.text.bytes as u64,
+                lines: limits.text.lines as u64,
+                name: Name::MAX_CHARS as u64,
+                replay: limits.replay,
+                burst: limits.burst.into(),
+                per_s: limits.per_s.into(),
+            },
+        };
+        self.frame(id, &Frame::Welcome(welcome));
+        self.note_welcome(id, handle, resumed);
+    }
+
+    pub(super) fn note_welcome(&mut self, id: ConnId, handle: Handle, resumed: bool) {
+        let (Some(session), Some(conn)) = (self.sessions.get(handle), self.conns.get(id)) else { return };
+        let (member, name) = (session.member, session.name.clone());
+        self.note(Note::Welcomed { conn: id, peer: conn.peer, member, name, resumed });
+    }
+
+    /// Answers a request for another name.
+    pub(super) fn change_name(&mut self, handle: Handle, name: Name) -> Result<(), Refusal> {
+        if self.sessions.is_taken(&name, Some(handle)) {
+            return Err(Refusal::NameTaken);
+        }
+        self.act(handle)?;
+        self.rename(handle, name);
+        Ok(())
+    }
+
+    /// Gives a session a name that is free, and tells its rooms.
+    fn rename(&mut self, handle: Handle, name: Name) {
+        let Some(session) = self.sessions.get(handle).filter(|session| session.name != name) else { return };
+        let (m, rooms): (_, alloc::vec::Vec<u32>) = (session.member, session.memberships.keys().copied().collect());
+        let Some(was) = self.sessions.rename(handle, name.clone()) else { return };
+        let change = Change::Name { m, name, was };
+        for room in rooms {
+            self.announce(room, &change);
+        }
+    }
+
+    /// Spends one of the session's joins, leaves and changes of name.
+    pub(super) fn act(&mut self, handle: Handle) -> Result<(), Refusal> {
+        let (rate, now) = (self.acts, self.now.mono);
+        let Some(session) = self.sessions.get_mut(handle) else { return Err(Refusal::NoHello) };
+        let wait = session.acts.wait(rate, now);
+        if !wait.is_zero() {
+            return Err(Refusal::SlowDown { wait });
+        }
+        session.acts.spend(rate, now);
+        Ok(())
+    }
+
+    /// The name of the next guest.
+    pub(super) fn guest_name(&self) -> (u64, Name) {
+        #[expect(clippy::unwrap_used, reason = "a constant that is a name")]
+        let guest: Name = "guest".parse().unwrap();
+        let mut number = self.guests + 1;
+        loop {
+            let name = guest.with_suffix(number);
+            if !self.sessions.is_taken(&name, None) {
+                return (number, name);
+            }
+            number += 1;
+        }
+    }
+
+    fn take_guest_name(&mut self) -> Name {
+        let (number, name) = self.guest_name();
+        self.guests = number;
+        name
+    }
+
+    /// The silence after which a client is pinged: give or take a tenth, so that not all are pinged at once.
+    pub(super) fn jittered_ping(&mut self) -> core::time::Duration {
+        let tenth = self.limits.ping / 10;
+        let spread = self.entropy.below(u64::try_from(2 * tenth.as_micros()).unwrap_or(0));
+        self.limits.ping - tenth + core::time::Duration::from_micros(spread)
+    }
+}

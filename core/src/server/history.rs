@@ -1,0 +1,128 @@
+//! History: pages that the log loads.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::Server;
+use super::conn::Wait;
+use super::io::{Action, Note};
+use super::refusal::Refusal;
+use super::room::Log;
+use super::slab::Handle;
+use super::timers::Timer;
+use crate::id::{ConnId, Id, Seq};
+use crate::limits::SERVER_LINE;
+use crate::log::{self, Request, Span, Ticket, Unavailable};
+
+/// Bytes of a message on a page besides its text and its name, at most.
+const MESSAGE: usize = 256;
+/// Bytes of a page besides its messages, at most.
+const PAGE: usize = 512;
+
+/// The pages that are being loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Loads {
+    next: u64,
+    by_ticket: BTreeMap<Ticket, Load>,
+}
+
+/// Whose page it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Load {
+    pub(super) conn: ConnId,
+    pub(super) re: Option<Id>,
+    pub(super) room: u32,
+    span: Span,
+}
+
+impl Server {
+    /// Asks the log for a page; the connection's later lines wait for it.
+    pub(super) fn history(
+        &mut self,
+        id: ConnId,
+        handle: Handle,
+        re: Option<Id>,
+        room: u32,
+        span: Span,
+        limit: Option<u64>,
+    ) -> Result<(), Refusal> {
+        let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
+        let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
+        membership.ok_or(Refusal::NotMember)?;
+        let ticket = Ticket(self.loads.next);
+        self.loads.next += 1;
+        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span });
+        self.timers.set(self.now.mono + self.limits.load, Timer::Load(ticket));
+        if let Some(conn) = self.conn(id) {
+            conn.wait = Some(Wait::Page(ticket));
+        }
+        let limit = limit.unwrap_or(self.limits.page).clamp(1, self.limits.page);
+        let room = self.rooms[room as usize].id.clone();
+        self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
+        Ok(())
+    }
+
+    /// The log has loaded a page, could not, or took too long. Of what comes later than that, nobody waits any more.
+    pub(super) fn loaded(&mut self, ticket: Ticket, page: Result<log::Page, Unavailable>) {
+        let Some(load) = self.loads.by_ticket.remove(&ticket) else { return };
+        let Some(conn) = self.conn(load.conn) else { return };
+        if conn.wait.take_if(|wait| *wait == Wait::Page(ticket)).is_none() {
+            return;
+        }
+        match page {
+            Ok(page) => {
+                let room = &mut self.rooms[load.room as usize];
+                if let Log::Open { first, .. } = &mut room.log {
+                    *first = page.first;
+                }
+                let page = fitting(page, load.span);
+                self.answer_page(&load, page);
+            }
+            Err(Unavailable) => {
+                let room = self.rooms[load.room as usize].id.clone();
+                self.note(Note::LogFault { room });
+                self.refuse(load.conn, load.re, Refusal::Unavailable);
+            }
+        }
+        self.wake.push_back(load.conn);
+    }
+}
+
+/// As much of a page as a line of the server may hold, nearest to where the client reads from.
+fn fitting(mut page: log::Page, span: Span) -> log::Page {
+    // A character of a text takes two bytes of json where it is escaped.
+    let cost = |record: &log::Record| MESSAGE + 2 * record.text.as_str().len() + record.name.as_str().len();
+    let mut left = SERVER_LINE - PAGE;
+    let mut fits = |record: &log::Record| {
+        let rest = left.checked_sub(cost(record));
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let all = page.records.len();
+    match span {
+        Span::Before(_) => {
+            let kept = page.records.iter().rev().take_while(|record| fits(record)).count();
+            page.records.drain(..all - kept);
+        }
+        Span::After(_) => {
+            let kept = page.records.iter().take_while(|record| fits(record)).count();
+            page.records.truncate(kept);
+        }
+    }
+    page.more |= page.records.len() < all;
+    page
+}
+
+/// The newest messages of a page, for a person.
+pub(super) fn bounds(records: &[log::Record]) -> Option<(Seq, Seq)> {
+    Some((records.first()?.seq, records.last()?.seq))
+}
+
+/// What a page's frames take, for a dialect that has one frame a message.
+pub(super) fn lines(records: &[log::Record], write: impl Fn(&log::Record, &mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    for record in records {
+        write(record, &mut out);
+    }
+    out
+}

@@ -1,0 +1,336 @@
+//! Bytes to lines, and lines to whoever handles them.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::conn::{Conn, Phase, Ping, Plain, Tongue, Wait};
+use super::io::{Action, Peer, Reason};
+use super::out::PrivateKind;
+use super::{Server, Source};
+use crate::id::ConnId;
+use crate::limits::{FIRST_LINE, Limits};
+use crate::plain::Phrase;
+use crate::sniff::{Sniff, sniff};
+
+/// How long a source that has spoken HTTP is not prompted (PROTOCOL.md, One port).
+const HTTP_MEMORY: Duration = Duration::from_secs(60);
+/// How many of them are remembered.
+const HTTP_SOURCES: usize = 1_024;
+
+/// What a person behind a browser is told. A byte layer that speaks HTTP would have taken the request.
+const NO_HTTP: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 65\r\n\
+    Connection: close\r\n\r\nThis is a qun server. It speaks no HTTP: connect with qun or nc.\n";
+const NO_IRC: &str = "ERROR :This is a qun server. It speaks no IRC: connect with qun or nc.\r\n";
+
+/// What comes next of what a connection has sent.
+enum Next {
+    /// Nothing, until more comes.
+    Nothing,
+    Json(Bytes),
+    Plain(Bytes),
+    /// It told what it speaks.
+    Decided(Sniff),
+    TooLong,
+}
+
+impl Server {
+    pub(super) fn opened(&mut self, id: ConnId, peer: Peer) {
+        self.conns.insert(Conn::new(id, peer, self.now.mono));
+        if self.draining {
+            return self.closed(id, Reason::Shutdown);
+        }
+        if let Some(source) = counted(peer) {
+            let count = self.sources.entry(source).or_default();
+            *count += 1;
+            let limit = self.limits.connections_per_source;
+            if limit > 0 && *count > limit {
+                return self.closed(id, Reason::Flood);
+            }
+        }
+        self.schedule(id);
+    }
+
+    /// Forgets a connection's source, as it is buried.
+    pub(super) fn uncount(&mut self, peer: Peer) {
+        let Some(source) = counted(peer) else { return };
+        if let Some(count) = self.sources.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
+    pub(super) fn received(&mut self, id: ConnId, bytes: &[u8]) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.ended) else { return };
+        conn.heard = self.now.mono;
+        if let Ping::Until(_) = conn.ping {
+            conn.ping = Ping::After(self.limits.ping);
+        }
+        if conn.is_closing() {
+            return;
+        }
+        conn.take(bytes);
+        if conn.tongue == Tongue::Unknown && conn.lines.unread().first() == Some(&0xFF) {
+            // Telnet speaks before its person does: what it said is no line.
+            let said = conn.lines.rest().unwrap_or_default();
+            conn.tongue = Tongue::Plain(Plain::default());
+            conn.take(&said);
+            self.ask_for_code(id);
+        }
+        self.answer_telnet(id);
+        self.pump(id);
+        let most = self.limits.line + 2 * self.limits.unread;
+        if self.conns.get(id).is_some_and(|conn| conn.lines.unread().len() > most) {
+            self.part(id, Reason::Flood);
+        }
+    }
+
+    /// Declines what the last bytes asked for.
+    fn answer_telnet(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let reply = conn.plain().map(|plain| core::mem::take(&mut plain.reply)).unwrap_or_default();
+        self.send(id, reply, PrivateKind::Reply);
+    }
+
+    pub(super) fn ended(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.ended = true;
+        self.pump(id);
+    }
+
+    /// Handles the lines that have come, until there is none or the next one has to wait.
+    pub(super) fn pump(&mut self, id: ConnId) {
+        loop {
+            self.part_if_settled(id);
+            let Some(conn) = self.conns.get_mut(id) else { return };
+            if conn.is_closing() {
+                break;
+            }
+            if self.is_blocked(id) {
+                break;
+            }
+            let Some(conn) = self.conns.get_mut(id) else { return };
+            match conn.next(&self.limits) {
+                Next::Nothing if conn.ended => self.part(id, Reason::EndOfInput),
+                Next::Nothing => break,
+                Next::Json(line) => self.request(id, &line),
+                Next::Plain(line) => self.line(id, &line),
+                Next::Decided(sniff) => self.decided(id, sniff),
+                Next::TooLong => self.part(id, Reason::TooBig),
+            }
+        }
+        self.queue_reading(id);
+        self.schedule(id);
+    }
+
+    /// Whether the connection's next line has to wait. Where it waits for its rate, that is arranged here.
+    fn is_blocked(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get_mut(id) else { return true };
+        if conn.wait.is_some() || conn.out.private_bytes > self.limits.private {
+            return true;
+        }
+        let Phase::Live(handle) = conn.phase else { return false };
+        let Some(session) = self.sessions.get(handle) else { return true };
+        if session.in_flight >= self.limits.in_flight {
+            return true;
+        }
+        let has_line = conn.has_line(&self.limits);
+        let Some(plain) = conn.plain() else { return false };
+        let wait = session.says.wait(self.says, self.now.mono);
+        if wait.is_zero() || !has_line {
+            return false;
+        }
+        let told = core::mem::replace(&mut plain.told_slow, true);
+        conn.wait = Some(Wait::Pace(self.now.mono + wait));
+        if !told {
+            self.phrase(id, Phrase::SlowDown { per_s: self.limits.per_s });
+        }
+        true
+    }
+
+    /// Acts on what the first bytes told.
+    fn decided(&mut self, id: ConnId, sniff: Sniff) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let prompted = conn.phase == Phase::Sniffing(true);
+        let peer = conn.peer;
+        match sniff {
+            Sniff::Undecided => {}
+            Sniff::Json => {
+                conn.tongue = Tongue::Json;
+                conn.phase = Phase::Hello;
+                conn.out.dialect = crate::dialect::Dialect::Json;
+                if prompted {
+                    self.send(id, &b"\r\n"[..], PrivateKind::Reply);
+                }
+            }
+            Sniff::Plain => {
+                let said = conn.lines.rest().unwrap_or_default();
+                conn.tongue = Tongue::Plain(Plain::default());
+                conn.phase = Phase::Code(0);
+                conn.take(&said);
+                self.answer_telnet(id);
+            }
+            Sniff::Irc => self.turn_away(id, prompted, NO_IRC),
+            Sniff::Http => {
+                if let Some(source) = peer.source() {
+                    self.remember_http(source);
+                }
+                self.turn_away(id, prompted, NO_HTTP);
+            }
+            Sniff::Tls => self.part(id, Reason::Protocol),
+            Sniff::TooLong => self.part(id, Reason::TooBig),
+        }
+    }
+
+    /// Says in its own words to somebody of another protocol that this is not it. It counts as no guess.
+    fn turn_away(&mut self, id: ConnId, prompted: bool, words: &'static str) {
+        if prompted {
+            self.send(id, &b"\r\n"[..], PrivateKind::Reply);
+        }
+        self.send(id, words.as_bytes(), PrivateKind::Reply);
+        self.part(id, Reason::Protocol);
+    }
+
+    fn remember_http(&mut self, source: Source) {
+        let now = self.now.mono;
+        if self.http.len() >= HTTP_SOURCES {
+            self.http.retain(|_, until| *until > now);
+        }
+        if self.http.len() < HTTP_SOURCES {
+            self.http.insert(source, now + HTTP_MEMORY);
+        }
+    }
+
+    /// Whether this source gets no prompt before it has sent an empty line: a browser's spare connection would choke.
+    pub(super) fn is_quiet(&self, peer: Peer) -> bool {
+        let until = peer.source().and_then(|source| self.http.get(&source));
+        until.is_some_and(|until| *until > self.now.mono)
+    }
+
+    /// A connection that says nothing is asked for its code; what it speaks stays open.
+    pub(super) fn prompt(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.phase = Phase::Sniffing(true);
+        self.phrase(id, Phrase::CodePrompt);
+    }
+
+    /// A connection that speaks plain is asked for its code, unless it was.
+    fn ask_for_code(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let prompted = conn.phase == Phase::Sniffing(true);
+        conn.phase = Phase::Code(0);
+        if !prompted {
+            self.phrase(id, Phrase::CodePrompt);
+        }
+    }
+
+    /// Has `poll` tell the driver whether to read, if that changed.
+    fn queue_reading(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let read = self.wants_to_read(conn);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if read != conn.reading && !conn.reading_queued {
+            conn.reading_queued = true;
+            self.reads.push_back(id);
+        }
+    }
+
+    /// What to tell the driver about reading, if it is not told already.
+    pub(super) fn reading(&mut self, id: ConnId) -> Option<bool> {
+        let read = self.wants_to_read(self.conns.get(id)?);
+        let conn = self.conns.get_mut(id)?;
+        conn.reading_queued = false;
+        let news = conn.reading != read;
+        conn.reading = read;
+        news.then_some(read)
+    }
+
+    /// Lines that wait inside stop the reading; a connection that closes is read to its end, so that what is unread at
+    /// its close does not cost it the last lines.
+    fn wants_to_read(&self, conn: &Conn) -> bool {
+        if conn.is_closing() || conn.lines.unread().is_empty() {
+            return true;
+        }
+        let in_flight =
+            conn.session().and_then(|handle| self.sessions.get(handle)).map_or(0, |session| session.in_flight);
+        conn.wait.is_none() && conn.out.private_bytes <= self.limits.private && in_flight < self.limits.in_flight
+    }
+
+    /// Says something in the plain dialect.
+    pub(super) fn phrase(&mut self, id: ConnId, phrase: Phrase<'_>) {
+        let mut bytes = Vec::new();
+        phrase.write(self.style.language, &mut bytes);
+        self.send(id, bytes, PrivateKind::Reply);
+    }
+
+    pub(super) fn note(&mut self, note: super::io::Note) {
+        self.actions.push_back(Action::Note(note));
+    }
+}
+
+impl Conn {
+    /// Adds bytes to the lines, without what telnet says between them.
+    fn take(&mut self, bytes: &[u8]) {
+        match &mut self.tongue {
+            Tongue::Plain(plain) => {
+                let mut keep = Vec::new();
+                plain.telnet.strip(bytes, &mut keep, &mut plain.reply);
+                self.lines.push(&keep);
+            }
+            _ => self.lines.push(bytes),
+        }
+    }
+
+    fn has_line(&self, limits: &Limits) -> bool {
+        self.lines.has_line(self.line_limit(limits)) || (self.ended && !self.lines.unread().is_empty())
+    }
+
+    fn line_limit(&self, limits: &Limits) -> usize {
+        match self.phase {
+            Phase::Code(0) => FIRST_LINE,
+            _ => limits.line,
+        }
+    }
+
+    fn next(&mut self, limits: &Limits) -> Next {
+        let limit = self.line_limit(limits);
+        let line = match self.tongue {
+            Tongue::Unknown => {
+                return match sniff(self.lines.unread(), self.ended) {
+                    Sniff::Undecided => Next::Nothing,
+                    sniff => Next::Decided(sniff),
+                };
+            }
+            Tongue::Json | Tongue::Plain(_) => match self.lines.next(limit) {
+                Some(Err(crate::lines::TooLong)) => return Next::TooLong,
+                Some(Ok(line)) => Some(line),
+                // A last line counts without its end.
+                None if self.ended => self.lines.rest(),
+                None => None,
+            },
+        };
+        match (line, &self.tongue) {
+            (None, _) => Next::Nothing,
+            (Some(line), Tongue::Json) => Next::Json(line),
+            (Some(line), _) => Next::Plain(line),
+        }
+    }
+}
+
+/// The source of those connections that are counted: a person on this machine needs no protection from himself, and
+/// behind a local proxy everyone seems to be one.
+fn counted(peer: Peer) -> Option<Source> {
+    if peer.is_loopback() { None } else { peer.source() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_length_of_the_http_answer_is_true() {
+        let (head, body) = super::NO_HTTP.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&alloc::format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
+    }
+}

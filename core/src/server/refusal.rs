@@ -1,0 +1,75 @@
+//! Why a request is not granted, and how that is said.
+
+use alloc::string::ToString;
+use core::time::Duration;
+
+use crate::id::Id;
+use crate::json::{ErrorCode, Frame, Retry};
+use crate::text::TextError;
+use crate::time::ceil_ms;
+
+/// Why a request is not granted. What it displays is what a json client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("That code does not open a room.")]
+    WrongCode { left: u64 },
+    #[error("That code has expired.")]
+    CodeExpired,
+    #[error("Too many wrong codes.")]
+    Locked { wait: Duration },
+    #[error("The room is full.")]
+    RoomFull,
+    #[error("You are in as many rooms as one session may be.")]
+    TooManyRooms,
+    #[error("This code lets you read, not speak.")]
+    ReadOnly,
+    #[error("You are not in that room.")]
+    NotMember,
+    #[error("Too fast.")]
+    SlowDown { wait: Duration },
+    #[error("The room can't be reached right now; nothing was sent.")]
+    Unavailable,
+    #[error("Somebody else has that name.")]
+    NameTaken,
+    #[error("{0}")]
+    BadText(TextError),
+    #[error("Say hello first.")]
+    NoHello,
+    #[error("You have said hello already.")]
+    SecondHello,
+}
+
+impl Refusal {
+    pub(super) fn code(&self) -> ErrorCode {
+        match self {
+            Self::WrongCode { .. } => ErrorCode::BadCode,
+            Self::CodeExpired => ErrorCode::CodeExpired,
+            Self::Locked { .. } => ErrorCode::Locked,
+            Self::RoomFull | Self::TooManyRooms => ErrorCode::RoomFull,
+            Self::ReadOnly => ErrorCode::ReadOnly,
+            Self::NotMember => ErrorCode::NotMember,
+            Self::SlowDown { .. } => ErrorCode::SlowDown,
+            Self::Unavailable => ErrorCode::Unavailable,
+            Self::NameTaken => ErrorCode::NameTaken,
+            Self::BadText(_) => ErrorCode::BadText,
+            Self::NoHello | Self::SecondHello => ErrorCode::BadState,
+        }
+    }
+
+    /// As a json client is told.
+    pub(super) fn frame(&self, re: Option<Id>) -> Frame {
+        let code = self.code();
+        let retry = code.retry();
+        let wait_ms = match self {
+            Self::Locked { wait } | Self::SlowDown { wait } => Some(ceil_ms(*wait)),
+            // A person who leaves, or a disk that recovers: nobody knows when. A client must wait for something.
+            _ if retry == Retry::Later => Some(5_000),
+            _ => None,
+        };
+        let left = match self {
+            Self::WrongCode { left } => Some(*left),
+            _ => None,
+        };
+        Frame::Error { re, code, retry, wait_ms, left, text: self.to_string() }
+    }
+}

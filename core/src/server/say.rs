@@ -1,0 +1,136 @@
+//! Says, to the log and back. The log assigns the order: a say is delivered when the log has it, and not before.
+
+use alloc::vec::Vec;
+
+use super::Server;
+use super::io::{Action, Note};
+use super::refusal::Refusal;
+use super::room::{Log, Said};
+use super::slab::Handle;
+use crate::id::{ConnId, Id, RoomId, Seq};
+use crate::log::{Draft, Kind, Outcome, Record, Request};
+use crate::role::Role;
+use crate::text::Text;
+
+impl Server {
+    /// Sends a text on its way to a room's log.
+    pub(super) fn say(
+        &mut self,
+        conn: ConnId,
+        handle: Handle,
+        room: u32,
+        id: Option<Id>,
+        kind: Kind,
+        text: Text,
+    ) -> Result<(), Refusal> {
+        let session = self.sessions.get_mut(handle).ok_or(Refusal::NotMember)?;
+        let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
+        if membership.ok_or(Refusal::NotMember)?.role < Role::Talk {
+            return Err(Refusal::ReadOnly);
+        }
+        text.check(&self.limits.text).map_err(Refusal::BadText)?;
+        session.in_flight += 1;
+        let draft = Draft {
+            once: id.map(|id| (session.key, id)),
+            member: session.member,
+            name: session.name.clone(),
+            kind,
+            text: text.clone(),
+        };
+        let state = &mut self.rooms[room as usize];
+        state.waiting.push((Said { session: handle, conn, re: id, text }, draft));
+        self.append(room);
+        Ok(())
+    }
+
+    /// Spends one of the session's says.
+    pub(super) fn pace_say(&mut self, handle: Handle) -> Result<(), Refusal> {
+        let (rate, now) = (self.says, self.now.mono);
+        let session = self.sessions.get_mut(handle).ok_or(Refusal::NoHello)?;
+        let wait = session.says.wait(rate, now);
+        if !wait.is_zero() {
+            return Err(Refusal::SlowDown { wait });
+        }
+        session.says.spend(rate, now);
+        Ok(())
+    }
+
+    /// Hands what waits to the log, unless an append is outstanding.
+    fn append(&mut self, room: u32) {
+        let room = &mut self.rooms[room as usize];
+        if !room.appending.is_empty() || room.waiting.is_empty() {
+            return;
+        }
+        let (said, drafts) = room.waiting.drain(..).unzip();
+        room.appending = said;
+        self.actions.push_back(Action::Log(Request::Append { room: room.id.clone(), drafts }));
+    }
+
+    /// The log says what became of the outstanding append.
+    pub(super) fn settled(&mut self, room: &RoomId, outcomes: Vec<Outcome>) {
+        let Some((index, room)) = self.room(room) else { return };
+        let said = core::mem::take(&mut room.appending);
+        debug_assert_eq!(said.len(), outcomes.len(), "the log answers an append that there was not");
+        let outcomes = outcomes.into_iter().chain(core::iter::repeat(Outcome::Refused));
+        let mut fault = false;
+        for (said, outcome) in said.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::New(seq) if seq > self.rooms[index as usize].head() => {
+                    self.rooms[index as usize].unseen.push_back((seq, said.session));
+                }
+                Outcome::New(_) => self.landed(said.session),
+                Outcome::Known(seq) => {
+                    self.answer_known(&said, seq);
+                    self.landed(said.session);
+                }
+                Outcome::Refused => {
+                    fault = true;
+                    self.not_said(said);
+                }
+            }
+        }
+        if fault {
+            // What came behind a refused message must not overtake it when it is said again.
+            let room = &mut self.rooms[index as usize];
+            let (id, waiting) = (room.id.clone(), core::mem::take(&mut room.waiting));
+            for (said, _) in waiting {
+                self.not_said(said);
+            }
+            self.note(Note::LogFault { room: id });
+        }
+        self.append(index);
+    }
+
+    /// The log has grown.
+    pub(super) fn grew(&mut self, room: &RoomId, oldest: Seq, mut records: Vec<Record>) {
+        let Some((index, room)) = self.room(room) else { return };
+        let Log::Open { first, .. } = &mut room.log else { return };
+        *first = oldest;
+        // A log that brings its tail again, after a fault of its own, does not deliver twice.
+        let head = room.head();
+        records.retain(|record| record.seq > head);
+        let Some(newest) = records.last().map(|record| record.seq) else { return };
+        debug_assert_eq!(records.first().map(|record| record.seq), Some(head.next()), "the log grew with a hole");
+        self.append_messages(index, records);
+        while let Some((_, session)) = self.rooms[index as usize].unseen.pop_front_if(|(seq, _)| *seq <= newest) {
+            self.landed(session);
+        }
+    }
+
+    /// One of the session's says is settled, and in the stream if it was accepted.
+    fn landed(&mut self, session: Handle) {
+        let Some(session) = self.sessions.get_mut(session) else { return };
+        debug_assert!(session.in_flight > 0, "more says land than were in flight");
+        session.in_flight = session.in_flight.saturating_sub(1);
+        if let Some(conn) = session.conn
+            && self.conns.get(conn).is_some_and(|conn| conn.is_waiting_for_says())
+        {
+            self.wake.push_back(conn);
+        }
+    }
+
+    fn not_said(&mut self, said: Said) {
+        self.answer_not_said(&said);
+        self.landed(said.session);
+    }
+}

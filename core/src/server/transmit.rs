@@ -1,0 +1,244 @@
+//! Sending: the cursors move.
+
+use alloc::collections::VecDeque;
+use bytes::Bytes;
+
+use super::conn::Conn;
+use super::out::{List, Out, Private, PrivateKind};
+use super::room::Room;
+use super::session::Sessions;
+use crate::dialect::{Dialect, Style};
+use crate::id::{ConnId, Seq};
+use crate::json::Frame;
+use crate::plain::Phrase;
+use crate::time::Instant;
+
+/// The unsent bytes of one connection: peek, then consume; a write may take any part of them.
+#[derive(Debug)]
+pub struct Transmit<'a> {
+    pub(super) conn: &'a mut Conn,
+    pub(super) rooms: &'a mut [Room],
+    pub(super) sessions: &'a Sessions,
+    pub(super) wake: &'a mut VecDeque<ConnId>,
+    pub(super) style: Style,
+    pub(super) now: Instant,
+    /// Unsent private bytes from which on the connection's lines wait.
+    pub(super) private: usize,
+}
+
+/// More bytes were called sent than there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more bytes were called sent than there are")]
+pub struct Overrun;
+
+/// What comes next, as one slice.
+enum Run<'s> {
+    Half(&'s [u8]),
+    Private(&'s Private),
+    /// From this offset of a membership's room.
+    Room(u16, u64, &'s [u8]),
+}
+
+impl Transmit<'_> {
+    /// Fills `out` from its start with the next bytes to send, in order, and says how many slices it filled: at least
+    /// one where `out` has room. `wrap` makes what a vectored write wants of a slice, `IoSlice::new` for one.
+    ///
+    /// Every slice but the first begins with a whole frame, and every one ends with one.
+    pub fn gather<'s, T>(&'s self, out: &mut [T], wrap: impl Fn(&'s [u8]) -> T) -> usize {
+        let mut slots = out.iter_mut();
+        let mut filled = 0;
+        self.runs(|run| {
+            let Some(slot) = slots.next() else { return false };
+            *slot = wrap(match run {
+                Run::Half(bytes) | Run::Room(_, _, bytes) => bytes,
+                Run::Private(private) => &private.bytes,
+            });
+            filled += 1;
+            true
+        });
+        filled
+    }
+
+    /// The first `n` bytes of what [`gather`](Self::gather) showed are sent.
+    ///
+    /// # Errors
+    /// [`Overrun`] where there are fewer; then all there are count as sent.
+    pub fn advance(&mut self, mut n: usize) -> Result<(), Overrun> {
+        if n == 0 {
+            return Ok(());
+        }
+        self.conn.out.progress = self.now;
+        let from_half = n.min(self.conn.out.half.len());
+        self.conn.out.half = self.conn.out.half.slice(from_half..);
+        n -= from_half;
+        while n > 0 {
+            // Only what the first run is, not its bytes: they would keep the cursors borrowed.
+            let mut first = None;
+            self.runs(|run| {
+                first = match run {
+                    Run::Half(_) => None,
+                    Run::Private(_) => Some(None),
+                    Run::Room(slot, at, bytes) => Some(Some((slot, at, bytes.len()))),
+                };
+                false
+            });
+            n -= match first.ok_or(Overrun)? {
+                None => self.advance_private(n),
+                Some((slot, at, len)) => self.advance_room(slot, at, n.min(len)),
+            };
+        }
+        Ok(())
+    }
+
+    fn advance_private(&mut self, n: usize) -> usize {
+        let out = &mut self.conn.out;
+        let was_full = out.private_bytes > self.private;
+        let Some(private) = out.pop_private() else { return n };
+        if was_full && out.private_bytes <= self.private {
+            self.wake.push_back(self.conn.id);
+        }
+        if let PrivateKind::Left(slot) = private.kind
+            && let Some(sub) = out.remove(slot)
+        {
+            self.rooms[sub.room as usize].held.detach(out.dialect);
+        }
+        let sent = n.min(private.bytes.len());
+        out.half = private.bytes.slice(sent..);
+        sent
+    }
+
+    fn advance_room(&mut self, slot: u16, at: u64, n: usize) -> usize {
+        let Out { subs, half, dialect, .. } = &mut self.conn.out;
+        let Some(sub) = subs[usize::from(slot)].as_mut() else { return n };
+        let Some(piece) = self.rooms[sub.room as usize].held.piece(*dialect, at) else { return n };
+        let sent = at + n as u64;
+        sub.at = piece.frame_end(sent);
+        sub.next = piece.next_seq(sub.at);
+        // A copy, and of less than a frame: so that no reader, however slow, keeps a batch from being freed.
+        *half = Bytes::copy_from_slice(piece.bytes(sent, sub.at));
+        n
+    }
+
+    /// Whether there is anything to send.
+    pub(super) fn has_any(&self) -> bool {
+        let mut any = false;
+        self.runs(|_| {
+            any = true;
+            false
+        });
+        any
+    }
+
+    /// Before anything is borrowed: cursors that fell off their log get their gap, what must not be seen is skipped, and
+    /// those that have caught up go back to their room's list.
+    pub(super) fn settle(&mut self) {
+        let id = self.conn.id;
+        let out = &mut self.conn.out;
+        let mut dirty = core::mem::take(&mut out.dirty);
+        dirty.retain(|&slot| {
+            let Some(sub) = out.sub(slot) else { return false };
+            if !out.is_visible(sub) {
+                return true;
+            }
+            let room = sub.room as usize;
+            let dialect = out.dialect;
+            if sub.at < self.rooms[room].held.start(dialect) {
+                if out.gap().is_some_and(|other| other != slot) {
+                    return true;
+                }
+                self.rooms[room].gap(out, slot, self.sessions, self.style);
+            }
+            let Some(sub) = out.sub_mut(slot) else { return false };
+            let room = &mut self.rooms[room];
+            let at = sub.skip(&room.held, dialect, sub.at);
+            if at != sub.at {
+                sub.at = at;
+                sub.next = room.held.piece(dialect, at).map_or(room.held.next(), |piece| piece.next_seq(at));
+            }
+            while sub.own.front().is_some_and(|own| own.1 <= sub.at) {
+                sub.own.pop_front();
+            }
+            if sub.end.is_some() || sub.at < room.held.end(dialect) {
+                return true;
+            }
+            sub.list = List::Idle(room.idle.len() as u32);
+            room.idle.push((id, slot));
+            false
+        });
+        out.dirty = dirty;
+    }
+
+    /// What goes out, in order, until `take` says no. [`gather`](Self::gather) and [`advance`](Self::advance) walk the
+    /// same runs, so they can't disagree.
+    ///
+    /// Between two private frames go, room by room, the batches up to the second one's stamp.
+    fn runs<'s>(&'s self, mut take: impl FnMut(Run<'s>) -> bool) {
+        let out = &self.conn.out;
+        if !out.half.is_empty() && !take(Run::Half(&out.half)) {
+            return;
+        }
+        let mut floor = 0;
+        for index in 0..=out.private.len() {
+            let private = out.private.get(index);
+            let place = out.first_place + index as u64;
+            let stamp = private.map_or(u64::MAX, |private| private.stamp);
+            for &slot in &out.dirty {
+                let Some(sub) = out.sub(slot).filter(|sub| sub.after < place) else { continue };
+                let held = &self.rooms[sub.room as usize].held;
+                if sub.at < held.start(out.dialect) {
+                    continue;
+                }
+                // What earlier frames of this walk let pass is not shown again.
+                let shown = if index > 0 && sub.after + 1 < place { held.upto(out.dialect, floor) } else { 0 };
+                let to = held.upto(out.dialect, stamp).min(sub.end(u64::MAX));
+                let mut at = sub.at.max(shown);
+                loop {
+                    at = sub.skip(held, out.dialect, at);
+                    if at >= to {
+                        break;
+                    }
+                    let Some(piece) = held.piece(out.dialect, at) else { break };
+                    let own = sub.own.iter().map(|own| own.0).find(|&start| start > at).unwrap_or(u64::MAX);
+                    let end = piece.end().min(to).min(own);
+                    if !take(Run::Room(slot, at, piece.bytes(at, end))) {
+                        return;
+                    }
+                    at = end;
+                }
+            }
+            if let Some(private) = private {
+                floor = floor.max(private.stamp);
+                if !take(Run::Private(private)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Room {
+    /// Writes the gap of a cursor that fell off, and moves it to the newest end.
+    fn gap(&mut self, out: &mut Out, slot: u16, sessions: &Sessions, style: Style) {
+        let Out { dialect, .. } = *out;
+        let (newest, next) = (self.held.end(dialect), self.held.next());
+        let Some(sub) = out.sub_mut(slot) else { return };
+        let from = sub.next;
+        (sub.at, sub.next) = sub.end.map_or((newest, next), |end| (end.at.max(self.held.start(dialect)), end.next));
+        sub.since = sub.at;
+        sub.own.clear();
+        let to = sub.next.minus(1);
+        out.push_gap(slot, from, |from| self.write_gap(dialect, from, to, sessions, style));
+    }
+
+    fn write_gap(&self, dialect: Dialect, from: Seq, to: Seq, sessions: &Sessions, style: Style) -> Bytes {
+        let mut bytes = alloc::vec::Vec::new();
+        match dialect {
+            Dialect::Json => {
+                let (here, members) = (self.here(), self.roster(sessions));
+                Frame::Gap { room: self.id.clone(), from, to, here, members }.encode(&mut bytes);
+            }
+            Dialect::Plain => Phrase::Gap { from, to }.write(style.language, &mut bytes),
+        }
+        bytes.into()
+    }
+}

@@ -188,7 +188,6 @@ impl Server {
         let due = |wait: &mut Wait| matches!(wait, Wait::Leaving { .. }) && (settled || overdue);
         if let Some(Wait::Leaving { re, room, then, .. }) = conn.wait.take_if(due) {
             self.leave_now(id, handle, re, room, then);
-            self.wake.push_back(id);
         }
     }
 

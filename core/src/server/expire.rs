@@ -90,7 +90,10 @@ impl Server {
                 conn.wait = None;
                 self.pump(id);
             }
-            Some(Wait::Leaving { until, .. }) if until <= now => self.leave_if_settled(id, true),
+            Some(Wait::Leaving { until, .. }) if until <= now => {
+                self.leave_if_settled(id, true);
+                self.pump(id);
+            }
             _ => {}
         }
     }

@@ -105,6 +105,7 @@ impl Server {
     pub(super) fn pump(&mut self, id: ConnId) {
         loop {
             self.part_if_settled(id);
+            self.leave_if_settled(id, false);
             let Some(conn) = self.conns.get_mut(id) else { return };
             if conn.is_closing() {
                 break;

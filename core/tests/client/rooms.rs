@@ -5,7 +5,7 @@ use qun_core::json::Request;
 use qun_core::log::Span;
 use qun_core::{Role, Seq};
 
-use crate::rig::{Rig, code, error, joined, ops, page, welcome};
+use crate::rig::{Rig, code, echo, error, joined, msg, ops, page, welcome};
 
 fn roster(rig: &Rig) -> Vec<String> {
     let room = rig.client.room(&ops()).expect("in it");
@@ -172,7 +172,7 @@ fn frames_of_rooms_that_we_are_not_in_are_ignored() {
     let before = rig.client.clone();
     rig.forget();
     for line in [
-        crate::rig::msg(1, "x"),
+        msg(1, "x"),
         r#"{"t":"presence","room":"ops","ev":"in","m":"cccccccccc","name":"mei"}"#.into(),
         r#"{"t":"left","room":"ops"}"#.into(),
         r#"{"t":"gap","room":"ops","from":1,"to":9,"here":0}"#.into(),
@@ -195,4 +195,25 @@ fn the_debug_form_tells_no_secret() {
     client.handle(now, Input::Received(format!("{}\n", welcome()).as_bytes()));
     let debug = format!("{client:?}");
     assert!(!debug.contains(crate::rig::config().key.expose()) && !debug.contains("K7QM"));
+}
+
+#[test]
+fn a_second_code_of_the_same_room_goes_on_where_the_first_stood() {
+    let mut rig = Rig::in_room();
+    let id = rig.say("a");
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":13,"here":1,"members":[]}"#);
+    rig.feed(&msg(14, "m14"));
+    let re = rig.client.join(rig.now, "R3AD-0N1Y".parse().expect("a code"));
+    rig.drain();
+    rig.forget();
+    rig.feed(&joined(re, "ops", "e1", 1, 13, 14));
+    let (fetch, after, limit) = rig.fetched();
+    assert_eq!((after, limit), (10, 2));
+    rig.feed(&msg(13, "m13"));
+    rig.feed(&msg(14, "m14"));
+    rig.feed(&echo(15, "a", id));
+    rig.feed(&page(fetch, 1, false, 11..=12));
+    assert_eq!(rig.shown(), ["11 m11 backlog", "12 m12 backlog", "13 m13 backlog", "14 m14 backlog", "15 a mine"]);
+    assert!(rig.said().is_empty());
+    assert_eq!(rig.client.rooms().count(), 1);
 }

@@ -223,6 +223,18 @@ fn another_epoch_can_not_confirm_what_was_sent() {
 }
 
 #[test]
+fn another_epoch_is_looked_through_before_it_can_not_confirm() {
+    let mut rig = Rig::in_room();
+    rig.say("a");
+    back(&mut rig, "e2", 1, 19, 20);
+    rig.feed(&msg(19, "x"));
+    assert_eq!(rig.shown(), ["restarted", "19 x backlog"]);
+    rig.feed(&msg(20, "y"));
+    assert_eq!(rig.shown(), ["20 y backlog", "unconfirmed a"]);
+    assert!(rig.said().is_empty() && pending(&rig).is_empty());
+}
+
+#[test]
 fn another_epoch_that_has_it_confirms_it() {
     let mut rig = Rig::in_room();
     let id = rig.say("a");

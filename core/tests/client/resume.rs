@@ -198,7 +198,7 @@ fn what_is_held_back_is_bounded_and_not_lost() {
     for seq in 12..=1_011 {
         rig.feed(&msg(seq, &text));
     }
-    assert!(format!("{:?}", rig.client).len() < 3 << 20);
+    assert!(format!("{:?}", rig.client).len() < 2 << 20);
     let mut next = 11;
     let mut fetch = Some(fetch);
     while let Some(re) = fetch.take() {

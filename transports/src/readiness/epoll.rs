@@ -1,10 +1,10 @@
 //! Level-triggered epoll(7).
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
@@ -12,16 +12,15 @@ use rustix::io::Errno;
 use super::poller::{Interest, Poller, Ready};
 
 /// The most sources told at one wait. The kernel tells the others next, in turn, so that none waits for ever.
-const AT_ONCE: usize = 1_024;
+const AT_ONCE: usize = 512;
 
 pub(super) struct Epoll {
     fd: OwnedFd,
-    events: Vec<epoll::Event>,
 }
 
 impl Epoll {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { fd: epoll::create(CreateFlags::CLOEXEC)?, events: Vec::with_capacity(AT_ONCE) })
+        Ok(Self { fd: epoll::create(CreateFlags::CLOEXEC)? })
     }
 }
 
@@ -40,11 +39,13 @@ impl Poller for Epoll {
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = timeout.map(whole_milliseconds);
-        match epoll::wait(&self.fd, spare_capacity(&mut self.events), timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];
+        let events = match epoll::wait(&self.fd, &mut space, timeout.as_ref()) {
+            Ok((events, _)) => events,
+            Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        ready.extend(self.events.drain(..).map(|epoll::Event { flags, data, .. }| Ready {
+        };
+        ready.extend(events.iter().map(|&epoll::Event { flags, data, .. }| Ready {
             key: data.u64(),
             read: flags.contains(EventFlags::IN),
             write: flags.contains(EventFlags::OUT),

@@ -13,7 +13,7 @@ use super::epoll::Epoll;
 /// The loops are written for **level-triggered** readiness: a source in whose state anything of interest is true is told
 /// at every [`wait`](Self::wait). So a loop need not read or write until `WouldBlock`, and must not stay interested
 /// in what it does not act upon.
-pub(super) trait Poller {
+pub(super) trait Poller: Send {
     /// Watches a source from here on. A hang-up or an error is told without any interest.
     fn add(&mut self, source: BorrowedFd<'_>, key: u64, interest: Interest) -> io::Result<()>;
 

@@ -14,6 +14,10 @@ const UNSENT: u32 = 16 << 10;
 /// own bookkeeping.
 const SEND_BUFFER: usize = 128 << 10;
 
+/// Bytes that the kernel takes in for us before it makes the other side wait. By itself it would take up to 6 MB from one
+/// whom we don't read, and nobody here says so much at once.
+const RECEIVE_BUFFER: usize = 64 << 10;
+
 /// Silence after which the kernel asks whether the other side still exists.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
@@ -35,6 +39,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
     let _ = socket.set_tcp_notsent_lowat(UNSENT);
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     Ok(())
 }
 

@@ -84,6 +84,7 @@ impl Person {
             }
             Event::Lost { room, from, to } => self.show(room, Shown::Lost { from, to })?,
             Event::Restarted { room } => self.show(room, Shown::Restarted)?,
+            Event::Delivered { id, .. } => self.settle(id, Said::Delivered),
             Event::Refused { re: Some(re), .. } => self.settle(re, Said::Refused),
             Event::Unconfirmed { id, .. } => self.settle(id, Said::Unconfirmed),
             Event::Ended { .. } => self.ended = true,

@@ -34,6 +34,8 @@ pub struct Config {
     pub chatter: Option<Duration>,
     /// How long the log takes to answer at most.
     pub log_slowness: Duration,
+    /// How much of a room the log holds, as [`MemoryLog`] counts; what is older is lost.
+    pub log_bytes: usize,
     /// The server's limits.
     pub limits: Limits,
 }
@@ -48,6 +50,7 @@ impl Config {
             weather: Weather::CLEAR,
             chatter: Some(Duration::from_millis(500)),
             log_slowness: Duration::from_millis(20),
+            log_bytes: MemoryLog::BUDGET,
             limits: Limits::default(),
         }
     }
@@ -80,6 +83,7 @@ pub struct World {
     pub(super) next_link: u64,
     config: server::Config,
     log_slowness: Duration,
+    log_bytes: usize,
     chatter: Option<Duration>,
     violations: Vec<Violation>,
 }
@@ -125,13 +129,7 @@ impl World {
         let codes: Vec<_> = rooms.iter().map(|room| room.codes[0].code.clone()).collect();
         let now = Now { mono: Instant::default(), unix_ms: BEGIN_MS };
         let people = (0..config.people).map(|_| person(&mut rng, &mut entropy, now, &codes)).collect();
-        let server = server::Config {
-            agent: "qun/sim".into(),
-            rooms,
-            limits: config.limits,
-            language: Default::default(),
-            utc_offset_s: 0,
-        };
+        let server = server::Config { rooms, limits: config.limits, ..server::Config::default() };
         let mut world = Self {
             now,
             weather: config.weather,
@@ -144,6 +142,7 @@ impl World {
             next_link: 0,
             config: server,
             log_slowness: config.log_slowness,
+            log_bytes: config.log_bytes,
             chatter: config.chatter,
             violations: Vec::new(),
             rng,
@@ -359,7 +358,7 @@ impl World {
 
     fn boot(&mut self) {
         let Host::Down(log) = &mut self.host else { return };
-        let memory = log.take().unwrap_or_else(|| MemoryLog::new(seed(&mut self.rng)));
+        let memory = log.take().unwrap_or_else(|| MemoryLog::with_budget(seed(&mut self.rng), self.log_bytes));
         let log = SlowLog::new(memory, self.rng.fork(), self.log_slowness);
         let driver = Driver::new(self.config.clone(), seed(&mut self.rng), log);
         self.host = Host::Up(Box::new(driver));
@@ -378,7 +377,7 @@ fn seed(rng: &mut Rng) -> [u8; 32] {
     std::array::from_fn(|_| rng.u8(..))
 }
 
-fn room(index: usize, entropy: &mut Entropy) -> server::Room {
+fn room(index: usize, entropy: &mut Entropy) -> server::RoomConfig {
     let access = Access {
         code: Code::generate(entropy),
         label: "all".into(),
@@ -388,7 +387,7 @@ fn room(index: usize, entropy: &mut Entropy) -> server::Room {
     };
     let presence = if index.is_multiple_of(2) { Presence::Full } else { Presence::Count };
     let id = format!("room-{index}").parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"));
-    server::Room { id, title: format!("Room {index}"), presence, codes: vec![access] }
+    server::RoomConfig { id, title: format!("Room {index}"), presence, codes: vec![access] }
 }
 
 fn person(rng: &mut Rng, entropy: &mut Entropy, now: Now, codes: &[Code]) -> Person {

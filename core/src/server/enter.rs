@@ -85,7 +85,7 @@ impl Server {
             return self.refuse(id, join.re, refusal);
         }
         let room = join.opens.room;
-        self.detach_slot(id, handle, room);
+        let old = self.end_old(id, handle, room);
         let Some(session) = self.sessions.get(handle) else { return };
         match session.memberships.get(&room).copied() {
             None => {
@@ -102,7 +102,7 @@ impl Server {
             }
             Some(_) => {}
         }
-        self.attach(id, handle, join);
+        self.attach(id, handle, join, old);
     }
 
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
@@ -126,8 +126,9 @@ impl Server {
         }
     }
 
-    /// Gives a membership its cursor: from where the client stands, or as far back as it wants and the room holds.
-    fn attach(&mut self, id: ConnId, handle: Handle, join: Join) {
+    /// Gives a membership its cursor: from where the client stands, or as far back as it wants and the room holds. The
+    /// `old` one ends where the new one begins, at `joined`.
+    fn attach(&mut self, id: ConnId, handle: Handle, join: Join, old: Option<u16>) {
         let index = join.opens.room;
         let style = self.style;
         let Some(conn) = self.conns.get_mut(id) else { return };
@@ -153,7 +154,7 @@ impl Server {
         {
             membership.slot = Some(slot);
         }
-        self.answer_joined(id, handle, &join, slot, from);
+        self.answer_joined(id, handle, &join, old, slot, from);
     }
 
     /// Leaves a room once the session's says are settled, and joins another after it.
@@ -213,17 +214,12 @@ impl Server {
         sub.end.get_or_insert(End { at: held.end(dialect), next: held.next() });
     }
 
-    /// Takes a membership's cursor away at once, where it is to get another one.
-    fn detach_slot(&mut self, id: ConnId, handle: Handle, room: u32) {
-        let Some(session) = self.sessions.get_mut(handle) else { return };
-        let Some(slot) = session.memberships.get_mut(&room).and_then(|membership| membership.slot.take()) else {
-            return;
-        };
-        self.rouse(id, slot);
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if conn.out.remove(slot).is_some() {
-            self.rooms[room as usize].held.detach(conn.out.dialect);
-        }
+    /// Ends a membership's cursor, where it is to get another one. What is unsent of it still goes out: it may hold the
+    /// echo of what the session said.
+    fn end_old(&mut self, id: ConnId, handle: Handle, room: u32) -> Option<u16> {
+        let slot = self.sessions.get_mut(handle)?.memberships.get_mut(&room)?.slot.take()?;
+        self.end_slot(id, slot);
+        Some(slot)
     }
 
     /// A session is no longer in a room; those who are hear of it.

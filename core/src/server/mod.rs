@@ -178,6 +178,9 @@ impl Server {
                 if let Some(read) = self.reading(conn) {
                     return Some(Action::Read(conn, read));
                 }
+            } else if self.timers.next().is_some_and(|at| at <= self.now.mono) {
+                // What a pumped line made due at once: after draining, nothing is.
+                self.expire();
             } else {
                 return None;
             }

@@ -171,3 +171,19 @@ fn joining_and_leaving_again_and_again_keeps_every_stream_whole() {
         assert_eq!(watch.answers[&format!("l{n}")]["t"], "left");
     }
 }
+
+#[test]
+fn joining_anew_loses_nothing_that_was_on_its_way() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));
+    world.take(ann);
+    world.stall(ann, 0);
+    world.say(ann, "s1", "ops", "mine");
+    world.say(bob, "s2", "ops", "bob's");
+    world.ask(ann, json!({"t": "join", "id": "j2", "code": OPS, "tail": 1}));
+    world.say(bob, "s3", "ops", "later");
+    world.unstall(ann);
+    let lines = world.lines(ann);
+    assert_eq!(types(&lines), ["msg", "msg", "joined", "msg", "msg"]);
+    assert_eq!(texts(&lines), ["mine", "bob's", "bob's", "later"]);
+}

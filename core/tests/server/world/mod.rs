@@ -48,8 +48,6 @@ pub(crate) struct World {
 pub(crate) enum Split {
     /// As they come.
     Whole,
-    /// Into pieces of this length.
-    Every(usize),
     /// At random.
     Random(Entropy),
 }
@@ -58,7 +56,6 @@ impl Split {
     fn next(&mut self) -> usize {
         match self {
             Self::Whole => 64 << 10,
-            Self::Every(length) => *length,
             Self::Random(entropy) => {
                 let most = if entropy.below(4) == 0 { 4_000 } else { 12 };
                 1 + entropy.below(most) as usize

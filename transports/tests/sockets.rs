@@ -162,6 +162,21 @@ fn what_cannot_go_on_costs_no_time() {
 }
 
 #[test]
+fn a_paused_connection_that_is_reset_is_noticed_at_once() {
+    // Over the rate, what a plain client sends is read later; the server has nothing to say to it meanwhile.
+    let server = serve_with("127.0.0.1:0", |limits| (limits.burst, limits.per_s) = (1, 1));
+    let mut hasty = server.connect();
+    hasty.send(&format!("{CODE} hasty\n{}", "one more line\n".repeat(100)));
+    thread::sleep(Duration::from_millis(300));
+    hasty.reset();
+    server.event(|event| matches!(event, Event::Lost { .. }).then_some(()));
+    thread::sleep(Duration::from_millis(700));
+    server.handle.stop();
+    let spent = server.join();
+    assert!(spent < Duration::from_millis(500), "{spent:?} of one second");
+}
+
+#[test]
 fn a_drain_says_goodbye_to_everyone_and_ends() {
     let server = serve();
     let mut lines: Vec<_> = (0..20).map(|number| server.member(&format!("m{number}"))).collect();

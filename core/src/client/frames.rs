@@ -40,15 +40,13 @@ impl Client {
     fn frame(&mut self, frame: Frame) {
         match (&self.link, frame) {
             (_, Frame::Bye { code, retry, wait_ms, text }) => self.dismissed(Bye { code, retry, text }, wait_ms),
-            (Link::Greeting { hello, .. }, Frame::Welcome(welcome)) => {
-                if welcome.re.is_none_or(|re| re == *hello) {
-                    self.welcomed(welcome);
-                }
+            (Link::Greeting { hello, .. }, Frame::Welcome(welcome)) if welcome.re.is_none_or(|re| re == *hello) => {
+                self.welcomed(welcome);
             }
-            (Link::Greeting { hello, .. }, Frame::Error { re, code, retry, wait_ms, text, .. }) => {
-                if re.is_none_or(|re| re == *hello) {
-                    self.dismissed(Bye { code: String::from(code).into(), retry, text }, wait_ms);
-                }
+            (Link::Greeting { hello, .. }, Frame::Error { re, code, retry, wait_ms, text, .. })
+                if re.is_none_or(|re| re == *hello) =>
+            {
+                self.dismissed(Bye { code: String::from(code).into(), retry, text }, wait_ms);
             }
             (Link::Online(_) | Link::Closing { .. }, frame) => self.member_frame(frame),
             _ => {}

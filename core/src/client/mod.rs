@@ -2,8 +2,10 @@
 //!
 //! [`Client`] is the front page. Behind it: `link`, the life of a connection; `room`, a room as a member sees it;
 //! `stream`, its messages in order; `outbox` and `pacer`, what we say until its fate is known, and how fast; `frames`,
-//! what the server's lines do; `errands`, what is asked of the server and when; `transmit`, the bytes to send.
+//! what the server's lines do; `errands`, what is asked of the server and when; `connection`, how connections are made
+//! and lost; `transmit`, the bytes to send.
 
+mod connection;
 mod errands;
 mod frames;
 mod io;

@@ -161,7 +161,6 @@ impl Room {
     /// The connection is gone.
     pub(super) fn cut(&mut self) {
         self.stage = Stage::Away { not_before: Instant::default() };
-        self.fetch = Fetch::Due(Instant::default());
         self.stream.cut();
         self.outbox.cut();
     }

@@ -65,6 +65,9 @@ impl Server {
     /// Closes a connection at once; `poll` buries it with the action.
     pub(super) fn closed(&mut self, id: ConnId, reason: Reason) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        if let Phase::Closed(_) = conn.phase {
+            return;
+        }
         let (peer, session) = (conn.peer, conn.session());
         if let Some(session) = session {
             self.unbind(id, session);

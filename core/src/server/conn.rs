@@ -165,6 +165,9 @@ impl Conn {
 
     /// When something will be due, if nothing happens until then.
     pub(super) fn deadline(&self, limits: &Limits, quiet: bool) -> Option<Instant> {
+        if let Phase::Closed(_) = self.phase {
+            return None;
+        }
         let phase = match self.phase {
             Phase::Sniffing(prompted) => {
                 let prompt =

@@ -24,8 +24,10 @@ pub(super) struct Pace {
 }
 
 impl Rate {
+    /// In whole microseconds, as instants are: a wait that is too short to move an instant would never end.
     pub(super) fn new(burst: u32, every: Duration) -> Self {
-        Self { burst: burst.max(1), every }
+        let micros = every.as_nanos().div_ceil(1_000);
+        Self { burst: burst.max(1), every: Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)) }
     }
 
     /// `burst` at once and `per_s` a second; no limit where either is zero.
@@ -111,5 +113,53 @@ impl Guesses {
             self.by_end.pop_first();
             self.by_source.remove(&source);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_zero_or_moves_the_clock() {
+        for per_s in 1..2_000 {
+            let rate = Rate::per_second(10, per_s);
+            let (mut pace, mut now) = (Pace::default(), Instant::from_micros(1_000_003));
+            for _ in 0..50 {
+                let wait = pace.wait(rate, now);
+                assert!(wait.is_zero() || now + wait > now, "{per_s} a second: {wait:?}");
+                now = now + wait;
+                assert!(pace.wait(rate, now).is_zero());
+                pace.spend(rate, now);
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_and_then_one_every_so_often() {
+        let (rate, mut pace, now) = (Rate::per_second(10, 2), Pace::default(), Instant::from_micros(7));
+        for left in (0..10).rev() {
+            assert!(pace.wait(rate, now).is_zero());
+            pace.spend(rate, now);
+            assert_eq!(pace.left(rate, now), left);
+        }
+        assert_eq!(pace.wait(rate, now), Duration::from_millis(500));
+        assert_eq!(pace.left(rate, now + Duration::from_millis(500)), 1);
+        assert_eq!(pace.left(rate, now + Duration::from_secs(60)), 10);
+    }
+
+    #[test]
+    fn a_full_table_of_guesses_forgets_who_is_nearest_to_be_forgiven() {
+        let limits = Limits { guess_sources: 2, guess_per_s: 0, ..Limits::default() };
+        let mut guesses = Guesses::new(&limits);
+        let source = |last: u8| super::super::Peer::Net(([10, 0, 0, last], 1).into()).source();
+        let now = Instant::from_micros(0);
+        assert_eq!(guesses.wrong(source(1), now), 9);
+        assert_eq!(guesses.wrong(source(1), now), 8);
+        assert_eq!(guesses.wrong(source(2), now), 9);
+        assert_eq!(guesses.wrong(source(3), now), 9);
+        assert_eq!(guesses.wrong(source(1), now), 7, "the worst is remembered");
+        assert_eq!(guesses.by_source.len(), 2);
+        assert_eq!(guesses.by_end.len(), 2);
     }
 }

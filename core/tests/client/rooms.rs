@@ -1,0 +1,219 @@
+//! Rooms: getting in and out, who is there, what was said before.
+
+use qun_core::client::{Event, Input};
+use qun_core::json::Request;
+use qun_core::log::Span;
+use qun_core::{Role, Seq};
+
+use crate::rig::{Rig, code, echo, error, joined, msg, ops, page, welcome};
+
+fn roster(rig: &Rig) -> Vec<String> {
+    let room = rig.client.room(&ops()).expect("in it");
+    let mut names: Vec<_> = room.roster().into_iter().flatten().map(|(_, name)| name.to_string()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_join_is_answered_by_its_id() {
+    let mut rig = Rig::online();
+    rig.forget();
+    let re = rig.client.join(rig.now, code());
+    rig.drain();
+    let sent = rig.sent();
+    assert!(matches!(sent[..], [Request::Join { id: Some(id), resume: None, tail: Some(50), .. }] if id == re));
+    rig.feed(&joined(re, "ops", "e1", 1, 11, 10));
+    assert!(matches!(rig.events()[..], [Event::Joined { re: Some(id), here: 2, .. }] if id == re));
+    let room = rig.client.room(&ops()).expect("in it");
+    assert_eq!((room.title(), room.role(), room.here(), room.is_joined()), ("On-call", Role::Talk, 2, true));
+    assert_eq!((room.position().seq, room.head()), (Seq::new(10), Seq::new(10)));
+}
+
+#[test]
+fn a_join_that_is_refused_is_over_whatever_its_class() {
+    for (class, code_text) in [("fix", "bad_code"), ("later", "locked"), ("no", "a_code_to_come"), ("now", "x")] {
+        let mut rig = Rig::online();
+        let re = rig.client.join(rig.now, code());
+        rig.drain();
+        rig.forget();
+        rig.feed(&error(re, code_text, class, 100));
+        assert!(matches!(rig.events()[..], [Event::Refused { re: Some(id), .. }] if id == re));
+        rig.reconnect();
+        rig.forget();
+        rig.feed(&welcome());
+        assert!(rig.sent().is_empty());
+    }
+}
+
+#[test]
+fn a_join_without_a_connection_waits_for_one() {
+    let mut rig = Rig::new();
+    let re = rig.client.join(rig.now, code());
+    rig.greet();
+    assert_eq!(rig.joins(), [(re, None)]);
+    rig.reconnect();
+    rig.forget();
+    rig.feed(&welcome());
+    assert_eq!(rig.joins(), [(re, None)], "an answer that never came is asked for again");
+}
+
+#[test]
+fn the_roster_is_the_fold_of_joined_and_presence() {
+    let mut rig = Rig::in_room();
+    assert_eq!(roster(&rig), ["ann", "bob"]);
+    rig.feed(r#"{"t":"presence","room":"ops","ev":"in","m":"cccccccccc","name":"mei"}"#);
+    rig.feed(r#"{"t":"presence","room":"ops","ev":"name","m":"bbbbbbbbbb","name":"rob","was":"bob"}"#);
+    assert_eq!(roster(&rig), ["ann", "mei", "rob"]);
+    assert_eq!(rig.client.room(&ops()).map(|room| room.here()), Some(3));
+    rig.feed(r#"{"t":"presence","room":"ops","ev":"out","m":"bbbbbbbbbb","name":"rob","why":"bye"}"#);
+    let before = rig.client.clone();
+    rig.forget();
+    rig.feed(r#"{"t":"presence","room":"ops","ev":"zap","m":"bbbbbbbbbb","name":"rob"}"#);
+    assert!(rig.events().is_empty());
+    assert_eq!(rig.client, before, "an event to come changes nothing");
+    assert_eq!(rig.client.room(&ops()).map(|room| room.here()), Some(2));
+}
+
+#[test]
+fn a_room_that_counts_has_no_roster() {
+    let mut rig = Rig::online();
+    let re = rig.client.join(rig.now, code());
+    rig.drain();
+    let line = joined(re, "ops", "e1", 1, 11, 10);
+    let (start, end) = (line.find(r#""members""#).expect("there"), line.find(r#""epoch""#).expect("there"));
+    rig.feed(&[&line[..start], &line[end..]].concat());
+    rig.forget();
+    rig.feed(r#"{"t":"here","room":"ops","n":4211}"#);
+    assert!(matches!(rig.events()[..], [Event::Here { n: 4211, .. }]));
+    let room = rig.client.room(&ops()).expect("in it");
+    assert_eq!((room.here(), room.roster().is_none()), (4211, true));
+}
+
+#[test]
+fn a_rename_is_kept_for_the_next_hello() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.rename(rig.now, "eve".parse().expect("a name"));
+    rig.drain();
+    rig.feed(&format!(r#"{{"t":"ok","re":"{re}"}}"#));
+    assert!(matches!(&rig.events()[..], [Event::Renamed { re: id, .. }] if *id == re));
+    assert_eq!(rig.client.name().map(|name| name.as_str()), Some("eve"));
+    rig.forget();
+    rig.reconnect();
+    let sent = rig.sent();
+    let [Request::Hello { name: Some(name), .. }] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(name.as_str(), "eve");
+}
+
+#[test]
+fn a_rename_that_is_refused_is_over() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.rename(rig.now, "bob".parse().expect("a name"));
+    rig.drain();
+    rig.feed(&error(re, "name_taken", "fix", 0));
+    assert_eq!(rig.shown(), ["refused name_taken"]);
+    assert_eq!(rig.client.name().map(|name| name.as_str()), Some("ann"));
+}
+
+#[test]
+fn older_messages_come_as_a_page() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.history(rig.now, &ops(), Seq::new(5), 3).expect("in it");
+    rig.drain();
+    let sent = rig.sent();
+    assert!(matches!(&sent[..], [Request::History { span: Span::Before(seq), limit: Some(3), .. }] if seq.get() == 5));
+    rig.feed(&page(re, 1, true, 2..=4));
+    let events = rig.events();
+    assert!(
+        matches!(&events[..], [Event::Page { re: id, more: true, messages, .. }] if *id == re && messages.len() == 3)
+    );
+}
+
+#[test]
+fn a_question_whose_answer_never_came_is_asked_again() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.history(rig.now, &ops(), Seq::new(5), 3).expect("in it");
+    rig.reconnect();
+    rig.forget();
+    rig.feed(&welcome());
+    let join = rig.joins()[0].0;
+    rig.feed(&joined(join, "ops", "e1", 1, 11, 10));
+    assert!(matches!(rig.sent()[..], [Request::History { id: Some(id), .. }] if id == re));
+}
+
+#[test]
+fn leaving_without_a_connection_is_done_at_once() {
+    let mut rig = Rig::in_room();
+    rig.input(Input::Disconnected);
+    rig.forget();
+    let re = rig.client.leave(rig.now, &ops()).expect("in it");
+    rig.drain();
+    assert!(matches!(rig.events()[..], [Event::Left { re: Some(id), .. }] if id == re));
+    assert!(rig.client.leave(rig.now, &ops()).is_err());
+    rig.pass(std::time::Duration::from_secs(1));
+    rig.input(Input::Connected);
+    rig.forget();
+    rig.feed(&welcome());
+    assert!(rig.sent().is_empty(), "and we don't come back");
+}
+
+#[test]
+fn a_leave_whose_answer_never_came_is_done() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.leave(rig.now, &ops()).expect("in it");
+    rig.drain();
+    rig.forget();
+    rig.input(Input::Disconnected);
+    assert!(rig.events().contains(&Event::Left { re: Some(re), room: ops() }));
+}
+
+#[test]
+fn frames_of_rooms_that_we_are_not_in_are_ignored() {
+    let mut rig = Rig::online();
+    let before = rig.client.clone();
+    rig.forget();
+    for line in [
+        msg(1, "x"),
+        r#"{"t":"presence","room":"ops","ev":"in","m":"cccccccccc","name":"mei"}"#.into(),
+        r#"{"t":"left","room":"ops"}"#.into(),
+        r#"{"t":"gap","room":"ops","from":1,"to":9,"here":0}"#.into(),
+        r#"{"t":"a_type_to_come","x":[1]}"#.into(),
+        r#"{"t":"ok"}"#.into(),
+    ] {
+        rig.feed(&line);
+    }
+    assert!(rig.events().is_empty() && rig.sent().is_empty());
+    assert_eq!(rig.client, before);
+}
+
+#[test]
+fn the_debug_form_tells_no_secret() {
+    let mut client = qun_core::client::Client::new(crate::rig::config(), [2; 32]);
+    let now = qun_core::Now::default();
+    client.join(now, code());
+    client.poll();
+    client.handle(now, Input::Connected);
+    client.handle(now, Input::Received(format!("{}\n", welcome()).as_bytes()));
+    let debug = format!("{client:?}");
+    assert!(!debug.contains(crate::rig::config().key.expose()) && !debug.contains("K7QM"));
+}
+
+#[test]
+fn a_second_code_of_the_same_room_goes_on_where_the_first_stood() {
+    let mut rig = Rig::in_room();
+    let id = rig.say("a");
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":13,"here":1,"members":[]}"#);
+    rig.feed(&msg(14, "m14"));
+    let re = rig.client.join(rig.now, "R3AD-0N1Y".parse().expect("a code"));
+    rig.drain();
+    rig.forget();
+    rig.feed(&joined(re, "ops", "e1", 1, 13, 14));
+    let (fetch, after, limit) = rig.fetched();
+    assert_eq!((after, limit), (10, 2));
+    rig.feed(&msg(13, "m13"));
+    rig.feed(&msg(14, "m14"));
+    rig.feed(&echo(15, "a", id));
+    rig.feed(&page(fetch, 1, false, 11..=12));
+    assert_eq!(rig.shown(), ["11 m11 backlog", "12 m12 backlog", "13 m13 backlog", "14 m14 backlog", "15 a mine"]);
+    assert!(rig.said().is_empty());
+    assert_eq!(rig.client.rooms().count(), 1);
+}

@@ -3,8 +3,8 @@
 use qun_core::server::{Action, Config, Hangup, Input, Note, Peer, Reason, Server, Transmit};
 use qun_core::{ConnId, Instant, Now};
 
+use crate::ids::Ids;
 use crate::log::Log;
-use crate::table::Ids;
 
 /// A [`Server`] joined to its [`Log`], with names for its connections.
 ///

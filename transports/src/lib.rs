@@ -13,13 +13,13 @@
 #[cfg(feature = "readiness")]
 mod clock;
 mod driver;
+mod ids;
 mod log;
 mod memory;
 #[cfg(all(feature = "readiness", target_os = "linux"))]
 pub mod readiness;
 #[cfg(feature = "sim")]
 pub mod sim;
-mod table;
 
 #[cfg(feature = "readiness")]
 pub use clock::Clock;

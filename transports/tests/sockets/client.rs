@@ -1,18 +1,15 @@
 //! The client's loop against the server's.
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, net::TcpListener};
 
+use crate::support::{CODE, PATIENCE, serve, serve_with};
 use qun_core::client::{Config, Event};
 use qun_core::log::Kind;
 use qun_core::{Entropy, Key, RoomId};
 use qun_transports::readiness::{ClientHandle, Connection};
-use support::{CODE, PATIENCE, serve, serve_with};
 
 /// A client on a thread of its own.
 struct Somebody {
@@ -106,8 +103,8 @@ fn a_server_that_comes_back_is_found_again() {
     assert!(ann.handle.trouble().unwrap().contains("refused"), "{:?}", ann.handle.trouble());
 
     let _server = serve_with(&addr, |_| {});
-    ann.event(|event| matches!(event, Event::Restarted { .. }).then_some(()));
     ann.event(|event| matches!(event, Event::Joined { .. }).then_some(()));
+    ann.event(|event| matches!(event, Event::Restarted { .. }).then_some(()));
     assert_eq!(ann.handle.trouble(), None);
     ann.say("after");
     ann.handle.stop();

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Read.
     Read,
-    /// Read and speak.
+    /// Read and speak. A client takes a role that it does not know for this one: the server says what is allowed.
     #[default]
+    #[serde(other)]
     Talk,
 }

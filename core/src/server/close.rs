@@ -126,7 +126,8 @@ impl Server {
         }
     }
 
-    /// A session without its connection: one with a key and a room is kept for its grace, any other ends.
+    /// A session without its connection: one with a key and a room is kept for its grace, any other ends, behind the says
+    /// that it has on their way.
     fn leave_behind(&mut self, handle: Handle, for_good: bool) {
         let Some(session) = self.sessions.get(handle).filter(|session| session.conn.is_none()) else { return };
         if self.draining {
@@ -135,6 +136,8 @@ impl Server {
         }
         if session.keyed && !session.memberships.is_empty() && !for_good {
             self.start_grace(handle, self.now.mono + self.limits.grace);
+        } else if !session.keyed && session.in_flight > 0 && !for_good {
+            self.start_grace(handle, self.now.mono + self.limits.drain);
         } else {
             self.end_session(handle, if for_good { "bye" } else { "lost" });
         }

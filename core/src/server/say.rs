@@ -118,14 +118,17 @@ impl Server {
     }
 
     /// One of the session's says is settled, and in the stream if it was accepted.
-    fn landed(&mut self, session: Handle) {
-        let Some(session) = self.sessions.get_mut(session) else { return };
+    fn landed(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
         debug_assert!(session.in_flight > 0, "more says land than were in flight");
         session.in_flight = session.in_flight.saturating_sub(1);
-        if let Some(conn) = session.conn
-            && self.conns.get(conn).is_some_and(|conn| conn.is_waiting_for_says())
-        {
-            self.wake.push_back(conn);
+        match session.conn {
+            Some(conn) if self.conns.get(conn).is_some_and(|conn| conn.is_waiting_for_says()) => {
+                self.wake.push_back(conn);
+            }
+            Some(_) => {}
+            None if !session.keyed && session.in_flight == 0 && !self.draining => self.end_session(handle, "lost"),
+            None => {}
         }
     }
 

@@ -26,3 +26,8 @@ pub use clock::Clock;
 pub use driver::{Driver, Event};
 pub use log::Log;
 pub use memory::MemoryLog;
+
+/// The README's example, so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

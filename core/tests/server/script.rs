@@ -209,7 +209,7 @@ impl Played {
         }
         let conn = self.world.connect();
         people[who] = Some(conn);
-        let tongue = if who % 2 == 0 { Tongue::Json } else { Tongue::Plain };
+        let tongue = if who.is_multiple_of(2) { Tongue::Json } else { Tongue::Plain };
         self.conns.push((conn, tongue));
         if tongue == Tongue::Plain {
             self.world.send(conn, format!("{HALL} person\n"));

@@ -45,7 +45,7 @@ fn what_is_no_object_is_a_bad_frame() {
 #[test]
 fn an_array_is_no_second_way_to_write_an_object() {
     refused(r#"["say","s1","ops","hi"]"#, "bad_frame");
-    refused(&format!(r#"{{"t":"join","id":"x","code":"{OPS}","resume":["e9f2",1]}}"#), "bad_field");
+    refused(format!(r#"{{"t":"join","id":"x","code":"{OPS}","resume":["e9f2",1]}}"#), "bad_field");
 }
 
 #[test]

@@ -174,6 +174,7 @@ impl Server {
             }
             if let Some(conn) = self.wake.pop_front() {
                 self.pump(conn);
+                self.expire();
             } else if let Some(conn) = self.reads.pop_front() {
                 if let Some(read) = self.reading(conn) {
                     return Some(Action::Read(conn, read));

@@ -1,0 +1,63 @@
+//! Rules that took a particular order of things to break.
+
+use std::time::Duration;
+
+use qun_core::ConnId;
+use qun_core::json::ErrorCode;
+use qun_core::server::{Peer, Reason};
+
+use crate::world::{HALL, OPS, World, config};
+
+/// Sends lines, lets them all arrive, and answers for the log nothing.
+fn send(world: &mut World, conn: ConnId, lines: &[&str]) {
+    for line in lines {
+        world.send(conn, format!("{line}\n"));
+    }
+    world.arrive(conn, usize::MAX, true);
+}
+
+/// A json connection that has said hello, with what is to stand in its hello besides.
+fn hello(world: &mut World, name: &str, more: &str) -> ConnId {
+    let conn = world.open(Peer::Local, false);
+    send(world, conn, &[&format!(r#"{{"t":"hello","v":[1],"name":"{name}"{more}}}"#)]);
+    world.flush(conn, usize::MAX);
+    conn
+}
+
+/// A json connection that is in these rooms and has read all there is.
+fn member(world: &mut World, name: &str, codes: &[&str]) -> ConnId {
+    let conn = hello(world, name, "");
+    for code in codes {
+        send(world, conn, &[&format!(r#"{{"t":"join","code":"{code}"}}"#)]);
+        while world.answer(None) {}
+    }
+    world.flush(conn, usize::MAX);
+    conn
+}
+
+/// Says so much in a room that whoever did not read falls off its oldest end.
+fn flood(world: &mut World, conn: ConnId, room: &str) {
+    for _ in 0..60 {
+        world.pass(Duration::from_millis(60));
+        send(world, conn, &[&format!(r#"{{"t":"say","room":"{room}","text":"{}"}}"#, "x".repeat(150))]);
+        while world.answer(None) {}
+        world.flush(conn, usize::MAX);
+    }
+}
+
+/// Where these stand in what a connection got: each once, and in this order.
+fn assert_order(world: &World, conn: ConnId, parts: &[&str]) {
+    let text = world.text(conn);
+    let places: Vec<_> = parts.iter().map(|part| text.find(part)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{parts:?} at {places:?} of {text}");
+}
+
+#[test]
+fn after_draining_nothing_is_due() {
+    let mut world = World::new(config(), 1);
+    let ann = hello(&mut world, "ann", "");
+    // The second join waits inside for the first, and goes on as `poll` finds it; `World` looks at the deadline.
+    let join = |code| format!(r#"{{"t":"join","code":"{code}"}}"#);
+    send(&mut world, ann, &[&join(OPS), &join(HALL), &join("dencode1"), r#"{"t":"leave","room":"hall"}"#, &join(HALL)]);
+    while world.answer(None) {}
+}

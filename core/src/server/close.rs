@@ -70,8 +70,7 @@ impl Server {
         }
         let (peer, session) = (conn.peer, conn.session());
         if let Some(session) = session {
-            self.unbind(id, session);
-            self.leave_behind(session, false);
+            self.cut_off(id, session);
         }
         if let Some(conn) = self.conns.get_mut(id) {
             conn.phase = Phase::Closed(reason);
@@ -86,8 +85,7 @@ impl Server {
     pub(super) fn lost(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
         if let Some(session) = conn.session() {
-            self.unbind(id, session);
-            self.leave_behind(session, false);
+            self.cut_off(id, session);
         }
         self.bury(id);
     }
@@ -123,6 +121,17 @@ impl Server {
         session.conn = None;
         for membership in session.memberships.values_mut() {
             membership.slot = None;
+        }
+    }
+
+    /// A session loses its connection without a goodbye. One that would end by that first sees its says settled.
+    fn cut_off(&mut self, id: ConnId, handle: Handle) {
+        self.unbind(id, handle);
+        match self.sessions.get(handle) {
+            Some(session) if session.lingers() => {
+                self.start_grace(handle, self.now.mono + self.limits.drain);
+            }
+            _ => self.leave_behind(handle, false),
         }
     }
 

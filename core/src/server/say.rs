@@ -118,10 +118,14 @@ impl Server {
     }
 
     /// One of the session's says is settled, and in the stream if it was accepted.
-    fn landed(&mut self, session: Handle) {
-        let Some(session) = self.sessions.get_mut(session) else { return };
+    fn landed(&mut self, handle: Handle) {
+        let Some(session) = self.sessions.get_mut(handle) else { return };
         debug_assert!(session.in_flight > 0, "more says land than were in flight");
+        let lingered = session.lingers();
         session.in_flight = session.in_flight.saturating_sub(1);
+        if lingered && !session.lingers() {
+            return self.end_session(handle, "lost");
+        }
         if let Some(conn) = session.conn
             && self.conns.get(conn).is_some_and(|conn| conn.is_waiting_for_says())
         {

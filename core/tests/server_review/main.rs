@@ -1,3 +1,5 @@
+//! The server machine under a storm: whatever the world does, in any order, its contracts hold.
+
 #[cfg(test)]
 mod fold;
 #[cfg(test)]

@@ -61,3 +61,26 @@ fn after_draining_nothing_is_due() {
     send(&mut world, ann, &[&join(OPS), &join(HALL), &join("dencode1"), r#"{"t":"leave","room":"hall"}"#, &join(HALL)]);
     while world.answer(None) {}
 }
+
+#[test]
+fn nobody_is_out_before_what_they_said() {
+    let mut world = World::new(config(), 1);
+    let (ann, bob) = (member(&mut world, "ann", &[OPS]), member(&mut world, "bob", &[OPS]));
+    send(&mut world, bob, &[r#"{"t":"say","room":"ops","text":"last words"}"#]);
+    world.cut(bob);
+    while world.answer(None) {}
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &["last words", r#""ev":"out""#]);
+}
+
+#[test]
+fn a_log_that_never_answers_keeps_nobody_in() {
+    let mut world = World::new(config(), 1);
+    let (ann, bob) = (member(&mut world, "ann", &[OPS]), member(&mut world, "bob", &[OPS]));
+    send(&mut world, bob, &[r#"{"t":"say","room":"ops","text":"last words"}"#]);
+    world.cut(bob);
+    world.pass(Duration::from_secs(6));
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#""ev":"out""#]);
+    while world.answer(None) {}
+}

@@ -199,6 +199,11 @@ impl Sub {
         }
     }
 
+    /// Whether it has missed something that is held no more.
+    pub(super) fn has_fallen_off(&self, held: &Held, dialect: Dialect) -> bool {
+        self.at < held.start(dialect).min(self.end(u64::MAX))
+    }
+
     /// Where it ends: at the newest end, or where it was left.
     pub(super) fn end(&self, newest: u64) -> u64 {
         self.end.map_or(newest, |end| end.at)

@@ -142,7 +142,7 @@ impl Transmit<'_> {
             }
             let room = sub.room as usize;
             let dialect = out.dialect;
-            if sub.at < self.rooms[room].held.start(dialect) {
+            if sub.has_fallen_off(&self.rooms[room].held, dialect) {
                 if out.gap().is_some_and(|other| other != slot) {
                     return true;
                 }
@@ -182,10 +182,12 @@ impl Transmit<'_> {
             let private = out.private.get(index);
             let place = out.first_place + index as u64;
             let stamp = private.map_or(u64::MAX, |private| private.stamp);
+            let mut fallen = false;
             for &slot in &out.dirty {
                 let Some(sub) = out.sub(slot).filter(|sub| sub.after < place) else { continue };
                 let held = &self.rooms[sub.room as usize].held;
                 if sub.at < held.start(out.dialect) {
+                    fallen |= sub.has_fallen_off(held, out.dialect);
                     continue;
                 }
                 // What earlier frames of this walk let pass is not shown again.
@@ -207,6 +209,10 @@ impl Transmit<'_> {
                 }
             }
             if let Some(private) = private {
+                // What a membership missed is told before what comes behind it, so the next `settle` has its turn first.
+                if fallen && !matches!(private.kind, PrivateKind::Gap(..)) {
+                    return;
+                }
                 floor = floor.max(private.stamp);
                 if !take(Run::Private(private)) {
                     return;

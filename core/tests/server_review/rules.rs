@@ -84,3 +84,38 @@ fn a_log_that_never_answers_keeps_nobody_in() {
     assert_order(&world, ann, &[r#""ev":"out""#]);
     while world.answer(None) {}
 }
+
+#[test]
+fn a_gap_comes_before_the_bye() {
+    let mut world = World::new(config(), 1);
+    let (ann, bob) = (member(&mut world, "ann", &[OPS, "dencode1"]), member(&mut world, "bob", &[OPS, "dencode1"]));
+    flood(&mut world, bob, "ops");
+    flood(&mut world, bob, "den");
+    send(&mut world, ann, &[r#"{"t":"bye"}"#]);
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#"{"t":"gap","room":"ops""#, r#"{"t":"gap","room":"den""#, r#"{"t":"bye""#]);
+}
+
+#[test]
+fn a_gap_comes_before_the_left() {
+    let mut world = World::new(config(), 1);
+    let bob = member(&mut world, "bob", &[OPS]);
+    let ann = hello(&mut world, "ann", "");
+    send(&mut world, ann, &[&format!(r#"{{"t":"join","code":"{OPS}"}}"#)]);
+    flood(&mut world, bob, "ops");
+    send(&mut world, ann, &[r#"{"t":"leave","room":"ops"}"#]);
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#"{"t":"joined""#, r#"{"t":"gap""#, r#"{"t":"left""#]);
+}
+
+#[test]
+fn who_has_read_all_before_leaving_has_no_gap() {
+    let mut world = World::new(config(), 1);
+    let (ann, bob) = (member(&mut world, "ann", &[OPS]), member(&mut world, "bob", &[OPS]));
+    world.flush(ann, usize::MAX);
+    send(&mut world, ann, &[r#"{"t":"leave","room":"ops"}"#]);
+    flood(&mut world, bob, "ops");
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#"{"t":"left""#]);
+    assert!(!world.text(ann).contains(r#""gap""#));
+}

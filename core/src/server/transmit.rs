@@ -134,6 +134,7 @@ impl Transmit<'_> {
     pub(super) fn settle(&mut self) {
         let id = self.conn.id;
         let out = &mut self.conn.out;
+        let was_full = out.private_bytes > self.private;
         let mut dirty = core::mem::take(&mut out.dirty);
         dirty.retain(|&slot| {
             let Some(sub) = out.sub(slot) else { return false };
@@ -166,6 +167,10 @@ impl Transmit<'_> {
             false
         });
         out.dirty = dirty;
+        // A gap that was written anew may be smaller than it was.
+        if was_full && out.private_bytes <= self.private {
+            self.wake.push_back(id);
+        }
     }
 
     /// What goes out, in order, until `take` says no. [`gather`](Self::gather) and [`advance`](Self::advance) walk the

@@ -119,3 +119,22 @@ fn who_has_read_all_before_leaving_has_no_gap() {
     assert_order(&world, ann, &[r#"{"t":"left""#]);
     assert!(!world.text(ann).contains(r#""gap""#));
 }
+
+#[test]
+fn a_gap_that_shrinks_lets_the_lines_go_on() {
+    let mut world = World::new(config(), 1);
+    let names: Vec<String> = (0..14).map(|i| format!("somebody_with_a_long_name_{i}")).collect();
+    let crowd: Vec<ConnId> = names.iter().map(|name| member(&mut world, name, &[OPS])).collect();
+    let (ann, bob) = (member(&mut world, "ann", &[OPS]), member(&mut world, "bob", &[OPS]));
+    flood(&mut world, bob, "ops");
+    // The gap with its long roster is written, and not one byte of it is taken.
+    assert!(world.server.transmit(ann).is_some());
+    send(&mut world, ann, &[r#"{"t":"ping","n":41}"#]);
+    for conn in crowd {
+        world.cut(conn);
+    }
+    world.pass(Duration::from_secs(1));
+    flood(&mut world, bob, "ops");
+    world.quiesce();
+    assert_order(&world, ann, &[r#"{"t":"gap""#, r#""n":41"#]);
+}

@@ -109,6 +109,18 @@ fn a_gap_comes_before_the_left() {
 }
 
 #[test]
+fn who_has_left_is_not_told_who_came_later() {
+    let mut world = World::new(config(), 1);
+    let (ann, bob) = (member(&mut world, "ann", &[OPS]), member(&mut world, "bob", &[OPS]));
+    flood(&mut world, bob, "ops");
+    send(&mut world, ann, &[r#"{"t":"leave","room":"ops"}"#]);
+    member(&mut world, "mei", &[OPS]);
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#"{"t":"gap""#, r#"{"t":"left""#]);
+    assert!(!world.text(ann).contains("mei"), "{}", world.text(ann));
+}
+
+#[test]
 fn who_has_read_all_before_leaving_has_no_gap() {
     let mut world = World::new(config(), 1);
     let (ann, bob) = (member(&mut world, "ann", &[OPS]), member(&mut world, "bob", &[OPS]));

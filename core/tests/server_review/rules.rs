@@ -150,3 +150,16 @@ fn a_gap_that_shrinks_lets_the_lines_go_on() {
     world.quiesce();
     assert_order(&world, ann, &[r#"{"t":"gap""#, r#""n":41"#]);
 }
+
+#[test]
+fn an_end_of_stream_behind_the_last_say_that_fits_closes() {
+    let mut config = config();
+    config.limits.in_flight = 1;
+    let mut world = World::new(config, 1);
+    let ann = member(&mut world, "ann", &[OPS]);
+    send(&mut world, ann, &[r#"{"t":"say","room":"ops","text":"that is all"}"#]);
+    world.ends.get_mut(&ann).unwrap().ended = true;
+    world.arrive(ann, 0, true);
+    world.quiesce();
+    assert_eq!(world.closed, [(ann, Reason::EndOfInput)]);
+}

@@ -88,10 +88,14 @@ impl Server {
         }
     }
 
-    /// Declines what the last bytes asked for.
+    /// Declines what the last bytes asked for. Whoever reads no answers gets none: what asks is no line, and never waits.
     fn answer_telnet(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        let is_full = conn.out.private_bytes > self.limits.private;
         let reply = conn.plain().map(|plain| core::mem::take(&mut plain.reply)).unwrap_or_default();
+        if is_full {
+            return;
+        }
         self.send(id, reply, PrivateKind::Reply);
     }
 

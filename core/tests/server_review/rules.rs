@@ -163,3 +163,15 @@ fn an_end_of_stream_behind_the_last_say_that_fits_closes() {
     world.quiesce();
     assert_eq!(world.closed, [(ann, Reason::EndOfInput)]);
 }
+
+#[test]
+fn a_telnet_that_reads_no_answer_costs_little() {
+    let mut world = World::new(config(), 1);
+    let conn = world.open(Peer::Local, false);
+    for _ in 0..200 {
+        world.send(conn, b"\xff\xfd\x01".repeat(100));
+        world.arrive(conn, usize::MAX, true);
+    }
+    world.flush(conn, usize::MAX);
+    assert!(world.ends[&conn].got.len() < 2_000);
+}

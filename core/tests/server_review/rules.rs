@@ -175,3 +175,12 @@ fn a_telnet_that_reads_no_answer_costs_little() {
     world.flush(conn, usize::MAX);
     assert!(world.ends[&conn].got.len() < 2_000);
 }
+
+#[test]
+fn an_error_has_no_integer_that_json_cannot_hold() {
+    let mut world = World::new(config(), 1);
+    let ann = world.open(Peer::Local, true);
+    send(&mut world, ann, &[r#"{"t":"hello","v":[1]}"#, r#"{"t":"join","code":"nonsense"}"#]);
+    world.flush(ann, usize::MAX);
+    assert_eq!(world.ends[&ann].fold.as_ref().unwrap().errors, [ErrorCode::BadCode]);
+}

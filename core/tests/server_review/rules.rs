@@ -184,3 +184,32 @@ fn an_error_has_no_integer_that_json_cannot_hold() {
     world.flush(ann, usize::MAX);
     assert_eq!(world.ends[&ann].fold.as_ref().unwrap().errors, [ErrorCode::BadCode]);
 }
+
+#[test]
+fn a_code_of_few_members_stays_so() {
+    let mut config = config();
+    config.rooms[0].codes[1].max_members = Some(1);
+    let mut world = World::new(config, 1);
+    let ann = member(&mut world, "ann", &[OPS]);
+    member(&mut world, "bob", &["opsread1"]);
+    send(&mut world, ann, &[r#"{"t":"join","code":"opsread1"}"#]);
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#""code":"room_full""#]);
+}
+
+#[test]
+fn who_is_held_in_a_room_gets_back_after_the_code_expired() {
+    let mut config = config();
+    config.rooms[0].codes[0].expires = Some(20_000);
+    let mut world = World::new(config, 1);
+    let key = r#","key":"q8ZtV1c0TgW2q8ZtV1c0Tg""#;
+    let ann = hello(&mut world, "ann", key);
+    send(&mut world, ann, &[&format!(r#"{{"t":"join","code":"{OPS}"}}"#)]);
+    while world.answer(None) {}
+    world.cut(ann);
+    world.pass(Duration::from_secs(30));
+    let ann = hello(&mut world, "ann", key);
+    send(&mut world, ann, &[r#"{"t":"join","id":"j","room":"ops"}"#]);
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#"{"t":"joined","re":"j""#]);
+}

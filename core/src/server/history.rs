@@ -56,7 +56,7 @@ impl Server {
         if let Some(conn) = self.conn(id) {
             conn.wait = Some(Wait::Page(ticket));
         }
-        let limit = limit.unwrap_or(self.limits.page).clamp(1, self.limits.page);
+        let limit = limit.unwrap_or(self.limits.page).min(self.limits.page).max(1);
         let room = self.rooms[room as usize].id.clone();
         self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
         Ok(())

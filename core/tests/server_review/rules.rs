@@ -213,3 +213,15 @@ fn who_is_held_in_a_room_gets_back_after_the_code_expired() {
     world.flush(ann, usize::MAX);
     assert_order(&world, ann, &[r#"{"t":"joined","re":"j""#]);
 }
+
+#[test]
+fn a_page_of_none_is_a_page_of_one() {
+    let mut config = config();
+    config.limits.page = 0;
+    let mut world = World::new(config, 1);
+    let ann = member(&mut world, "ann", &[OPS]);
+    send(&mut world, ann, &[r#"{"t":"history","id":"h","room":"ops","after":0}"#]);
+    while world.answer(None) {}
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &[r#"{"t":"page","re":"h""#]);
+}

@@ -225,3 +225,18 @@ fn a_page_of_none_is_a_page_of_one() {
     world.flush(ann, usize::MAX);
     assert_order(&world, ann, &[r#"{"t":"page","re":"h""#]);
 }
+
+#[test]
+fn coming_back_under_other_names_is_rated() {
+    let mut world = World::new(config(), 1);
+    let bob = member(&mut world, "bob", &[OPS]);
+    let key = r#","key":"q8ZtV1c0TgW2q8ZtV1c0Tg""#;
+    let ann = hello(&mut world, "ann", key);
+    send(&mut world, ann, &[&format!(r#"{{"t":"join","code":"{OPS}"}}"#)]);
+    for n in 0..60 {
+        hello(&mut world, &format!("ann{n}"), key);
+        world.flush(bob, usize::MAX);
+    }
+    let told = world.text(bob).matches(r#""ev":"name""#).count();
+    assert!((10..30).contains(&told), "{told}");
+}

@@ -33,6 +33,9 @@ enum Value<'a> {
 impl<'a> Fields<'a> {
     /// Reads a whole line.
     pub(super) fn read(line: &'a [u8]) -> Result<Self, serde_json::Error> {
+        if !line.starts_with(b"{") {
+            return Err(de::Error::custom("a line is one json object, and begins with its brace"));
+        }
         let mut json = serde_json::Deserializer::from_slice(line);
         let value = Depth(MAX_DEPTH).deserialize(&mut json)?;
         json.end()?;

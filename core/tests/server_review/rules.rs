@@ -240,3 +240,12 @@ fn coming_back_under_other_names_is_rated() {
     let told = world.text(bob).matches(r#""ev":"name""#).count();
     assert!((10..30).contains(&told), "{told}");
 }
+
+#[test]
+fn a_json_line_begins_with_its_brace() {
+    let mut world = World::new(config(), 1);
+    let ann = hello(&mut world, "ann", "");
+    send(&mut world, ann, &[r#" {"t":"ping","n":5}"#]);
+    world.flush(ann, usize::MAX);
+    assert_order(&world, ann, &["bad_frame"]);
+}

@@ -249,3 +249,17 @@ fn a_json_line_begins_with_its_brace() {
     world.flush(ann, usize::MAX);
     assert_order(&world, ann, &["bad_frame"]);
 }
+
+#[test]
+fn no_burst_of_guesses_is_no_limit() {
+    let mut config = config();
+    (config.limits.guess_burst, config.limits.guess_per_s) = (0, 0);
+    let mut world = World::new(config, 1);
+    let conn = world.open(Peer::Net(([10, 0, 0, 1], 1).into()), false);
+    send(&mut world, conn, &[r#"{"t":"hello","v":[1]}"#]);
+    for _ in 0..50 {
+        send(&mut world, conn, &[r#"{"t":"join","code":"nonsense"}"#]);
+        world.flush(conn, usize::MAX);
+    }
+    assert!(!world.text(conn).contains("locked"));
+}

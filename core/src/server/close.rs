@@ -151,7 +151,9 @@ impl Server {
 
     pub(super) fn start_grace(&mut self, handle: Handle, until: Instant) {
         if let Some(session) = self.sessions.get_mut(handle) {
-            session.grace = Some(until);
+            if let Some(before) = session.grace.replace(until) {
+                self.timers.cancel(before, Timer::Session(handle));
+            }
             self.timers.set(until, Timer::Session(handle));
         }
     }
@@ -161,6 +163,9 @@ impl Server {
         self.exit_held(handle, why);
         let Some(session) = self.sessions.remove(handle) else { return };
         debug_assert!(session.memberships.is_empty(), "a session ends that is connected");
+        if let Some(grace) = session.grace {
+            self.timers.cancel(grace, Timer::Session(handle));
+        }
         self.note(Note::Ended { member: session.member, name: session.name });
     }
 

@@ -263,3 +263,26 @@ fn no_burst_of_guesses_is_no_limit() {
     }
     assert!(!world.text(conn).contains("locked"));
 }
+
+#[test]
+fn what_has_happened_leaves_no_timer() {
+    let mut config = config();
+    (config.limits.per_s, config.limits.acts_per_s) = (0, 0);
+    let mut world = World::new(config, 1);
+    let key = r#","key":"q8ZtV1c0TgW2q8ZtV1c0Tg""#;
+    let timers = |world: &World| format!("{:?}", world.server).matches("Instant(").count();
+    let mut before = 0;
+    for n in 0..30 {
+        let ann = hello(&mut world, "ann", key);
+        send(&mut world, ann, &[&format!(r#"{{"t":"join","code":"{OPS}"}}"#)]);
+        while world.answer(None) {}
+        send(&mut world, ann, &[r#"{"t":"history","room":"ops","after":0}"#]);
+        while world.answer(None) {}
+        world.quiesce();
+        if n == 5 {
+            before = timers(&world);
+        }
+        world.pass(Duration::from_millis(1));
+    }
+    assert!(timers(&world) <= before, "{} after {before}", timers(&world));
+}

@@ -7,4 +7,6 @@ mod log;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod world;

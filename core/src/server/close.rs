@@ -50,11 +50,11 @@ impl Server {
         let until = self.now.mono + self.limits.drain;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let prompted = matches!(conn.phase, Phase::Sniffing(true) | Phase::Code(_) | Phase::Naming(_));
+        conn.phase = Phase::Flushing(reason, until);
         conn.wait = None;
         conn.lines.clear();
         self.say_bye(id, reason, prompted);
         let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.phase = Phase::Flushing(reason, until);
         if !conn.out.armed {
             self.closed(id, reason);
         }

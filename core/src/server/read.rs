@@ -38,18 +38,23 @@ enum Next {
 impl Server {
     pub(super) fn opened(&mut self, id: ConnId, peer: Peer) {
         self.conns.insert(Conn::new(id, peer, self.now.mono));
+        let count = self.count(peer);
+        let limit = self.limits.connections_per_source;
         if self.draining {
-            return self.closed(id, Reason::Shutdown);
+            self.closed(id, Reason::Shutdown);
+        } else if limit > 0 && count > limit {
+            self.closed(id, Reason::Flood);
+        } else {
+            self.schedule(id);
         }
-        if let Some(source) = counted(peer) {
-            let count = self.sources.entry(source).or_default();
-            *count += 1;
-            let limit = self.limits.connections_per_source;
-            if limit > 0 && *count > limit {
-                return self.closed(id, Reason::Flood);
-            }
-        }
-        self.schedule(id);
+    }
+
+    /// Remembers a connection's source; says how many it has.
+    fn count(&mut self, peer: Peer) -> u32 {
+        let Some(source) = counted(peer) else { return 0 };
+        let count = self.sources.entry(source).or_default();
+        *count += 1;
+        *count
     }
 
     /// Forgets a connection's source, as it is buried.

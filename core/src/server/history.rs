@@ -78,7 +78,8 @@ impl Server {
             Ok(page) => {
                 let room = &mut self.rooms[load.room as usize];
                 if let Log::Open { first, .. } = &mut room.log {
-                    *first = page.first;
+                    // The room may have grown since the log read it.
+                    *first = page.first.max(*first);
                 }
                 let page = fitting(page, load.span);
                 self.answer_page(&load, page);

@@ -105,7 +105,7 @@ impl Server {
     pub(super) fn grew(&mut self, room: &RoomId, oldest: Seq, mut records: Vec<Record>) {
         let Some((index, room)) = self.room(room) else { return };
         let Log::Open { first, .. } = &mut room.log else { return };
-        *first = oldest;
+        *first = oldest.max(*first);
         // A log that brings its tail again, after a fault of its own, does not deliver twice.
         let head = room.head();
         records.retain(|record| record.seq > head);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qun_core::ConnId;
 use qun_core::json::ErrorCode;
-use qun_core::server::{Peer, Reason};
+use qun_core::server::{Input, Peer, Reason};
 
 use crate::world::{HALL, OPS, World, config};
 
@@ -285,4 +285,24 @@ fn what_has_happened_leaves_no_timer() {
         world.pass(Duration::from_millis(1));
     }
     assert!(timers(&world) <= before, "{} after {before}", timers(&world));
+}
+
+#[test]
+fn a_late_page_does_not_bring_back_what_is_lost() {
+    let mut world = World::new(config(), 1);
+    let ann = member(&mut world, "ann", &[OPS]);
+    flood(&mut world, ann, "ops");
+    send(&mut world, ann, &[r#"{"t":"history","room":"ops","before":9}"#]);
+    let (now, ops) = (world.now, "ops".parse().unwrap());
+    let page = world.log.answer(&mut world.dice, None).unwrap();
+    world.log.trim(&ops);
+    world.log.elsewhere(now, &ops, "news");
+    while world.answer(None) {}
+    world.input(Input::Log(page));
+    world.flush(ann, usize::MAX);
+    send(&mut world, ann, &[r#"{"t":"join","id":"again","room":"ops"}"#]);
+    world.flush(ann, usize::MAX);
+    let text = world.text(ann);
+    let joined = text.lines().find(|line| line.contains("again")).expect(&text);
+    assert!(joined.contains(r#""first":56"#), "{joined}");
 }

@@ -85,7 +85,7 @@ impl Server {
             return self.refuse(id, join.re, refusal);
         }
         let room = join.opens.room;
-        self.detach_slot(id, handle, room);
+        let before = self.take_slot(handle, room);
         let Some(session) = self.sessions.get(handle) else { return };
         match session.memberships.get(&room).copied() {
             None => {
@@ -103,6 +103,10 @@ impl Server {
             Some(_) => {}
         }
         self.attach(id, handle, join);
+        // Only now: were it the last reader of its dialect, all that is held would be encoded anew.
+        if let Some(slot) = before {
+            self.detach(id, slot);
+        }
     }
 
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
@@ -213,16 +217,17 @@ impl Server {
         sub.end.get_or_insert(End { at: held.end(dialect), next: held.next() });
     }
 
-    /// Takes a membership's cursor away at once, where it is to get another one.
-    fn detach_slot(&mut self, id: ConnId, handle: Handle, room: u32) {
-        let Some(session) = self.sessions.get_mut(handle) else { return };
-        let Some(slot) = session.memberships.get_mut(&room).and_then(|membership| membership.slot.take()) else {
-            return;
-        };
+    /// Takes its cursor from a membership that is to get another one.
+    fn take_slot(&mut self, handle: Handle, room: u32) -> Option<u16> {
+        self.sessions.get_mut(handle)?.memberships.get_mut(&room)?.slot.take()
+    }
+
+    /// Takes a cursor away at once.
+    fn detach(&mut self, id: ConnId, slot: u16) {
         self.rouse(id, slot);
         let Some(conn) = self.conns.get_mut(id) else { return };
-        if conn.out.remove(slot).is_some() {
-            self.rooms[room as usize].held.detach(conn.out.dialect);
+        if let Some(sub) = conn.out.remove(slot) {
+            self.rooms[sub.room as usize].held.detach(conn.out.dialect);
         }
     }
 

@@ -306,3 +306,17 @@ fn a_late_page_does_not_bring_back_what_is_lost() {
     let joined = text.lines().find(|line| line.contains("again")).expect(&text);
     assert!(joined.contains(r#""first":56"#), "{joined}");
 }
+
+#[test]
+fn joining_anew_encodes_nothing_anew() {
+    let mut world = World::new(config(), 1);
+    let ann = member(&mut world, "ann", &[OPS]);
+    flood(&mut world, ann, "ops");
+    let encoding = |world: &World| {
+        let server = format!("{:?}", world.server);
+        server.split_once("Encoding {").unwrap().1.split_once('}').unwrap().0.to_string()
+    };
+    let before = encoding(&world);
+    send(&mut world, ann, &[r#"{"t":"join","room":"ops"}"#]);
+    assert_eq!(encoding(&world), before);
+}

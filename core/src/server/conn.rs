@@ -155,6 +155,7 @@ impl Conn {
         matches!(self.phase, Phase::Parting(..))
             || matches!(self.wait, Some(Wait::Leaving { .. }))
             || !self.reading
+            || self.ended
             || !self.lines.unread().is_empty()
     }
 

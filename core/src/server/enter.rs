@@ -107,9 +107,9 @@ impl Server {
 
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
-        let member = session.memberships.contains_key(&opens.room);
-        self.admits(opens, member)?;
-        if member {
+        let held = session.memberships.get(&opens.room);
+        self.admits(opens, held)?;
+        if held.is_some() {
             return Ok(());
         }
         if session.memberships.len() >= self.limits.rooms {

@@ -38,18 +38,23 @@ enum Next {
 impl Server {
     pub(super) fn opened(&mut self, id: ConnId, peer: Peer) {
         self.conns.insert(Conn::new(id, peer, self.now.mono));
+        let count = self.count(peer);
+        let limit = self.limits.connections_per_source;
         if self.draining {
-            return self.closed(id, Reason::Shutdown);
+            self.closed(id, Reason::Shutdown);
+        } else if limit > 0 && count > limit {
+            self.closed(id, Reason::Flood);
+        } else {
+            self.schedule(id);
         }
-        if let Some(source) = counted(peer) {
-            let count = self.sources.entry(source).or_default();
-            *count += 1;
-            let limit = self.limits.connections_per_source;
-            if limit > 0 && *count > limit {
-                return self.closed(id, Reason::Flood);
-            }
-        }
-        self.schedule(id);
+    }
+
+    /// Remembers a connection's source; says how many it has.
+    fn count(&mut self, peer: Peer) -> u32 {
+        let Some(source) = counted(peer) else { return 0 };
+        let count = self.sources.entry(source).or_default();
+        *count += 1;
+        *count
     }
 
     /// Forgets a connection's source, as it is buried.
@@ -88,10 +93,14 @@ impl Server {
         }
     }
 
-    /// Declines what the last bytes asked for.
+    /// Declines what the last bytes asked for. Whoever reads no answers gets none: what asks is no line, and never waits.
     fn answer_telnet(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        let is_full = conn.out.private_bytes > self.limits.private;
         let reply = conn.plain().map(|plain| core::mem::take(&mut plain.reply)).unwrap_or_default();
+        if is_full {
+            return;
+        }
         self.send(id, reply, PrivateKind::Reply);
     }
 

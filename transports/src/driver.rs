@@ -3,8 +3,8 @@
 use qun_core::server::{Action, Config, Hangup, Input, Note, Peer, Reason, Server, Transmit};
 use qun_core::{ConnId, Instant, Now};
 
+use crate::ids::Ids;
 use crate::log::Log;
-use crate::table::Ids;
 
 /// A [`Server`] joined to its [`Log`], with names for its connections.
 ///
@@ -135,5 +135,80 @@ impl<L: Log> Driver<L> {
     /// The log, without the server.
     pub fn into_log(self) -> L {
         self.log
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qun_core::Role;
+    use qun_core::server::{Access, RoomConfig};
+
+    use super::*;
+    use crate::memory::MemoryLog;
+
+    const NOW: Now = Now { mono: Instant::from_micros(1), unix_ms: 1_767_225_600_000 };
+
+    fn driver() -> Driver<MemoryLog> {
+        let code = Access {
+            code: "K7QM-2XD4".parse().unwrap(),
+            label: "team".into(),
+            role: Role::Talk,
+            expires: None,
+            max_members: None,
+        };
+        let room = RoomConfig {
+            id: "ops".parse().unwrap(),
+            title: "Ops".into(),
+            presence: Default::default(),
+            codes: vec![code],
+        };
+        Driver::new(Config { rooms: vec![room], ..Config::default() }, [1; 32], MemoryLog::new([2; 32]))
+    }
+
+    fn events(driver: &mut Driver<MemoryLog>) -> Vec<Event> {
+        std::iter::from_fn(|| driver.poll(NOW)).filter(|event| !matches!(event, Event::Note(_))).collect()
+    }
+
+    fn sent(driver: &mut Driver<MemoryLog>, conn: ConnId) -> String {
+        let mut sent = Vec::new();
+        while let Some(mut transmit) = driver.transmit(conn) {
+            let mut slices = [&[][..]; 3];
+            let count = transmit.gather(&mut slices, |slice| slice);
+            let bytes = slices[..count].concat();
+            transmit.advance(bytes.len()).unwrap();
+            sent.extend(bytes);
+        }
+        String::from_utf8(sent).unwrap()
+    }
+
+    const IN: &[u8] = b"{\"t\":\"hello\",\"v\":[1]}\n{\"t\":\"join\",\"code\":\"K7QM-2XD4\"}\n";
+
+    #[test]
+    fn the_log_is_asked_and_heard_inside() {
+        let mut driver = driver();
+        let conn = driver.open(NOW, Peer::Local);
+        driver.received(NOW, conn, IN);
+        assert_eq!(events(&mut driver), [Event::Transmit(conn)]);
+        assert!(sent(&mut driver, conn).contains(r#""t":"joined""#));
+        driver.received(NOW, conn, b"{\"t\":\"say\",\"id\":\"s\",\"room\":\"ops\",\"text\":\"hi\"}\n");
+        assert_eq!(events(&mut driver), [Event::Transmit(conn)]);
+        assert!(sent(&mut driver, conn).contains(r#""seq":1"#));
+    }
+
+    #[test]
+    fn nothing_names_a_connection_that_is_forgotten() {
+        let mut driver = driver();
+        let conn = driver.open(NOW, Peer::Local);
+        driver.received(NOW, conn, IN);
+        driver.closed(NOW, conn, Hangup::Reset);
+        assert_eq!(events(&mut driver), []);
+        driver.received(NOW, conn, IN);
+        driver.end_of_input(NOW, conn);
+        driver.closed(NOW, conn, Hangup::Failed);
+        assert_eq!(events(&mut driver), []);
+        assert!(driver.transmit(conn).is_none());
+        assert_eq!(driver.connections(), 0);
+        let next = driver.open(NOW, Peer::Local);
+        assert_eq!((next.index, next.generation), (conn.index, conn.generation + 1));
     }
 }

@@ -13,16 +13,21 @@
 #[cfg(feature = "readiness")]
 mod clock;
 mod driver;
+mod ids;
 mod log;
 mod memory;
 #[cfg(all(feature = "readiness", target_os = "linux"))]
 pub mod readiness;
 #[cfg(feature = "sim")]
 pub mod sim;
-mod table;
 
 #[cfg(feature = "readiness")]
 pub use clock::Clock;
 pub use driver::{Driver, Event};
 pub use log::Log;
 pub use memory::MemoryLog;
+
+/// The README's example, so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

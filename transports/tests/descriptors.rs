@@ -1,6 +1,7 @@
 //! A server without descriptors. Alone in its process, because the limit is the process's.
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
 mod support;
 
 use std::net::TcpStream;
@@ -36,8 +37,7 @@ fn without_descriptors_those_who_are_in_talk_on_and_the_others_wait() {
     );
 
     let waiting = crowd.pop().unwrap();
-    crowd.clear();
-    setrlimit(Resource::Nofile, limit).unwrap();
+    crowd.into_iter().for_each(|stream| Line::new(stream).reset());
     server.event(|event| matches!(event, Event::Accepting).then_some(()));
     Line::new(waiting).get_in("bob");
 

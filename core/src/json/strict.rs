@@ -34,7 +34,7 @@ impl<'a> Fields<'a> {
     /// Reads a whole line.
     pub(super) fn read(line: &'a [u8]) -> Result<Self, serde_json::Error> {
         if !line.starts_with(b"{") {
-            return Err(de::Error::custom("a line is one json object, and begins with its brace"));
+            return Err(de::Error::custom("a line begins with {"));
         }
         let mut json = serde_json::Deserializer::from_slice(line);
         let value = Depth(MAX_DEPTH).deserialize(&mut json)?;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Server;
-use super::enter::Join;
+use super::conn::Join;
 use super::history::{self, Load};
 use super::out::PrivateKind;
 use super::refusal::Refusal;
@@ -46,7 +46,16 @@ impl Server {
     }
 
     /// Says that a room is entered; its backlog follows. Nothing of the room goes out before.
-    pub(super) fn answer_joined(&mut self, id: ConnId, handle: Handle, join: &Join, slot: u16, from: Seq) {
+    pub(super) fn answer_joined(
+        &mut self,
+        id: ConnId,
+        handle: Handle,
+        join: &Join,
+        old: Option<u16>,
+        slot: u16,
+        from: Seq,
+    ) {
+        let kind = old.map_or(PrivateKind::Reply, PrivateKind::Left);
         let state = &self.rooms[join.opens.room as usize];
         let Log::Open { epoch, first } = state.log else { return };
         let (head, role) = (state.head(), state.access[join.opens.access as usize].role);
@@ -55,7 +64,7 @@ impl Server {
                 let room = RoomFrame { id: state.id.clone(), title: state.title.clone(), role };
                 let (here, members) = (state.here(), state.roster(&self.sessions));
                 let joined = Joined { re: join.re, room, here, members, epoch, first, from, head };
-                self.send_frame(id, &Frame::Joined(joined), PrivateKind::Reply)
+                self.send_frame(id, &Frame::Joined(joined), kind)
             }
             Some(Dialect::Plain) => {
                 let mut bytes = Vec::new();
@@ -63,7 +72,7 @@ impl Server {
                     let backlog = head.next().get().saturating_sub(from.get());
                     Phrase::Room { title, here, backlog, head }.write(self.style.language, &mut bytes);
                 });
-                self.send(id, bytes, PrivateKind::Reply)
+                self.send(id, bytes, kind)
             }
             None => return,
         };

@@ -69,10 +69,14 @@ impl Server {
             Presence::Count if matches!(change, Change::Name { .. }) => {}
             Presence::Count => {
                 let room_state = &mut self.rooms[index];
-                if !room_state.here_due {
-                    room_state.here_due = true;
-                    let at = room_state.here_told.map_or(self.now.mono, |told| told + self.limits.here);
-                    self.timers.set(at.max(self.now.mono), Timer::Here(room));
+                let due = room_state.here_told.map(|told| told + self.limits.here).filter(|&at| at > self.now.mono);
+                match due {
+                    None => self.tell_here(room),
+                    Some(_) if room_state.here_due => {}
+                    Some(at) => {
+                        room_state.here_due = true;
+                        self.timers.set(at, Timer::Here(room));
+                    }
                 }
             }
         }

@@ -6,26 +6,16 @@ use alloc::vec::Vec;
 
 use super::Server;
 use super::codebook::Opens;
-use super::conn::Wait;
+use super::conn::{Join, Wait};
 use super::io::{Action, Note};
 use super::out::{End, List, Sub};
 use super::refusal::Refusal;
 use super::room::Log;
 use super::session::Membership;
 use super::slab::Handle;
-use crate::id::{ConnId, Id, Position, RoomId, Seq};
+use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::json::Change;
 use crate::log::{Request, Tail, Unavailable};
-
-/// A join whose code was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Join {
-    pub(super) re: Option<Id>,
-    pub(super) opens: Opens,
-    pub(super) resume: Option<Position>,
-    /// Messages of backlog at most.
-    pub(super) tail: Option<u64>,
-}
 
 impl Server {
     /// Joins a room, as soon as it is open.
@@ -85,7 +75,7 @@ impl Server {
             return self.refuse(id, join.re, refusal);
         }
         let room = join.opens.room;
-        let before = self.take_slot(handle, room);
+        let old = self.end_old(id, handle, room);
         let Some(session) = self.sessions.get(handle) else { return };
         match session.memberships.get(&room).copied() {
             None => {
@@ -102,11 +92,7 @@ impl Server {
             }
             Some(_) => {}
         }
-        self.attach(id, handle, join);
-        // Only now: were it the last reader of its dialect, all that is held would be encoded anew.
-        if let Some(slot) = before {
-            self.detach(id, slot);
-        }
+        self.attach(id, handle, join, old);
     }
 
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
@@ -130,8 +116,9 @@ impl Server {
         }
     }
 
-    /// Gives a membership its cursor: from where the client stands, or as far back as it wants and the room holds.
-    fn attach(&mut self, id: ConnId, handle: Handle, join: Join) {
+    /// Gives a membership its cursor: from where the client stands, or as far back as it wants and the room holds. The
+    /// `old` one ends where the new one begins, at `joined`.
+    fn attach(&mut self, id: ConnId, handle: Handle, join: Join, old: Option<u16>) {
         let index = join.opens.room;
         let style = self.style;
         let Some(conn) = self.conns.get_mut(id) else { return };
@@ -157,7 +144,7 @@ impl Server {
         {
             membership.slot = Some(slot);
         }
-        self.answer_joined(id, handle, &join, slot, from);
+        self.answer_joined(id, handle, &join, old, slot, from);
     }
 
     /// Leaves a room once the session's says are settled, and joins another after it.
@@ -217,18 +204,12 @@ impl Server {
         sub.end.get_or_insert(End { at: held.end(dialect), next: held.next() });
     }
 
-    /// Takes its cursor from a membership that is to get another one.
-    fn take_slot(&mut self, handle: Handle, room: u32) -> Option<u16> {
-        self.sessions.get_mut(handle)?.memberships.get_mut(&room)?.slot.take()
-    }
-
-    /// Takes a cursor away at once.
-    fn detach(&mut self, id: ConnId, slot: u16) {
-        self.rouse(id, slot);
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if let Some(sub) = conn.out.remove(slot) {
-            self.rooms[sub.room as usize].held.detach(conn.out.dialect);
-        }
+    /// Ends a membership's cursor, where it is to get another one. What is unsent of it still goes out: it may hold the
+    /// echo of what the session said.
+    fn end_old(&mut self, id: ConnId, handle: Handle, room: u32) -> Option<u16> {
+        let slot = self.sessions.get_mut(handle)?.memberships.get_mut(&room)?.slot.take()?;
+        self.end_slot(id, slot);
+        Some(slot)
     }
 
     /// A session is no longer in a room; those who are hear of it.

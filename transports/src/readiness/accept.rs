@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use qun_core::Instant;
 use rustix::io::Errno;
+use socket2::SockRef;
 
 use super::poller::{Interest, Poller};
 
 /// Connections taken from one listener at a turn, so that a storm does not stop those who are in.
 const AT_ONCE: usize = 64;
+/// Connections that the kernel keeps for us. The 128 of the standard library overflow when everybody comes back at once,
+/// and who is then turned away tries again only after a second.
+const QUEUE: i32 = 4_096;
 /// How long a pause lasts where no connection closes before.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -63,6 +67,8 @@ impl Listeners {
     ) -> io::Result<Self> {
         for (index, listener) in listeners.iter().enumerate() {
             listener.set_nonblocking(true)?;
+            // Listening again only sets the length of the queue, to which the system has a limit of its own.
+            let _ = SockRef::from(listener).listen(QUEUE);
             poller.add(listener.as_fd(), key(index), Interest::READ)?;
         }
         Ok(Self { listeners, state: State::Open })

@@ -37,6 +37,7 @@ mod poller;
 mod resolve;
 mod server;
 mod socket;
+mod table;
 
 pub use connect::{ClientHandle, Connection};
 pub use poller::{PollerKind, UnknownPoller};

@@ -15,10 +15,10 @@ use super::alarm::{Alarm, Bell, alarm};
 use super::linger::Lingering;
 use super::poller::{Interest, Poller, PollerKind, Ready};
 use super::socket::{self, Got};
+use super::table::Table;
 use crate::clock::Clock;
 use crate::driver::{self, Driver};
 use crate::log::Log;
-use crate::table::Table;
 
 /// A server on TCP: listeners, connections, a machine and its log, all on the thread that calls [`run`](Self::run).
 pub struct Server<L> {

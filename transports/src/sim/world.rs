@@ -203,6 +203,10 @@ impl World {
     }
 
     /// Lets the next thing happen, if anything ever will.
+    ///
+    /// # Panics
+    /// Where a machine breaks its contract with its driver: it wants a tick at once after one, or has bytes to send that
+    /// it doesn't show.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next() else { return false };
         self.advance(at);

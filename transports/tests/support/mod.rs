@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -13,25 +14,25 @@ use qun_transports::readiness::{Event, Handle, Options, Server};
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long anything may take before a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The code of the one room, `ops`.
-pub const CODE: &str = "K7QM-2XD4";
+pub(crate) const CODE: &str = "K7QM-2XD4";
 
 /// A server that runs until it is told to end, or dropped.
-pub struct Running {
-    pub addr: SocketAddr,
-    pub handle: Handle,
-    pub events: Receiver<Event>,
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    pub(crate) handle: Handle,
+    pub(crate) events: Receiver<Event>,
     thread: Option<JoinHandle<(io::Result<()>, Duration)>>,
 }
 
 /// A server with one room, without rates.
-pub fn serve() -> Running {
+pub(crate) fn serve() -> Running {
     serve_with("127.0.0.1:0", |_| {})
 }
 
-pub fn serve_with(addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
+pub(crate) fn serve_with(addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
     let mut limits = Limits { burst: 0, per_s: 0, ..Limits::default() };
     change(&mut limits);
     let code = Access {
@@ -51,8 +52,8 @@ pub fn serve_with(addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
     let listener = TcpListener::bind(addr).unwrap();
     let addr = listener.local_addr().unwrap();
     // Every server has a history of its own.
-    let seed =
-        std::array::from_fn(|i| (addr.port() >> (8 * (i % 2))) as u8 ^ Instant::now().elapsed().subsec_nanos() as u8);
+    static SERVERS: AtomicU8 = AtomicU8::new(0);
+    let seed = [SERVERS.fetch_add(1, Ordering::Relaxed); 32];
     let server = Server::new(vec![listener], config, MemoryLog::new(seed), seed, Options::default()).unwrap();
     let handle = server.handle();
     let (tell, events) = mpsc::channel();
@@ -71,14 +72,14 @@ fn spent() -> Duration {
 
 impl Running {
     /// Waits for the end; says what processor time the loop took.
-    pub fn join(mut self) -> Duration {
+    pub(crate) fn join(mut self) -> Duration {
         let (outcome, spent) = self.thread.take().unwrap().join().unwrap();
         outcome.unwrap();
         spent
     }
 
     /// Waits for an event of which `find` makes something.
-    pub fn event<T>(&self, find: impl Fn(Event) -> Option<T>) -> T {
+    pub(crate) fn event<T>(&self, find: impl Fn(Event) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -90,12 +91,12 @@ impl Running {
     }
 
     /// Somebody who has just connected.
-    pub fn connect(&self) -> Line {
+    pub(crate) fn connect(&self) -> Line {
         Line::new(TcpStream::connect(self.addr).unwrap())
     }
 
     /// Somebody who is in the room.
-    pub fn member(&self, name: &str) -> Line {
+    pub(crate) fn member(&self, name: &str) -> Line {
         let mut line = self.connect();
         line.get_in(name);
         line
@@ -109,33 +110,35 @@ impl Drop for Running {
 }
 
 /// A connection, line by line.
-pub struct Line {
-    pub stream: TcpStream,
+pub(crate) struct Line {
     reader: BufReader<TcpStream>,
 }
 
 impl Line {
-    pub fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let reader = BufReader::new(stream.try_clone().unwrap());
-        Self { stream, reader }
+        Self { reader: BufReader::new(stream) }
     }
 
-    pub fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
+    pub(crate) fn stream(&self) -> &TcpStream {
+        self.reader.get_ref()
+    }
+
+    pub(crate) fn send(&mut self, text: &str) {
+        self.stream().write_all(text.as_bytes()).unwrap();
     }
 
     /// The next line; `None` at the end.
-    pub fn next(&mut self) -> Option<String> {
+    pub(crate) fn next(&mut self) -> Option<String> {
         let mut line = String::new();
         let n = self.reader.read_line(&mut line).expect("a line, or the end");
         (n > 0).then_some(line)
     }
 
     /// The next line that has `part`.
-    pub fn until(&mut self, part: &str) -> String {
+    pub(crate) fn until(&mut self, part: &str) -> String {
         loop {
             let line = self.next().unwrap_or_else(|| panic!("the connection ended before {part}"));
             if line.contains(part) {
@@ -144,27 +147,27 @@ impl Line {
         }
     }
 
-    pub fn get_in(&mut self, name: &str) {
+    pub(crate) fn get_in(&mut self, name: &str) {
         self.send(&hello(name));
         self.until(r#""t":"joined""#);
     }
 
     /// Says something, and waits for the echo.
-    pub fn say(&mut self, id: &str, text: &str) {
+    pub(crate) fn say(&mut self, id: &str, text: &str) {
         self.send(&say(id, text));
         self.until(&format!(r#""id":"{id}""#));
     }
 
     /// Resets the connection instead of closing it.
-    pub fn reset(self) {
-        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(self.stream()).set_linger(Some(Duration::ZERO)).unwrap();
     }
 }
 
-pub fn hello(name: &str) -> String {
+pub(crate) fn hello(name: &str) -> String {
     format!("{{\"t\":\"hello\",\"v\":[1],\"name\":\"{name}\"}}\n{{\"t\":\"join\",\"id\":\"j\",\"code\":\"{CODE}\"}}\n")
 }
 
-pub fn say(id: &str, text: &str) -> String {
+pub(crate) fn say(id: &str, text: &str) -> String {
     format!("{{\"t\":\"say\",\"id\":\"{id}\",\"room\":\"ops\",\"text\":\"{text}\"}}\n")
 }

@@ -318,5 +318,6 @@ fn joining_anew_encodes_nothing_anew() {
     };
     let before = encoding(&world);
     send(&mut world, ann, &[r#"{"t":"join","room":"ops"}"#]);
+    world.flush(ann, usize::MAX);
     assert_eq!(encoding(&world), before);
 }

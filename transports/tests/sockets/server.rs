@@ -1,17 +1,14 @@
-//! The server's loop over real sockets.
-#![cfg(target_os = "linux")]
-
-mod support;
+//! The server's loop.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::{CODE, Line, PATIENCE, Running, hello, say, serve, serve_with};
 use qun_core::server::{Note, Reason};
 use qun_transports::readiness::Event;
 use socket2::{Domain, Socket, Type};
-use support::{CODE, Line, PATIENCE, Running, hello, say, serve, serve_with};
 
 #[test]
 fn a_storm_of_connections_is_taken_in() {
@@ -68,7 +65,7 @@ fn a_half_closed_connection_is_answered_to_the_end() {
     let server = serve();
     let mut line = server.connect();
     line.send(&(hello("ci") + &say("s1", "build ok")));
-    line.stream.shutdown(Shutdown::Write).unwrap();
+    line.stream().shutdown(Shutdown::Write).unwrap();
     line.until(r#""id":"s1""#);
     while line.next().is_some() {}
 
@@ -107,7 +104,7 @@ fn whoever_reads_late_gets_everything_in_order() {
     let server = serve();
     let mut line = narrow(&server);
     line.get_in("late");
-    let writer = line.stream.try_clone().unwrap();
+    let writer = line.stream().try_clone().unwrap();
     let pings = 20_000;
     // More than the private queue holds: the server stops to read, the writer is blocked, and nothing is lost.
     let writing = thread::spawn(move || {
@@ -130,8 +127,8 @@ fn a_goodbye_reaches_whoever_is_still_sending() {
         line.until(r#""t":"welcome""#);
         // The line is too long long before it ends; what comes after the server's bye must not destroy it.
         let endless = vec![b'x'; 200_000];
-        line.stream.write_all(b"{").unwrap();
-        line.stream.write_all(&endless).unwrap();
+        line.stream().write_all(b"{").unwrap();
+        line.stream().write_all(&endless).unwrap();
         line.until(r#""code":"too_big""#);
         assert_eq!(line.next(), None);
     }
@@ -144,13 +141,13 @@ fn what_cannot_go_on_costs_no_time() {
     let mut ended = narrow(&server);
     ended.get_in("ended");
     ended.send(&history_requests());
-    ended.stream.shutdown(Shutdown::Write).unwrap();
+    ended.stream().shutdown(Shutdown::Write).unwrap();
     // Paused, because it takes no answers; then reset.
     let mut paused = narrow(&server);
     paused.get_in("paused");
-    paused.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    paused.stream().set_write_timeout(Some(Duration::from_millis(300))).unwrap();
     let pings = "{\"t\":\"ping\",\"n\":1}\n".repeat(100_000);
-    assert!(paused.stream.write_all(pings.as_bytes()).is_err(), "the server reads without end");
+    assert!(paused.stream().write_all(pings.as_bytes()).is_err(), "the server reads without end");
     thread::sleep(Duration::from_millis(700));
     paused.reset();
     server.event(|event| matches!(event, Event::Lost { .. }).then_some(()));
@@ -159,6 +156,21 @@ fn what_cannot_go_on_costs_no_time() {
     let spent = server.join();
     assert!(spent < Duration::from_millis(900), "{spent:?} of two seconds");
     drop(ended);
+}
+
+#[test]
+fn a_paused_connection_that_is_reset_is_noticed_at_once() {
+    // Over the rate, what a plain client sends is read later; the server has nothing to say to it meanwhile.
+    let server = serve_with("127.0.0.1:0", |limits| (limits.burst, limits.per_s) = (1, 1));
+    let mut hasty = server.connect();
+    hasty.send(&format!("{CODE} hasty\n{}", "one more line\n".repeat(100)));
+    thread::sleep(Duration::from_millis(300));
+    hasty.reset();
+    server.event(|event| matches!(event, Event::Lost { .. }).then_some(()));
+    thread::sleep(Duration::from_millis(700));
+    server.handle.stop();
+    let spent = server.join();
+    assert!(spent < Duration::from_millis(500), "{spent:?} of one second");
 }
 
 #[test]
@@ -179,10 +191,10 @@ fn a_drain_says_goodbye_to_everyone_and_ends() {
 #[test]
 fn a_stop_ends_at_once() {
     let server = serve();
-    let mut ann = server.member("ann");
+    let ann = server.member("ann");
     server.handle.stop();
     server.join();
-    ann.stream.read_to_end(&mut Vec::new()).ok();
+    ann.stream().read_to_end(&mut Vec::new()).ok();
 }
 
 /// A connection whose own kernel keeps little for it.

@@ -1,4 +1,4 @@
-//! Connections by their ids.
+//! The names of connections.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -43,44 +43,6 @@ impl Ids {
     }
 }
 
-/// What a driver keeps of each connection.
-#[derive(Debug)]
-pub(crate) struct Table<T> {
-    rows: Vec<Option<(u32, T)>>,
-}
-
-impl<T> Table<T> {
-    pub(crate) fn new() -> Self {
-        Self { rows: Vec::new() }
-    }
-
-    pub(crate) fn insert(&mut self, conn: ConnId, row: T) {
-        let index = conn.index as usize;
-        if index >= self.rows.len() {
-            self.rows.resize_with(index + 1, || None);
-        }
-        self.rows[index] = Some((conn.generation, row));
-    }
-
-    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut T> {
-        match self.rows.get_mut(conn.index as usize)? {
-            Some((generation, row)) if *generation == conn.generation => Some(row),
-            _ => None,
-        }
-    }
-
-    /// Whoever has this index now.
-    pub(crate) fn at_mut(&mut self, index: u32) -> Option<(ConnId, &mut T)> {
-        let (generation, row) = self.rows.get_mut(index as usize)?.as_mut()?;
-        Some((ConnId { index, generation: *generation }, row))
-    }
-
-    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<T> {
-        self.get_mut(conn)?;
-        self.rows[conn.index as usize].take().map(|(_, row)| row)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,16 +68,5 @@ mod tests {
         assert_eq!(last, id(0, u32::MAX));
         assert!(ids.release(last) && !ids.holds(last));
         assert_eq!(ids.take(), id(1, 0));
-    }
-
-    #[test]
-    fn an_old_id_finds_nothing() {
-        let mut table = Table::new();
-        table.insert(id(1, 0), 'a');
-        assert_eq!(table.remove(id(1, 0)), Some('a'));
-        table.insert(id(1, 1), 'b');
-        assert_eq!(table.get_mut(id(1, 0)), None);
-        assert_eq!(table.remove(id(1, 0)), None);
-        assert_eq!(table.get_mut(id(1, 1)), Some(&mut 'b'));
     }
 }

@@ -1,0 +1,232 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use qun_core::Name;
+use qun_transports::readiness::PollerKind;
+
+use crate::config;
+use crate::exit;
+
+/// Group chat where a code gets you into a room.
+#[derive(Debug, Parser)]
+#[command(name = "qun", version, after_help = exit::HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a server. Without --config: one temporary room on this machine, and how to get in is printed.
+    ///
+    /// SIGINT or SIGTERM says goodbye to everyone, sends what is left and exits 0; a second one stops at once.
+    /// On a terminal it says what happens in words; elsewhere it writes log lines to stderr, one JSON object each.
+    Serve(Serve),
+    /// Write a commented configuration with fresh codes, readable by you only. Overwrites nothing.
+    Init {
+        /// Where to.
+        #[arg(default_value = config::DEFAULT_FILE, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Read a configuration as `serve` would, and say what is wrong with it.
+    Check {
+        /// Which.
+        #[arg(default_value = config::DEFAULT_FILE, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Get into a room and talk.
+    ///
+    /// On a terminal: a prompt below, what is said above; /help lists the commands. Elsewhere: every line of stdin is
+    /// said, what is said goes to stdout, and the end of stdin leaves once all is acknowledged.
+    #[command(after_help = exit::HELP, after_long_help = format!("{JSON_HELP}\n\n{}", exit::HELP))]
+    Join(Join),
+    /// Say something and go. Exits 0 only when it is acknowledged.
+    ///
+    /// All of stdin is one message where it fits into one (4000 bytes, 64 lines), and else as few as possible, split
+    /// between lines where that can be.
+    #[command(after_help = exit::HELP)]
+    Send(Send),
+    /// Make codes.
+    #[command(subcommand)]
+    Code(Code),
+}
+
+/// `qun serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// What to serve; `qun init` writes one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to listen, in place of what the configuration says [default: 127.0.0.1:7777]. Port 0 takes a free one.
+    /// May be given several times.
+    #[arg(long, value_name = "IP:PORT", value_parser = config::parse_listen)]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// How to wait for sockets, in place of what the configuration says: epoll.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) poller: Option<PollerKind>,
+}
+
+/// `qun join`
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    /// Write what happens to stdout as JSON, one object a line, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many earlier messages to show.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) tail: u64,
+    /// Not on a terminal: stay after the end of stdin, and however long the room takes.
+    #[arg(long)]
+    pub(crate) stay: bool,
+    /// Not on a terminal: how long to wait for the room, and after the end of stdin for an acknowledgement, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// `qun send`
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    /// What to say, in place of stdin.
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    /// How long to wait while nothing goes on, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// Which room, as whom.
+#[derive(Debug, Args)]
+pub(crate) struct Door {
+    /// The room's code; `-` reads it from the first line of stdin. Without one it is asked for. Other people on this
+    /// machine can see arguments: QUN_CODE and `-` are safer.
+    #[arg(env = "QUN_CODE", hide_env_values = true, value_name = "CODE")]
+    pub(crate) code: Option<String>,
+    /// What to be called; without it the server finds a name.
+    #[arg(long, env = "QUN_NAME", hide_env_values = true, value_parser = Name::from_str)]
+    pub(crate) name: Option<Name>,
+    /// The server; without a port, 7777.
+    #[arg(
+        long,
+        env = "QUN_SERVER",
+        hide_env_values = true,
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:7777"
+    )]
+    #[arg(value_parser = server)]
+    pub(crate) server: String,
+}
+
+/// `qun code`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Code {
+    /// Print new codes, 40 random bits each.
+    New {
+        /// How many.
+        #[arg(short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        n: u32,
+    },
+}
+
+const JSON_HELP: &str = "\
+With --json every line on stdout is an object whose \"event\" says what it is. Fields may be added, none changes:
+  online       member, name, resumed
+  offline      attempt, retry_ms, bye?
+  joined       room, title, role, here, head, members? ({m, name} each)
+  message      room, seq, ts, m, name, kind? (\"me\"), text, id?, live, mine
+  page         room, more, messages (as message, without room, live and mine)
+  lost         room, from, to
+  restarted    room
+  presence     room, ev (\"in\", \"out\", \"name\"), m, name, was?, why?
+  here         room, n
+  roster       room, members
+  left         room
+  renamed      name
+  refused      what, code, retry, wait_ms?, left?, text
+  delivered    room, id: a message of ours that is in the log and is never shown
+  unconfirmed  room, id, text
+  notice       level, text
+  unsaid       text, why: what stood on stdin can't be said
+  ended        bye? ({code, retry, text})
+ts is in milliseconds since 1970; fields with ? may be absent. Lines of stdin are said.";
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("it is a whole number from 1 to 86400".into()),
+    }
+}
+
+/// Reads `HOST`, `HOST:PORT`, `IPV6` or `[IPV6]:PORT`, and adds the port where there is none.
+fn server(text: &str) -> Result<String, String> {
+    let wrong = || Err("write HOST:PORT, as in chat.example.org:7777 or [::1]:7777".to_string());
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(format!("[{text}]:{DEFAULT_PORT}"));
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') => (host, port),
+        Some(_) => return wrong(),
+        None => (text, DEFAULT_PORT),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_fits = match bracketed {
+        Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "[]:/@".contains(c))
+        }
+    };
+    match port.parse::<u16>() {
+        Ok(1..) if host_fits => Ok(format!("{}:{port}", host.to_lowercase())),
+        _ => wrong(),
+    }
+}
+
+/// The port of a server that is named without one.
+const DEFAULT_PORT: &str = "7777";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_server_has_a_port_in_the_end() {
+        for (typed, meant) in [
+            ("chat.example.org", "chat.example.org:7777"),
+            ("Chat.Example.org:80", "chat.example.org:80"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("::1", "[::1]:7777"),
+            ("[::1]:9", "[::1]:9"),
+        ] {
+            assert_eq!(server(typed).as_deref(), Ok(meant), "{typed}");
+        }
+        for typed in ["", ":7777", "host:", "host:0", "host:70000", "http://host", "[::1", "a b:1", "[host]:1"] {
+            assert!(server(typed).is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_slip_on_the_command_line_is_answered_with_what_there_is() {
+        let error = Cli::try_parse_from(["qun", "serve", "--poller", "kqueue"]).unwrap_err().to_string();
+        assert!(error.contains("kqueue") && error.contains("epoll"), "{error}");
+        let error = Cli::try_parse_from(["qun", "serve", "--listen", "7777"]).unwrap_err().to_string();
+        assert!(error.contains("127.0.0.1:7777"), "{error}");
+        let error = Cli::try_parse_from(["qun", "join", "K7QM-2XD4", "--name", "two words"]).unwrap_err().to_string();
+        assert!(error.contains("a name has only letters"), "{error}");
+    }
+}

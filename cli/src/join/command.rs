@@ -1,0 +1,113 @@
+//! What a person types in a room.
+
+use qun_core::log::Kind;
+use qun_core::{Code, Name, RoomId};
+
+/// A line that was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Typed {
+    /// Nothing.
+    Blank,
+    /// Something to say.
+    Say(Kind, String),
+    /// `/who`
+    Who,
+    /// `/name NAME`
+    Name(Name),
+    /// `/history [N]`
+    History(u64),
+    /// `/join CODE`
+    Join(Code),
+    /// `/leave`
+    Leave,
+    /// `/rooms`
+    Rooms,
+    /// `/room ID`
+    Room(RoomId),
+    /// `/help`
+    Help,
+    /// `/quit`
+    Quit,
+    /// A command that there is not, or not so; what to tell the person.
+    Wrong(String),
+}
+
+/// The commands, for `/help`.
+pub(super) const HELP: &[&str] = &[
+    "/who             who is here",
+    "/name NAME       take another name",
+    "/me WAVES        * you waves",
+    "/history [N]     older messages",
+    "/join CODE       into another room",
+    "/leave           out of this room",
+    "/rooms           the rooms you are in",
+    "/room ID         talk in another of them",
+    "/quit            leave (Ctrl-D, Ctrl-C)",
+    "//x              say /x",
+];
+
+/// How many messages `/history` asks for.
+const PAGE: u64 = 50;
+
+impl Typed {
+    /// Reads a line.
+    pub(super) fn parse(line: &str) -> Self {
+        let Some(command) = line.strip_prefix('/') else {
+            return if line.trim().is_empty() { Self::Blank } else { Self::Say(Kind::Say, line.into()) };
+        };
+        if command.starts_with('/') {
+            return Self::Say(Kind::Say, command.into());
+        }
+        let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+        let rest = rest.trim();
+        let wrong = |what: String| Self::Wrong(what);
+        match word {
+            "who" => Self::Who,
+            "me" if rest.is_empty() => wrong("/me needs what you do, as in /me waves".into()),
+            "me" => Self::Say(Kind::Me, rest.into()),
+            "name" => rest.parse().map_or_else(|error| wrong(format!("{error}, as in /name ann")), Self::Name),
+            "history" if rest.is_empty() => Self::History(PAGE),
+            "history" => match rest.parse() {
+                Ok(n @ 1..=1_000) => Self::History(n),
+                _ => wrong("/history takes a number of messages, from 1 to 1000".into()),
+            },
+            "join" => rest.parse().map_or_else(|error| wrong(format!("{error}, as in /join K7QM-2XD4")), Self::Join),
+            "leave" => Self::Leave,
+            "rooms" => Self::Rooms,
+            "room" => {
+                rest.parse().map_or_else(|_| wrong("/room takes a room's id; /rooms lists them".into()), Self::Room)
+            }
+            "help" => Self::Help,
+            "quit" => Self::Quit,
+            _ => wrong(format!("there is no command /{word}: /help lists them, and //{word} says /{word}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_with_no_slash_is_said() {
+        assert_eq!(Typed::parse("  hi /who "), Typed::Say(Kind::Say, "  hi /who ".into()));
+        assert_eq!(Typed::parse("//who"), Typed::Say(Kind::Say, "/who".into()));
+        assert_eq!(Typed::parse(" \t"), Typed::Blank);
+    }
+
+    #[test]
+    fn commands_take_what_they_need() {
+        assert_eq!(Typed::parse("/me waves  "), Typed::Say(Kind::Me, "waves".into()));
+        assert_eq!(Typed::parse("/name 安"), Typed::Name("安".parse().unwrap()));
+        assert_eq!(Typed::parse("/join k7qm 2xd4"), Typed::Join("K7QM-2XD4".parse().unwrap()));
+        assert_eq!(Typed::parse("/history"), Typed::History(PAGE));
+        assert_eq!(Typed::parse("/history 7"), Typed::History(7));
+    }
+
+    #[test]
+    fn what_is_no_command_is_never_said() {
+        for line in ["/", "/whois bob", "/name", "/name two words", "/join", "/room", "/history x", "/me", "/QUIT"] {
+            assert!(matches!(Typed::parse(line), Typed::Wrong(_)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! A room on a terminal.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use jiff::ZonedDateTime;
+use qun_core::client::{Event, Status};
+use qun_core::json::{ErrorCode, Person};
+use qun_core::{Code, Id, RoomId};
+
+use super::command::{self, Typed};
+use super::editor::{Editor, Stroke};
+use super::layout;
+use super::pipe::answered;
+use super::screen::Screen;
+use super::scribe::{Line, Scribe};
+use crate::door::Knock;
+use crate::exit::{Exit, Failure};
+use crate::session::{Clock, Doing, Msg, Session, State};
+use crate::text::{self, LIMITS};
+
+/// How long leaving may take: the machine gives what was said 5 s, and the goodbye 2.
+const GOODBYE: Duration = Duration::from_secs(8);
+
+/// Messages that are handled before the screen is drawn again.
+const BATCH: usize = 256;
+
+/// Runs until the person leaves or the server ends it.
+///
+/// # Errors
+/// What ended it, where that is a failure.
+pub(super) fn run(session: Session, inbox: &Receiver<Msg>, server: &str, knock: Knock) -> Result<Exit, Failure> {
+    let lost = |error: io::Error| Failure::usage(format!("the terminal fails: {error}"));
+    let mut screen = Screen::take().map_err(lost)?;
+    let to = session.inbox();
+    thread::Builder::new().name("keys".into()).spawn(move || read_keys(&to)).map_err(lost)?;
+    let mut terminal = Terminal {
+        scribe: Scribe::new(server, session.member, &ZonedDateTime::now()),
+        session,
+        editor: Editor::default(),
+        lines: Vec::new(),
+        clock: None,
+        state: None,
+        rooms: Vec::new(),
+        given: HashMap::new(),
+        stage: Stage::Outside,
+        unsettled: 0,
+        unsent: 0,
+        clears: false,
+    };
+    match knock {
+        Knock::Code(code) => terminal.knock(code),
+        Knock::Ask => {}
+    }
+    loop {
+        if std::mem::take(&mut terminal.clears) {
+            screen.clear().map_err(lost)?;
+        }
+        let label = terminal.label(screen.columns());
+        let lines = std::mem::take(&mut terminal.lines);
+        screen.show(&lines, &label, terminal.editor.text(), terminal.editor.cursor()).map_err(lost)?;
+        let mut next = match terminal.wake() {
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(wait) => inbox.recv_timeout(wait),
+        };
+        for _ in 0..BATCH {
+            let over = match next {
+                Ok(Msg::Terminal(crossterm::event::Event::Resize(columns, rows))) => {
+                    screen.resize(columns, rows);
+                    None
+                }
+                Ok(msg) => terminal.take(msg),
+                Err(RecvTimeoutError::Timeout) => terminal.late(),
+                Err(RecvTimeoutError::Disconnected) => Some(Ok(Exit::Ok)),
+            };
+            if let Some(over) = over {
+                let lines = std::mem::take(&mut terminal.lines);
+                screen.show(&lines, "", "", 0).map_err(lost)?;
+                return over;
+            }
+            match inbox.try_recv() {
+                Ok(msg) => next = Ok(msg),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+/// How it is over.
+type Over = Option<Result<Exit, Failure>>;
+
+/// One run of `qun join` on a terminal.
+struct Terminal {
+    session: Session,
+    scribe: Scribe,
+    editor: Editor,
+    /// What is to be shown above the prompt.
+    lines: Vec<Line>,
+    clock: Option<Clock>,
+    state: Option<State>,
+    /// The rooms that we are in, in the order of joining.
+    rooms: Vec<RoomId>,
+    /// What was asked for and not answered.
+    given: HashMap<Id, Doing>,
+    stage: Stage,
+    /// Messages that nobody can tell whether they were said.
+    unsettled: usize,
+    /// Messages that were refused, or never sent, because we left.
+    unsent: usize,
+    /// Whether the screen is to be cleared.
+    clears: bool,
+}
+
+/// How far the person has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// In no room: what is typed is a code.
+    Outside,
+    /// The first code is being tried.
+    Knocking,
+    /// In a room: what is typed is said there.
+    Inside,
+    /// Goodbye is said.
+    Leaving {
+        /// How to exit then.
+        exit: Exit,
+        /// When at the latest.
+        until: Instant,
+    },
+}
+
+impl Terminal {
+    /// Handles what arrived.
+    fn take(&mut self, msg: Msg) -> Over {
+        match msg {
+            Msg::Client { event, members, state } => {
+                self.state = Some(state);
+                return self.event(&event, members.as_deref());
+            }
+            Msg::Given { id, doing, state } => {
+                self.state = Some(state);
+                self.given.insert(id, doing);
+            }
+            Msg::NotMember(doing) => self.not_member(&doing),
+            Msg::Who(room, here, members) => {
+                let who = self.scribe.who(here, members.as_deref());
+                self.lines.push(Line::room(format!("{}. {who}", self.scribe.title(&room))));
+            }
+            Msg::Clock(clock) => self.clock = Some(clock),
+            Msg::Broken(error) => {
+                return Some(Err(Failure { exit: Exit::Network, text: format!("the connection fails: {error}") }));
+            }
+            Msg::Signal => return self.leave(Exit::Interrupted),
+            Msg::EndOfInput => return self.leave(Exit::Ok),
+            Msg::Terminal(crossterm::event::Event::Key(key)) => match self.editor.key(key) {
+                Stroke::Edited => {}
+                Stroke::Entered(line) => return self.entered(&line),
+                Stroke::EndOfInput => return self.leave(Exit::Ok),
+                Stroke::Interrupt => return self.leave(Exit::Interrupted),
+                Stroke::ClearScreen => self.clears = true,
+            },
+            Msg::Terminal(crossterm::event::Event::Paste(pasted)) => {
+                for line in self.editor.paste(&pasted) {
+                    if let Some(over) = self.entered(&line) {
+                        return Some(over);
+                    }
+                }
+            }
+            Msg::Terminal(_) | Msg::Line(_) => {}
+        }
+        None
+    }
+
+    fn event(&mut self, event: &Event, members: Option<&[Person]>) -> Over {
+        let doing = answered(event).and_then(|id| self.given.remove(&id));
+        match event {
+            Event::Joined { re, room, .. } => {
+                if !self.rooms.contains(room) {
+                    self.rooms.push(room.clone());
+                }
+                if re.is_some() {
+                    self.scribe.current = Some(room.clone());
+                }
+                if matches!(self.stage, Stage::Outside | Stage::Knocking) {
+                    self.stage = Stage::Inside;
+                }
+            }
+            Event::Refused { code, text, left, .. } => {
+                self.refused(code, text, *left, doing);
+                return None;
+            }
+            Event::Unconfirmed { .. } => self.unsettled += 1,
+            Event::Ended { bye } => {
+                if let Stage::Leaving { exit, .. } = self.stage {
+                    return Some(self.left(exit));
+                }
+                let text = bye.as_ref().map_or("the server is done", crate::send::said).to_string();
+                return Some(Err(Failure { exit: Exit::Refused, text }));
+            }
+            _ => {}
+        }
+        self.lines.extend(self.scribe.tell(event, members));
+        if let Event::Left { room, .. } = event {
+            self.rooms.retain(|other| other != room);
+            if self.scribe.current.as_ref() == Some(room) {
+                self.scribe.current = self.rooms.first().cloned();
+                self.show_current();
+            }
+        }
+        None
+    }
+
+    fn refused(&mut self, code: &ErrorCode, text: &str, left: Option<u64>, doing: Option<Doing>) {
+        let why = super::scribe::refusal(code, text, left);
+        match doing {
+            Some(Doing::Join(_)) if self.rooms.is_empty() && !matches!(self.stage, Stage::Leaving { .. }) => {
+                self.stage = Stage::Outside;
+                self.aside(why);
+            }
+            Some(Doing::Say { text, .. }) => {
+                if matches!(self.stage, Stage::Leaving { .. }) {
+                    self.unsent += 1;
+                }
+                self.lines.push(Line { head: "-- Not said: ".into(), ..Line::aside(text.as_str()) });
+                self.aside(why);
+            }
+            _ => self.aside(why),
+        }
+    }
+
+    /// A line was entered.
+    fn entered(&mut self, line: &str) -> Over {
+        match self.stage {
+            Stage::Outside => return self.entered_outside(line),
+            Stage::Leaving { .. } => {}
+            Stage::Knocking | Stage::Inside => {
+                self.editor.remember(line);
+                return self.typed(Typed::parse(line), line);
+            }
+        }
+        None
+    }
+
+    /// What is entered outside is a code, or one of the commands that need no room. It is not remembered.
+    fn entered_outside(&mut self, line: &str) -> Over {
+        match Typed::parse(line) {
+            Typed::Say(..) => match line.parse() {
+                Ok(code) => self.knock(code),
+                Err(error) => self.aside(format!("That can't be a code: {error}.")),
+            },
+            Typed::Blank => self.session.reconnect(),
+            typed @ (Typed::Join(_) | Typed::Help | Typed::Quit | Typed::Wrong(_)) => return self.typed(typed, line),
+            Typed::Name(name) => self.session.give(Doing::Rename(name)),
+            _ => self.aside("You are in no room: type a code, or /quit."),
+        }
+        None
+    }
+
+    fn typed(&mut self, typed: Typed, line: &str) -> Over {
+        let current = self.scribe.current.clone();
+        match (typed, current) {
+            // Waiting for the next attempt is all that Enter can cut short.
+            (Typed::Blank, _) => self.session.reconnect(),
+            (Typed::Quit, _) => return self.leave(Exit::Ok),
+            (Typed::Help, _) => {
+                self.lines.extend(command::HELP.iter().map(|help| Line::room(*help)));
+            }
+            (Typed::Wrong(what), _) => self.aside(sentence(&what)),
+            (Typed::Name(name), _) => self.session.give(Doing::Rename(name)),
+            (Typed::Join(code), _) => self.knock(code),
+            (Typed::Rooms, _) => {
+                for room in &self.rooms {
+                    let here = if self.scribe.current.as_ref() == Some(room) { ", where you talk" } else { "" };
+                    self.lines.push(Line::room(format!("{room}: {}{here}", self.scribe.title(room))));
+                }
+            }
+            (Typed::Room(room), _) if self.rooms.contains(&room) => {
+                self.scribe.current = Some(room);
+                self.show_current();
+            }
+            (Typed::Room(room), _) => self.aside(format!("You are not in {room}: /rooms lists the rooms you are in.")),
+            (_, None) => {
+                self.editor.put_back(line);
+                self.aside("You are in no room yet.");
+            }
+            (Typed::Say(kind, written), Some(room)) => {
+                let limits = self.state.as_ref().map_or(LIMITS, |state| state.text);
+                match text::pieces(&written, &limits) {
+                    Ok(texts) => {
+                        for text in texts {
+                            self.session.give(Doing::Say { room: room.clone(), kind, text });
+                        }
+                    }
+                    Err(text::Unsayable::Nothing) => {}
+                    Err(text::Unsayable::Line { error, .. }) => self.aside(format!("Not said: {error}.")),
+                }
+            }
+            (Typed::Who, Some(room)) => self.session.ask_who(room),
+            (Typed::History(limit), Some(room)) => match self.scribe.oldest(&room) {
+                Some(before) => self.session.give(Doing::History { room, before, limit }),
+                None => self.aside("There is nothing older."),
+            },
+            (Typed::Leave, Some(room)) => self.session.give(Doing::Leave(room)),
+        }
+        None
+    }
+
+    fn knock(&mut self, code: Code) {
+        if self.rooms.is_empty() {
+            self.stage = Stage::Knocking;
+        }
+        self.session.give(Doing::Join(code));
+    }
+
+    fn not_member(&mut self, doing: &Doing) {
+        if let Doing::Say { text, .. } = doing {
+            self.editor.put_back(text.as_str());
+        }
+        self.aside("You are no longer in that room.");
+    }
+
+    fn show_current(&mut self) {
+        match &self.scribe.current {
+            Some(room) => self.lines.push(Line::room(format!("You talk in {}.", self.scribe.title(room)))),
+            None => {
+                if !matches!(self.stage, Stage::Leaving { .. }) {
+                    self.stage = Stage::Outside;
+                }
+            }
+        }
+    }
+
+    fn aside(&mut self, text: impl Into<String>) {
+        self.lines.push(Line::aside(text));
+    }
+
+    /// Leaves politely; at the second time, at once.
+    fn leave(&mut self, exit: Exit) -> Over {
+        if let Stage::Leaving { .. } = self.stage {
+            self.unsettled += self.pending();
+            return Some(self.left(Exit::Interrupted));
+        }
+        self.stage = Stage::Leaving { exit, until: Instant::now() + GOODBYE };
+        self.session.bye();
+        match self.pending() {
+            0 => {}
+            1 => self.aside("Leaving once your message is confirmed. Ctrl-C leaves at once."),
+            n => self.aside(format!("Leaving once your {n} messages are confirmed. Ctrl-C leaves at once.")),
+        }
+        None
+    }
+
+    /// Time is up, if it is for leaving; else it was time to draw.
+    fn late(&mut self) -> Over {
+        match self.stage {
+            Stage::Leaving { exit, until } if Instant::now() >= until => {
+                self.unsettled += self.pending();
+                Some(self.left(exit))
+            }
+            _ => None,
+        }
+    }
+
+    fn left(&self, exit: Exit) -> Result<Exit, Failure> {
+        let (exit, n, what) = match (self.unsettled, self.unsent) {
+            (0, 0) => return Ok(exit),
+            (0, n) => (Exit::Network, n, "not said"),
+            (n, _) => (Exit::Unconfirmed, n, "not confirmed"),
+        };
+        let messages = if n == 1 { "a message was".into() } else { format!("{n} messages were") };
+        Err(Failure { exit, text: format!("{messages} {what}") })
+    }
+
+    fn pending(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.pending)
+    }
+
+    /// What stands before what is typed: where we are, or what we wait for.
+    fn label(&self, columns: usize) -> String {
+        let status = self.state.as_ref().map_or(Status::Connecting, |state| state.status);
+        let link = match (self.stage, status) {
+            (Stage::Leaving { .. }, _) => Some("leaving…".into()),
+            (_, Status::Waiting { until }) => match self.seconds_until(until) {
+                0 => Some("connecting…".into()),
+                s => Some(format!("reconnecting in {s} s")),
+            },
+            (_, Status::Connecting) => Some("connecting…".into()),
+            (_, Status::Online | Status::Ended) => None,
+        };
+        let title = self.scribe.current.as_ref().map(|room| layout::shorten(self.scribe.title(room), columns / 4));
+        let place = match (link, self.stage) {
+            // Somebody who is asked for a code may type it before there is a connection.
+            (None, Stage::Outside) => return "Room code: ".into(),
+            (Some(link), Stage::Outside) => {
+                return layout::shorten(&format!("{link} · Room code"), columns * 2 / 3) + ": ";
+            }
+            (Some(link), _) => link,
+            (None, _) => title.unwrap_or_else(|| "knocking…".into()),
+        };
+        let label = match self.pending() {
+            0 => place,
+            n => format!("{place} · {n} unsent"),
+        };
+        layout::shorten(&label, columns * 2 / 3) + "> "
+    }
+
+    fn seconds_until(&self, then: qun_core::Instant) -> u64 {
+        self.clock.map_or(0, |clock| u64::try_from(clock.until(then).as_millis().div_ceil(1_000)).unwrap_or(0))
+    }
+
+    /// How long until the prompt would look different by itself.
+    fn wake(&self) -> Option<Duration> {
+        if let Stage::Leaving { until, .. } = self.stage {
+            return Some(until.saturating_duration_since(Instant::now()));
+        }
+        let Some(State { status: Status::Waiting { until }, .. }) = &self.state else { return None };
+        let left = self.clock?.until(*until);
+        let part = Duration::from_nanos(u64::from(left.subsec_nanos()));
+        (!left.is_zero()).then(|| part + Duration::from_millis(1))
+    }
+}
+
+/// An error, which begins as the rest of a line, as a line of its own.
+fn sentence(error: &str) -> String {
+    let mut chars = error.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).chain(['.']).collect()).unwrap_or_default()
+}
+
+/// Reads keys until the terminal is gone.
+fn read_keys(to: &SyncSender<Msg>) {
+    loop {
+        let msg = crossterm::event::read().map_or(Msg::EndOfInput, Msg::Terminal);
+        let is_last = matches!(msg, Msg::EndOfInput);
+        if to.send(msg).is_err() || is_last {
+            return;
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What a server tells its operator: log lines on stderr, JSON for programs and words for people.
+//!
+//! They are written on a thread of their own, so that a terminal that is paused or a full pipe stops no room; what it can't
+//! take is left out and counted. No entry holds a code or what was said.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use qun_core::server::{Note, Peer, Reason};
+use qun_transports::readiness::Event;
+use serde::Serialize;
+
+/// Entries that may wait to be written.
+const BACKLOG: usize = 4_096;
+
+/// How long the end of the program waits for the last entries.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// One thing that happened. Its fields are the log line's; those that say nothing here are left out.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Entry {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addr: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    m: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl Entry {
+    /// The server listens; of each address the first thing that is told.
+    pub(crate) fn listening(addr: SocketAddr, rooms: usize) -> Self {
+        let version = Some(env!("CARGO_PKG_VERSION"));
+        Self { event: "listening", addr: Some(addr), version, rooms: Some(rooms), ..Self::default() }
+    }
+
+    /// Something is unwise.
+    pub(crate) fn warning(why: String) -> Self {
+        Self { event: "warning", why: Some(why), ..Self::default() }
+    }
+
+    /// The server has ended.
+    pub(crate) fn stopped() -> Self {
+        Self { event: "stopped", ..Self::default() }
+    }
+
+    /// Something happened to the server.
+    pub(crate) fn event(event: Event) -> Self {
+        let none = Self::default();
+        match event {
+            Event::Note(note) => Self::note(note),
+            Event::Lost { conn, peer, error } => Self {
+                event: "lost",
+                conn: Some(format!("{conn:?}")),
+                peer: Some(peer.to_string()),
+                why: Some(error.to_string()),
+                ..none
+            },
+            Event::Full { error } => Self { event: "full", why: Some(error.to_string()), ..none },
+            Event::Accepting => Self { event: "accepting", ..none },
+        }
+    }
+
+    fn note(note: Note) -> Self {
+        let none = Self::default();
+        match note {
+            Note::Welcomed { conn, peer, member, name, resumed } => Self {
+                event: "welcomed",
+                conn: Some(format!("{conn:?}")),
+                peer: Some(shown(peer)),
+                m: Some(member.to_string()),
+                name: Some(name.to_string()),
+                resumed: Some(resumed),
+                ..none
+            },
+            Note::Ended { member, name } => {
+                Self { event: "ended", m: Some(member.to_string()), name: Some(name.to_string()), ..none }
+            }
+            Note::Entered { room, member, name, label } => Self {
+                event: "entered",
+                room: Some(room.to_string()),
+                m: Some(member.to_string()),
+                name: Some(name.to_string()),
+                label: Some(label),
+                ..none
+            },
+            Note::Left { room, member, name } => Self {
+                event: "left",
+                room: Some(room.to_string()),
+                m: Some(member.to_string()),
+                name: Some(name.to_string()),
+                ..none
+            },
+            Note::WrongCode { peer, left } => {
+                Self { event: "wrong_code", peer: Some(shown(peer)), left: Some(left), ..none }
+            }
+            Note::Locked { peer } => Self { event: "locked", peer: Some(shown(peer)), ..none },
+            Note::Closed { conn, peer, reason } => Self {
+                event: "closed",
+                conn: Some(format!("{conn:?}")),
+                peer: Some(shown(peer)),
+                why: Some(reason_name(reason).into()),
+                ..none
+            },
+            Note::LogFault { room } => Self { event: "log_fault", room: Some(room.to_string()), ..none },
+        }
+    }
+
+    /// The line for a program.
+    fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The line for a person.
+    fn words(&self, zone: &TimeZone) -> String {
+        let time = self.ts.unwrap_or_default().to_zoned_datetime(zone.clone()).strftime("%H:%M:%S").to_string();
+        let name = self.name.as_deref().unwrap_or_default();
+        let peer = self.peer.as_deref().unwrap_or_default();
+        let room = self.room.as_deref().unwrap_or_default();
+        let why = self.why.as_deref().unwrap_or_default();
+        let what = match self.event {
+            "listening" => format!("listening on {}", self.addr.map(|addr| addr.to_string()).unwrap_or_default()),
+            "warning" => format!("warning: {why}"),
+            "stopped" => "stopped".into(),
+            "lost" => format!("{peer} was lost: {why}"),
+            "full" => format!("no room for another connection, newcomers wait: {why}"),
+            "accepting" => "taking newcomers again".into(),
+            "welcomed" if self.resumed == Some(true) => format!("{name} is back from {peer}"),
+            "welcomed" => format!("{name} connected from {peer}"),
+            "ended" => format!("{name} is gone"),
+            "entered" => format!("{name} entered {room} by the code {:?}", self.label.as_deref().unwrap_or_default()),
+            "left" => format!("{name} left {room}"),
+            "wrong_code" => format!("{peer} tried a wrong code, {} left", self.left.unwrap_or_default()),
+            "locked" => format!("{peer} is locked: too many wrong codes"),
+            "closed" => format!("{peer} closed: {why}"),
+            "log_fault" => format!("the log of {room} failed"),
+            "dropped" => format!("{} lines could not be written in time", self.n.unwrap_or_default()),
+            other => other.into(),
+        };
+        format!("{time} {what}")
+    }
+}
+
+fn shown(peer: Peer) -> String {
+    match peer {
+        Peer::Net(addr) => addr.to_string(),
+        Peer::Local => "local".into(),
+    }
+}
+
+fn reason_name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Done => "done",
+        Reason::EndOfInput => "end_of_input",
+        Reason::Protocol => "protocol",
+        Reason::Version => "version",
+        Reason::TooBig => "too_big",
+        Reason::Replaced => "replaced",
+        Reason::Handshake => "handshake",
+        Reason::Flood => "flood",
+        Reason::Slow => "slow",
+        Reason::Dead => "dead",
+        Reason::Shutdown => "shutdown",
+    }
+}
+
+/// Writes entries to stderr.
+pub(crate) struct Journal {
+    to: SyncSender<Entry>,
+    dropped: Arc<AtomicU64>,
+    done: Receiver<()>,
+}
+
+impl Journal {
+    /// Starts to write, in words where a person reads it.
+    pub(crate) fn start(for_people: bool) -> Self {
+        let (to, entries) = sync_channel(BACKLOG);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let (finished, done) = mpsc::channel();
+        let count = Arc::clone(&dropped);
+        thread::spawn(move || {
+            write_all(&entries, &count, for_people);
+            drop(finished);
+        });
+        Self { to, dropped, done }
+    }
+
+    /// Writes an entry, or counts it where the backlog is full. Never waits.
+    pub(crate) fn write(&self, mut entry: Entry) {
+        entry.ts = Some(now());
+        if self.to.try_send(entry).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits a moment for what is not written yet.
+    pub(crate) fn finish(self) {
+        drop(self.to);
+        let _ = self.done.recv_timeout(FLUSH);
+    }
+}
+
+/// The time, as exact as anybody reads it.
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
+fn write_all(entries: &Receiver<Entry>, dropped: &AtomicU64, for_people: bool) {
+    let zone = TimeZone::system();
+    let write = |entry: &Entry| {
+        let line = if for_people { entry.words(&zone) } else { entry.json() };
+        // Where stderr is gone there is nobody to tell.
+        let _ = io::stderr().write_all((line + "\n").as_bytes());
+    };
+    for entry in entries {
+        write(&entry);
+        match dropped.swap(0, Ordering::Relaxed) {
+            0 => {}
+            n => write(&Entry { event: "dropped", ts: Some(now()), n: Some(n), ..Entry::default() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_noon(entry: Entry) -> Entry {
+        Entry { ts: "2026-02-17T12:00:00Z".parse().ok(), ..entry }
+    }
+
+    #[test]
+    fn a_program_reads_json() {
+        let entry = at_noon(Entry::listening("127.0.0.1:7777".parse().unwrap(), 1));
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            entry.json(),
+            format!(
+                r#"{{"event":"listening","addr":"127.0.0.1:7777","ts":"2026-02-17T12:00:00Z","version":"{version}","rooms":1}}"#
+            )
+        );
+        let note = Note::WrongCode { peer: Peer::Net("[::1]:4000".parse().unwrap()), left: 3 };
+        assert_eq!(
+            at_noon(Entry::event(Event::Note(note))).json(),
+            r#"{"event":"wrong_code","ts":"2026-02-17T12:00:00Z","peer":"[::1]:4000","left":3}"#
+        );
+    }
+
+    #[test]
+    fn a_person_reads_words() {
+        let note = Note::Entered {
+            room: "ops".parse().unwrap(),
+            member: qun_core::MemberId::from_bits(0),
+            name: "ann".parse().unwrap(),
+            label: "team".into(),
+        };
+        assert_eq!(
+            at_noon(Entry::event(Event::Note(note))).words(&TimeZone::UTC),
+            "12:00:00 ann entered ops by the code \"team\""
+        );
+    }
+}

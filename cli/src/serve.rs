@@ -1,0 +1,136 @@
+//! `qun serve`: a configuration, sockets, a log, and the loop that joins them.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::thread;
+
+use qun_core::Code;
+use qun_transports::MemoryLog;
+use qun_transports::readiness::{Handle, Options, Server};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::args;
+use crate::config::{self, Settings};
+use crate::exit::{Exit, Failure};
+use crate::journal::{Entry, Journal};
+use crate::{banner, entropy, seed};
+
+/// Runs `qun serve` until a signal ends it.
+///
+/// # Errors
+/// A configuration that is wrong, an address that can't be listened on, a loop that fails.
+pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
+    let Plan { mut settings, warnings, rooms } = Plan::make(args.config.as_deref())?;
+    if !args.listen.is_empty() {
+        settings.listen = args.listen;
+    }
+    if let Some(poller) = args.poller {
+        settings.poller = poller;
+    }
+    let (listeners, addresses) = listen(&settings.listen)?;
+    // Codes are shown here, on stdout, and never logged.
+    let greeting = match &rooms {
+        Rooms::Temporary(code) => Some(banner::temporary(code, &addresses)),
+        Rooms::Configured if io::stdout().is_terminal() => Some(banner::configured(&settings.core.rooms, &addresses)),
+        Rooms::Configured => None,
+    };
+    if let Some(greeting) = greeting {
+        let mut out = io::stdout().lock();
+        // Nobody reads it: that is no reason not to serve.
+        let _ = out.write_all(greeting.as_bytes()).and_then(|()| out.flush());
+    }
+
+    let journal = Journal::start(io::stderr().is_terminal());
+    for address in &addresses {
+        journal.write(Entry::listening(*address, settings.core.rooms.len()));
+    }
+    for warning in warnings {
+        journal.write(Entry::warning(warning));
+    }
+    let options = Options { poller: settings.poller };
+    let cant = |error: io::Error| Failure::usage(format!("can't start the server: {error}"));
+    let server = Server::new(listeners, settings.core, MemoryLog::new(seed()?), seed()?, options).map_err(cant)?;
+    watch_signals(server.handle()).map_err(cant)?;
+    let result = server.run(|event| journal.write(Entry::event(event)));
+    journal.write(Entry::stopped());
+    journal.finish();
+    match result {
+        Ok(()) => Ok(Exit::Ok),
+        Err(error) => Err(Failure { exit: Exit::Network, text: format!("the server failed: {error}") }),
+    }
+}
+
+/// What to serve.
+struct Plan {
+    settings: Settings,
+    warnings: Vec<String>,
+    rooms: Rooms,
+}
+
+enum Rooms {
+    /// One, by this code, until the process ends.
+    Temporary(Code),
+    /// Those of a file.
+    Configured,
+}
+
+impl Plan {
+    fn make(file: Option<&Path>) -> Result<Self, Failure> {
+        let Some(file) = file else {
+            let (settings, code) = config::temporary(&mut entropy()?);
+            return Ok(Self { settings, warnings: Vec::new(), rooms: Rooms::Temporary(code) });
+        };
+        let config::Reading { settings, warnings } = config::read(file)?;
+        Ok(Self { settings, warnings, rooms: Rooms::Configured })
+    }
+}
+
+/// Listens on every one of `wanted`; says where that is, with the ports that the system chose.
+fn listen(wanted: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), Failure> {
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    for address in wanted {
+        let listener = TcpListener::bind(address).map_err(|error| cannot_listen(*address, &error))?;
+        addresses.push(listener.local_addr().map_err(|error| cannot_listen(*address, &error))?);
+        listeners.push(listener);
+    }
+    Ok((listeners, addresses))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
+    let ip = address.ip();
+    let free = SocketAddr::new(ip, 0);
+    Failure::usage(match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "{address} is taken by another program (a second qun?): choose another with --listen IP:PORT, or a free port with --listen {free}"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "may not listen on {address}: ports below 1024 need a privilege; choose another with --listen IP:PORT"
+            )
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!(
+                "{ip} is no address of this machine: choose another with --listen IP:PORT, such as --listen 127.0.0.1:7777"
+            )
+        }
+        _ => format!("can't listen on {address}: {error}; choose another with --listen IP:PORT"),
+    })
+}
+
+/// The first SIGINT or SIGTERM drains, the second stops.
+fn watch_signals(handle: Handle) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let watch = move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            handle.drain();
+        }
+        for _ in signals {
+            handle.stop();
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(watch).map(drop)
+}

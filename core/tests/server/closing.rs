@@ -1,0 +1,194 @@
+//! How connections end: the heartbeat, goodbyes, the end of the stream, a server that goes down, ids that are buried.
+
+use qun_core::server::{Hangup, Input, Reason};
+use serde_json::json;
+
+use crate::world::{ANN, OPS, World, millis, seconds, texts, types};
+
+#[test]
+fn a_silent_client_is_pinged_after_25_seconds_give_or_take_a_tenth() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    world.wait(millis(22_499));
+    world.quiet(ann);
+    world.wait(millis(5_001));
+    let ping = world.only(ann);
+    assert_eq!(ping["t"], "ping");
+    let n = ping["n"].as_u64().expect("a number that json can hold");
+    assert!(n < 1 << 53);
+    world.wait(millis(4_900));
+    world.ask(ann, json!({"t": "pong", "n": n}));
+    world.quiet(ann);
+    world.wait(millis(22_499));
+    world.quiet(ann);
+    assert!(!world.is_gone(ann));
+}
+
+#[test]
+fn who_answers_no_ping_is_dead_after_10_seconds() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.person("bob", OPS));
+    world.wait(seconds(25) * 11 / 10);
+    world.lines(ann);
+    assert!(!world.is_gone(ann));
+    world.wait(seconds(10));
+    let bye = world.only(ann);
+    assert_eq!((&bye["t"], &bye["code"], &bye["retry"]), (&json!("bye"), &json!("dead"), &json!("now")));
+    assert_eq!(world.closed(ann), Some(Reason::Dead));
+    assert!(world.text(bob).ends_with("-- ann left.\r\n"));
+    assert!(!world.is_gone(bob), "a person at a terminal may be silent");
+}
+
+#[test]
+fn any_byte_counts_as_life() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    for byte in b"{\"t\":\"ping\"" {
+        world.wait(seconds(20));
+        world.send(ann, [*byte]);
+    }
+    world.quiet(ann);
+    world.send(ann, "}\n");
+    assert_eq!(world.only(ann), json!({"t": "pong", "n": 0}));
+}
+
+#[test]
+fn a_last_line_without_its_end_counts() {
+    let mut world = World::new();
+    let (ann, bob) = (world.client("ann"), world.member("bob", OPS));
+    let join = json!({"t": "join", "id": "j1", "code": OPS});
+    let say = json!({"t": "say", "id": "s1", "room": "ops", "text": "over"});
+    world.queue(ann, format!("{join}\n{say}"));
+    world.finish(ann);
+    assert_eq!(types(&world.lines(ann)), ["joined", "msg"]);
+    assert_eq!(world.closed(ann), Some(Reason::EndOfInput));
+    assert_eq!(types(&world.lines(bob)), ["presence", "msg", "presence"]);
+}
+
+#[test]
+fn half_closed_without_a_word_is_closed() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.finish(conn);
+    assert!(world.is_gone(conn));
+    let conn = world.client("ann");
+    world.finish(conn);
+    assert!(world.is_gone(conn));
+}
+
+#[test]
+fn a_session_with_a_key_is_held_after_the_end_of_its_stream() {
+    let mut world = World::new();
+    let (ann, bob) = (world.keyed("ann", ANN, OPS), world.member("bob", OPS));
+    world.finish(ann);
+    assert!(world.is_gone(ann));
+    world.quiet(bob);
+    let ann = world.connect();
+    assert_eq!(world.hello(ann, "ann", Some(ANN))["resumed"], true);
+}
+
+#[test]
+fn lines_behind_a_goodbye_are_not_read() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));
+    world.take(ann);
+    let say = json!({"t": "say", "id": "s1", "room": "ops", "text": "too late"});
+    world.send(ann, format!("{}\n{say}\n", json!({"t": "bye"})));
+    assert_eq!(types(&world.lines(ann)), ["bye"]);
+    assert_eq!(texts(&world.lines(bob)), Vec::<&str>::new());
+}
+
+#[test]
+fn a_server_that_goes_down_spreads_the_return_of_its_clients() {
+    let mut world = World::new();
+    let clients: Vec<_> = (0..20).map(|n| world.member(&format!("c{n}"), OPS)).collect();
+    let person = world.person("person", OPS);
+    for &conn in &clients {
+        world.take(conn);
+    }
+    world.drain();
+    let mut waits = Vec::new();
+    for &conn in &clients {
+        let bye = world.only(conn);
+        assert_eq!((&bye["t"], &bye["code"], &bye["retry"]), (&json!("bye"), &json!("shutdown"), &json!("later")));
+        waits.push(bye["wait_ms"].as_u64().expect("a wait"));
+        assert_eq!(world.closed(conn), Some(Reason::Shutdown));
+    }
+    let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(most - least > 3_000, "{waits:?}");
+    let goodbye = world.text(person);
+    assert!(goodbye.starts_with("-- The server goes down. Come back in "), "{goodbye:?}");
+    assert_eq!(world.server.connections(), 0);
+}
+
+#[test]
+fn a_server_that_goes_down_takes_nobody_new() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    world.log.hold = true;
+    world.say(ann, "s1", "ops", "before the end");
+    world.drain();
+    assert!(!world.is_gone(ann), "what was said settles first");
+    let late = world.connect();
+    world.send(late, "{\"t\":\"hello\",\"v\":[1]}\n");
+    assert!(!world.text(late).contains("welcome"));
+    assert!(world.is_gone(late));
+    world.take(ann);
+    world.release_all();
+    assert_eq!(types(&world.lines(ann)), ["msg", "bye"]);
+    assert_eq!(world.server.connections(), 0);
+}
+
+#[test]
+fn going_down_takes_no_longer_than_5_seconds() {
+    let mut world = World::new();
+    let (stuck, waiting) = (world.member("stuck", OPS), world.member("waiting", OPS));
+    world.stall(stuck, 0);
+    world.log.hold = true;
+    world.say(waiting, "s1", "ops", "x");
+    world.drain();
+    world.wait(seconds(5));
+    assert_eq!(world.server.connections(), 0);
+}
+
+#[test]
+fn inputs_for_a_buried_connection_are_ignored() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));
+    world.ask(ann, json!({"t": "bye"}));
+    world.reset(bob);
+    for conn in [ann, bob] {
+        world.haunt(Input::Received { conn, bytes: b"{\"t\":\"ping\"}\n" });
+        world.haunt(Input::EndOfInput { conn });
+        world.haunt(Input::Closed { conn, why: Hangup::Failed });
+        assert!(world.server.transmit(conn).is_none());
+    }
+    // Their places are given anew, to somebody whom this does not concern.
+    let mei = world.member("mei", OPS);
+    world.take(mei);
+    for conn in [ann, bob] {
+        world.haunt(Input::Received { conn, bytes: b"{\"t\":\"bye\"}\n" });
+        world.haunt(Input::Closed { conn, why: Hangup::Reset });
+    }
+    assert_eq!(world.call(mei, json!({"t": "ping", "n": 7})), json!({"t": "pong", "n": 7}));
+}
+
+#[test]
+fn a_reset_at_any_byte_leaves_nothing_behind() {
+    let hello = json!({"t": "hello", "v": [1], "name": "ann"});
+    let join = json!({"t": "join", "code": OPS});
+    let say = json!({"t": "say", "room": "ops", "text": "hi"});
+    let line = format!("{hello}\n{join}\n{say}\n");
+    for end in 0..=line.len() {
+        let mut world = World::new();
+        let bob = world.member("bob", OPS);
+        let ann = world.connect();
+        world.send(ann, &line[..end]);
+        world.reset(ann);
+        world.take(bob);
+        world.say(bob, "s1", "ops", "still here");
+        assert_eq!(world.lines(bob).len(), 1);
+        let joined = world.join(bob, OPS);
+        assert_eq!(joined["here"], 1);
+    }
+}

@@ -1,0 +1,18 @@
+//! The server machine, from outside: bytes, time and the log go in, and what comes out is held against PROTOCOL.md.
+#![cfg(test)]
+
+mod world;
+
+mod closing;
+mod codes;
+mod order;
+mod plain;
+mod presence;
+mod properties;
+mod resume;
+mod says;
+mod script;
+mod sessions;
+mod slow;
+mod sniffing;
+mod strict;

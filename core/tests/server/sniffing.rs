@@ -1,0 +1,198 @@
+//! One port: what the first bytes decide, and when the prompt comes.
+
+use qun_core::ConnId;
+use qun_core::server::{Note, Reason};
+use serde_json::json;
+
+use crate::world::{OPS, WRONG, World, millis, seconds};
+
+const HELLO: &str = r#"{"t":"hello","v":[1],"name":"ann"}"#;
+
+fn wrong_guesses(world: &World) -> usize {
+    world.notes.iter().filter(|note| matches!(note, Note::WrongCode { .. })).count()
+}
+
+/// A client that is sure to be json, as it gets a welcome.
+fn is_welcomed(world: &mut World, conn: ConnId) -> bool {
+    world.text(conn).trim_start_matches("\r\n").starts_with(r#"{"t":"welcome""#)
+}
+
+#[test]
+fn silence_is_prompted_after_400_ms() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.wait(millis(399));
+    world.quiet(conn);
+    world.wait(millis(1));
+    assert_eq!(world.text(conn), "Room code: ");
+    world.wait(seconds(5));
+    world.quiet(conn);
+}
+
+#[test]
+fn silence_decides_nothing() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.wait(seconds(1));
+    world.take(conn);
+    world.send(conn, format!("{HELLO}\n"));
+    let text = world.text(conn);
+    assert!(text.starts_with("\r\n{\"t\":\"welcome\""), "{text:?}");
+}
+
+#[test]
+fn a_brace_is_json_at_once_and_is_not_prompted() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.send(conn, "{");
+    world.wait(seconds(2));
+    world.quiet(conn);
+    world.send(conn, format!("{}\n", &HELLO[1..]));
+    assert!(is_welcomed(&mut world, conn));
+}
+
+#[test]
+fn a_json_first_line_may_be_longer_than_others() {
+    let mut world = World::new();
+    let conn = world.connect();
+    let agent = "a".repeat(8_000);
+    world.ask(conn, json!({"t": "hello", "v": [1], "agent": agent, "name": "ann"}));
+    assert!(is_welcomed(&mut world, conn));
+}
+
+#[test]
+fn a_telnet_command_is_plain_and_is_answered() {
+    let mut world = World::new();
+    let conn = world.connect();
+    // IAC DO ECHO is declined.
+    world.send(conn, b"\xFF\xFD\x01");
+    assert_eq!(world.take(conn), b"Room code: \xFF\xFC\x01");
+    world.send(conn, format!("{OPS} ann\r\n"));
+    assert!(world.text(conn).contains("You are in."));
+}
+
+#[test]
+fn any_other_line_answers_the_prompt() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.send(conn, "k7qm2xd4\n");
+    assert!(world.text(conn).starts_with("Your name ["));
+}
+
+#[test]
+fn half_a_line_decides_nothing() {
+    let mut world = World::new();
+    let conn = world.connect();
+    for byte in b"k7qm 2xd4" {
+        world.send(conn, [*byte]);
+        world.quiet(conn);
+    }
+    world.send(conn, "\n");
+    assert!(world.text(conn).starts_with("Your name ["));
+}
+
+#[test]
+fn http_is_refused_and_is_no_guess() {
+    for request in
+        ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "POST /K7QM-2XD4 HTTP/1.0\r\n\r\nx\r\n", "PRI * HTTP/1.9\n"]
+    {
+        let mut world = World::new();
+        let conn = world.connect();
+        world.send(conn, request);
+        assert!(world.is_gone(conn), "{request:?}");
+        assert_eq!(wrong_guesses(&world), 0, "{request:?}");
+        assert!(!world.text(conn).contains("Room code"), "{request:?}");
+    }
+}
+
+#[test]
+fn tls_is_refused_and_is_no_guess() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.send(conn, b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03");
+    assert_eq!(world.closed(conn), Some(Reason::Protocol));
+    assert_eq!(wrong_guesses(&world), 0);
+}
+
+#[test]
+fn irc_is_refused_and_is_no_guess() {
+    for line in ["CAP LS 302", "NICK ann", "USER a 0 * :a", "PASS x", "QUIT :x", "quit", "Ping x", "webirc a b c d"] {
+        let mut world = World::new();
+        let conn = world.connect();
+        world.send(conn, format!("{line}\r\n"));
+        assert!(world.is_gone(conn), "{line:?}");
+        assert_eq!(wrong_guesses(&world), 0, "{line:?}");
+    }
+}
+
+#[test]
+fn a_word_that_only_begins_like_irc_is_a_guess() {
+    for line in ["PINGPONG", "capital", "passw0rd", "quitter"] {
+        let mut world = World::new();
+        let conn = world.connect();
+        world.send(conn, format!("{line}\n"));
+        assert_eq!(wrong_guesses(&world), 1, "{line:?}");
+    }
+}
+
+#[test]
+fn a_source_that_spoke_http_is_not_prompted_for_a_minute() {
+    let mut world = World::new();
+    let browser = world.connect_from("203.0.113.9:1000");
+    world.send(browser, "GET / HTTP/1.1\r\n\r\n");
+    let spare = world.connect_from("203.0.113.9:1001");
+    world.wait(seconds(5));
+    world.quiet(spare);
+    // Somebody at a terminal of that address asks for it.
+    world.send(spare, "\n");
+    assert_eq!(world.text(spare), "Room code: ");
+
+    let elsewhere = world.connect_from("203.0.113.10:1000");
+    world.wait(millis(400));
+    assert_eq!(world.text(elsewhere), "Room code: ");
+
+    world.wait(seconds(60));
+    let later = world.connect_from("203.0.113.9:1002");
+    world.wait(millis(400));
+    assert_eq!(world.text(later), "Room code: ");
+}
+
+#[test]
+fn a_first_line_is_at_most_1024_bytes() {
+    let mut world = World::new();
+    let fits = world.connect();
+    world.send(fits, format!("{}\n", "x".repeat(1_023)));
+    assert!(!world.is_gone(fits));
+    assert_eq!(wrong_guesses(&world), 1);
+
+    let never_ends = world.connect();
+    world.send(never_ends, "x".repeat(1_025));
+    assert!(world.is_gone(never_ends));
+    assert_eq!(wrong_guesses(&world), 1);
+}
+
+#[test]
+fn who_never_gets_in_is_closed_after_a_minute() {
+    let mut world = World::new();
+    let (silent, half, asked) = (world.connect(), world.connect(), world.connect());
+    world.send(half, "{\"t\":");
+    world.send(asked, "k7qm2xd4\n");
+    world.wait(seconds(59));
+    assert!(![silent, half, asked].iter().any(|&conn| world.is_gone(conn)));
+    world.wait(seconds(2));
+    for conn in [silent, half, asked] {
+        assert_eq!(world.closed(conn), Some(Reason::Handshake));
+    }
+    let bye = world.text(half);
+    assert!(bye.contains(r#""code":"handshake""#), "{bye:?}");
+}
+
+#[test]
+fn a_prompted_person_types_on_the_same_line() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.wait(millis(400));
+    world.take(conn);
+    world.send(conn, format!("{WRONG}\n"));
+    assert_eq!(world.text(conn), "That code does not open a room. 4 tries left.\r\nRoom code: ");
+}

@@ -1,0 +1,10 @@
+//! The event loops over real sockets.
+#![cfg(target_os = "linux")]
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;

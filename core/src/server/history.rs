@@ -10,13 +10,17 @@ use super::refusal::Refusal;
 use super::room::Log;
 use super::slab::Handle;
 use super::timers::Timer;
+use crate::dialect::Dialect;
 use crate::id::{ConnId, Id, Seq};
 use crate::limits::SERVER_LINE;
 use crate::log::{self, Request, Span, Ticket, Unavailable};
+use crate::name::Name;
 use crate::time::Instant;
 
 /// Bytes of a message on a page besides its text and its name, at most.
 const MESSAGE: usize = 256;
+/// Bytes that stand before and behind a line in the plain dialect, at most: the widest name is as wide as its bytes.
+const INDENT: usize = Name::MAX_BYTES + 16;
 /// Bytes of a page besides its messages, at most.
 const PAGE: usize = 512;
 
@@ -81,7 +85,8 @@ impl Server {
                     // The room may have grown since the log read it.
                     *first = page.first.max(*first);
                 }
-                let page = fitting(page, load.span);
+                let dialect = self.conns.get(load.conn).and_then(super::conn::Conn::dialect);
+                let page = fitting(page, load.span, dialect.unwrap_or(Dialect::Json));
                 self.answer_page(&load, page);
             }
             Err(Unavailable) => {
@@ -95,9 +100,16 @@ impl Server {
 }
 
 /// As much of a page as a line of the server may hold, nearest to where the client reads from.
-fn fitting(mut page: log::Page, span: Span) -> log::Page {
-    // A character of a text takes two bytes of json where it is escaped.
-    let cost = |record: &log::Record| MESSAGE + 2 * record.text.as_str().len() + record.name.as_str().len();
+fn fitting(mut page: log::Page, span: Span, dialect: Dialect) -> log::Page {
+    let cost = |record: &log::Record| {
+        let text = match dialect {
+            // A character of a text takes two bytes of json where it is escaped.
+            Dialect::Json => 2 * record.text.as_str().len(),
+            // Every line of it is indented.
+            Dialect::Plain => record.text.as_str().len() + record.text.lines().count() * INDENT,
+        };
+        MESSAGE + text + record.name.as_str().len()
+    };
     let mut left = SERVER_LINE - PAGE;
     let mut fits = |record: &log::Record| {
         let rest = left.checked_sub(cost(record));
@@ -131,4 +143,30 @@ pub(super) fn lines(records: &[log::Record], write: impl Fn(&log::Record, &mut V
         write(record, &mut out);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::MemberId;
+    use crate::log::{Kind, Page, Record};
+    use crate::plain;
+
+    #[test]
+    fn a_page_fits_a_line_in_every_dialect() {
+        let record = |seq| Record {
+            seq: Seq::new(seq),
+            ts: u64::MAX,
+            member: MemberId::from_bits(0),
+            name: "小".repeat(21).parse().unwrap(),
+            kind: Kind::Say,
+            text: ["a"; 64].join("\n").parse().unwrap(),
+            id: None,
+        };
+        let page = Page { first: Seq::new(1), more: false, records: (1..=200).map(record).collect() };
+        let page = fitting(page, Span::Before(Seq::new(201)), Dialect::Plain);
+        assert!(page.more && page.records.last().is_some_and(|record| record.seq == Seq::new(200)));
+        let lines = lines(&page.records, |record, out| plain::message(record, 0, out));
+        assert!((SERVER_LINE / 2..=SERVER_LINE).contains(&lines.len()), "{}", lines.len());
+    }
 }

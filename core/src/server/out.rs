@@ -41,7 +41,7 @@ pub(super) struct Sub {
     pub(super) at: u64,
     /// The next message to send: what a gap begins with.
     pub(super) next: Seq,
-    /// Presence before this offset is older than the membership, or told by a roster.
+    /// Presence before this offset is older than the membership.
     pub(super) since: u64,
     /// Where it ends, once it was left.
     pub(super) end: Option<End>,

@@ -241,7 +241,6 @@ impl Room {
         let Some(sub) = out.sub_mut(slot) else { return };
         let (from, has_left) = (sub.next, sub.end.is_some());
         (sub.at, sub.next) = sub.end.map_or((newest, next), |end| (end.at.max(self.held.start(dialect)), end.next));
-        sub.since = sub.at;
         sub.own.clear();
         let to = sub.next.minus(1);
         out.push_gap(slot, from, |from| {

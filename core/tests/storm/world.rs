@@ -58,7 +58,7 @@ pub(crate) struct World {
     pub(crate) closed: Vec<(ConnId, Reason)>,
     /// The connections that were closed, with what they got.
     pub(crate) buried: BTreeMap<ConnId, End>,
-    generations: Vec<u32>,
+    pub(crate) generations: Vec<u32>,
 }
 
 pub(crate) const OPS: &str = "opscode1";

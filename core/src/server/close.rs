@@ -40,6 +40,8 @@ impl Server {
     /// Goes on with a connection that closes: its session ends or is detached, and what is unsent goes out.
     pub(super) fn part_now(&mut self, id: ConnId) {
         let Some(Phase::Parting(session, reason, _)) = self.conns.get(id).map(|conn| conn.phase) else { return };
+        // A leave that still waits has waited long enough.
+        self.leave_if_settled(id, true);
         self.unbind(id, session);
         self.flush_and_close(id, reason);
         self.leave_behind(session, reason == Reason::Done);
@@ -47,9 +49,15 @@ impl Server {
 
     /// Says goodbye; when everything is sent the connection closes.
     pub(super) fn flush_and_close(&mut self, id: ConnId, reason: Reason) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let prompted = matches!(conn.phase, Phase::Sniffing(true) | Phase::Code(_) | Phase::Naming(_));
+        self.flush_and_close_after(id, reason, prompted);
+    }
+
+    /// The same, behind a prompt or not: a prompt leaves its line open.
+    pub(super) fn flush_and_close_after(&mut self, id: ConnId, reason: Reason, prompted: bool) {
         let until = self.now.mono + self.limits.drain;
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let prompted = matches!(conn.phase, Phase::Sniffing(true) | Phase::Code(_) | Phase::Naming(_));
         conn.phase = Phase::Flushing(reason, until);
         conn.wait = None;
         conn.lines.clear();
@@ -113,9 +121,6 @@ impl Server {
         let slots = self.conns.get(id).map_or(0, |conn| conn.out.subs.len());
         for slot in 0..slots {
             self.end_slot(id, slot as u16);
-        }
-        if let Some(conn) = self.conn(id) {
-            conn.phase = Phase::Flushing(Reason::Done, Instant::default());
         }
         let Some(session) = self.sessions.get_mut(handle).filter(|session| session.conn == Some(id)) else { return };
         session.conn = None;

@@ -99,13 +99,12 @@ impl Server {
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
         let held = session.memberships.get(&opens.room);
         self.admits(opens, held)?;
-        if held.is_some() {
-            return Ok(());
+        match held {
+            // Back after a cut: as many rooms as it has, at once.
+            Some(held) if held.slot.is_none() => Ok(()),
+            None if session.memberships.len() >= self.limits.rooms => Err(Refusal::TooManyRooms),
+            _ => self.act(handle),
         }
-        if session.memberships.len() >= self.limits.rooms {
-            return Err(Refusal::TooManyRooms);
-        }
-        self.act(handle)
     }
 
     fn hold(&mut self, handle: Handle, opens: Opens, place: u64) {
@@ -189,7 +188,9 @@ impl Server {
         }
         self.answer_left(id, re, room, slot);
         self.exit(handle, room, "left");
-        if let Some(join) = then {
+        if let Some(join) = then
+            && self.conns.get(id).is_some_and(|conn| !conn.is_closing())
+        {
             self.join(id, *join);
         }
     }

@@ -137,7 +137,7 @@ impl Server {
         }
     }
 
-    /// Spends one of the session's joins, leaves and changes of name.
+    /// Spends one of the session's joins and changes of name.
     pub(super) fn act(&mut self, handle: Handle) -> Result<(), Refusal> {
         let (rate, now) = (self.acts, self.now.mono);
         let Some(session) = self.sessions.get_mut(handle) else { return Err(Refusal::NoHello) };

@@ -1,7 +1,6 @@
 //! History: pages that the log loads.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 use super::Server;
 use super::conn::Wait;
@@ -11,7 +10,7 @@ use super::room::Log;
 use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Dialect;
-use crate::id::{ConnId, Id, Seq};
+use crate::id::{ConnId, Id};
 use crate::limits::SERVER_LINE;
 use crate::log::{self, Request, Span, Ticket, Unavailable};
 use crate::name::Name;
@@ -131,24 +130,10 @@ fn fitting(mut page: log::Page, span: Span, dialect: Dialect) -> log::Page {
     page
 }
 
-/// The newest messages of a page, for a person.
-pub(super) fn bounds(records: &[log::Record]) -> Option<(Seq, Seq)> {
-    Some((records.first()?.seq, records.last()?.seq))
-}
-
-/// What a page's frames take, for a dialect that has one frame a message.
-pub(super) fn lines(records: &[log::Record], write: impl Fn(&log::Record, &mut Vec<u8>)) -> Vec<u8> {
-    let mut out = Vec::new();
-    for record in records {
-        write(record, &mut out);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::MemberId;
+    use crate::id::{MemberId, Seq};
     use crate::log::{Kind, Page, Record};
     use crate::plain;
 
@@ -166,7 +151,8 @@ mod tests {
         let page = Page { first: Seq::new(1), more: false, records: (1..=200).map(record).collect() };
         let page = fitting(page, Span::Before(Seq::new(201)), Dialect::Plain);
         assert!(page.more && page.records.last().is_some_and(|record| record.seq == Seq::new(200)));
-        let lines = lines(&page.records, |record, out| plain::message(record, 0, out));
+        let mut lines = alloc::vec::Vec::new();
+        page.records.iter().for_each(|record| plain::message(record, 0, &mut lines));
         assert!((SERVER_LINE / 2..=SERVER_LINE).contains(&lines.len()), "{}", lines.len());
     }
 }

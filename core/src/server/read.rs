@@ -101,8 +101,8 @@ impl Server {
     /// Handles the lines that have come, until there is none or the next one has to wait.
     pub(super) fn pump(&mut self, id: ConnId) {
         loop {
-            self.part_if_settled(id);
             self.leave_if_settled(id, false);
+            self.part_if_settled(id);
             let Some(conn) = self.conns.get_mut(id) else { return };
             if conn.is_closing() {
                 break;
@@ -126,15 +126,12 @@ impl Server {
 
     /// Whether the connection's next line has to wait. Where it waits for its rate, that is arranged here.
     fn is_blocked(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get(id) else { return true };
+        if self.is_waiting(conn) {
+            return true;
+        }
+        let Some(session) = conn.session().and_then(|handle| self.sessions.get(handle)) else { return false };
         let Some(conn) = self.conns.get_mut(id) else { return true };
-        if conn.wait.is_some() || conn.out.private_bytes > self.limits.private {
-            return true;
-        }
-        let Phase::Live(handle) = conn.phase else { return false };
-        let Some(session) = self.sessions.get(handle) else { return true };
-        if session.in_flight >= self.limits.in_flight {
-            return true;
-        }
         let has_line = conn.has_line(&self.limits);
         let Some(plain) = conn.plain() else { return false };
         let wait = session.says.wait(self.says, self.now.mono);
@@ -173,12 +170,15 @@ impl Server {
     /// Lines that wait inside stop the reading; a connection that closes is read to its end, so that what is unread at
     /// its close does not cost it the last lines.
     fn wants_to_read(&self, conn: &Conn) -> bool {
-        if conn.is_closing() || conn.lines.unread().is_empty() {
-            return true;
-        }
-        let in_flight =
-            conn.session().and_then(|handle| self.sessions.get(handle)).map_or(0, |session| session.in_flight);
-        conn.wait.is_none() && conn.out.private_bytes <= self.limits.private && in_flight < self.limits.in_flight
+        conn.is_closing() || conn.lines.unread().is_empty() || !self.is_waiting(conn)
+    }
+
+    /// Whether the next line waits: for an answer, for unsent bytes to go out, or for the session's says.
+    fn is_waiting(&self, conn: &Conn) -> bool {
+        let session = conn.session().and_then(|handle| self.sessions.get(handle));
+        conn.wait.is_some()
+            || conn.out.private_bytes > self.limits.private
+            || session.is_some_and(|session| session.in_flight >= self.limits.in_flight)
     }
 
     /// Says something in the plain dialect.

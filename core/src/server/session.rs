@@ -27,7 +27,7 @@ pub(super) struct Session {
     /// Says that the log has not settled, or that are not in the stream yet.
     pub(super) in_flight: usize,
     pub(super) says: Pace,
-    /// Joins, leaves and changes of name: each is told to a whole room.
+    /// Joins and changes of name: each is told to a whole room.
     pub(super) acts: Pace,
     /// When the memberships end that are held and not joined again.
     pub(super) grace: Option<Instant>,

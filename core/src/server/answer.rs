@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Server;
-use super::enter::Join;
+use super::conn::Join;
 use super::history::{self, Load};
 use super::out::PrivateKind;
 use super::refusal::Refusal;

@@ -6,26 +6,16 @@ use alloc::vec::Vec;
 
 use super::Server;
 use super::codebook::Opens;
-use super::conn::Wait;
+use super::conn::{Join, Wait};
 use super::io::{Action, Note};
 use super::out::{End, List, Sub};
 use super::refusal::Refusal;
 use super::room::Log;
 use super::session::Membership;
 use super::slab::Handle;
-use crate::id::{ConnId, Id, Position, RoomId, Seq};
+use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::json::Change;
 use crate::log::{Request, Tail, Unavailable};
-
-/// A join whose code was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Join {
-    pub(super) re: Option<Id>,
-    pub(super) opens: Opens,
-    pub(super) resume: Option<Position>,
-    /// Messages of backlog at most.
-    pub(super) tail: Option<u64>,
-}
 
 impl Server {
     /// Joins a room, as soon as it is open.
@@ -107,9 +97,9 @@ impl Server {
 
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
-        let member = session.memberships.contains_key(&opens.room);
-        self.admits(opens, member)?;
-        if member {
+        let held = session.memberships.get(&opens.room);
+        self.admits(opens, held)?;
+        if held.is_some() {
             return Ok(());
         }
         if session.memberships.len() >= self.limits.rooms {

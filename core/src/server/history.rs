@@ -13,6 +13,7 @@ use super::timers::Timer;
 use crate::id::{ConnId, Id, Seq};
 use crate::limits::SERVER_LINE;
 use crate::log::{self, Request, Span, Ticket, Unavailable};
+use crate::time::Instant;
 
 /// Bytes of a message on a page besides its text and its name, at most.
 const MESSAGE: usize = 256;
@@ -33,6 +34,8 @@ pub(super) struct Load {
     pub(super) re: Option<Id>,
     pub(super) room: u32,
     span: Span,
+    /// When it is given up.
+    until: Instant,
 }
 
 impl Server {
@@ -51,12 +54,13 @@ impl Server {
         membership.ok_or(Refusal::NotMember)?;
         let ticket = Ticket(self.loads.next);
         self.loads.next += 1;
-        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span });
-        self.timers.set(self.now.mono + self.limits.load, Timer::Load(ticket));
+        let until = self.now.mono + self.limits.load;
+        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span, until });
+        self.timers.set(until, Timer::Load(ticket));
         if let Some(conn) = self.conn(id) {
             conn.wait = Some(Wait::Page(ticket));
         }
-        let limit = limit.unwrap_or(self.limits.page).clamp(1, self.limits.page);
+        let limit = limit.unwrap_or(self.limits.page).min(self.limits.page).max(1);
         let room = self.rooms[room as usize].id.clone();
         self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
         Ok(())
@@ -65,6 +69,7 @@ impl Server {
     /// The log has loaded a page, could not, or took too long. Of what comes later than that, nobody waits any more.
     pub(super) fn loaded(&mut self, ticket: Ticket, page: Result<log::Page, Unavailable>) {
         let Some(load) = self.loads.by_ticket.remove(&ticket) else { return };
+        self.timers.cancel(load.until, Timer::Load(ticket));
         let Some(conn) = self.conn(load.conn) else { return };
         if conn.wait.take_if(|wait| *wait == Wait::Page(ticket)).is_none() {
             return;
@@ -73,7 +78,8 @@ impl Server {
             Ok(page) => {
                 let room = &mut self.rooms[load.room as usize];
                 if let Log::Open { first, .. } = &mut room.log {
-                    *first = page.first;
+                    // The room may have grown since the log read it.
+                    *first = page.first.max(*first);
                 }
                 let page = fitting(page, load.span);
                 self.answer_page(&load, page);

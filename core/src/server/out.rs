@@ -173,9 +173,9 @@ impl Out {
         Some(sub)
     }
 
-    /// Whether the place of this membership's `joined` is behind us.
+    /// Whether the place of this membership's `joined` is behind us. A gap that waits has the place of a frame that is.
     pub(super) fn is_visible(&self, sub: &Sub) -> bool {
-        sub.after < self.first_place
+        sub.after < self.first_place + u64::from(self.gap().is_some())
     }
 }
 
@@ -197,6 +197,11 @@ impl Sub {
                 return at;
             }
         }
+    }
+
+    /// Whether it has missed something that is held no more.
+    pub(super) fn has_fallen_off(&self, held: &Held, dialect: Dialect) -> bool {
+        self.at < held.start(dialect).min(self.end(u64::MAX))
     }
 
     /// Where it ends: at the newest end, or where it was left.

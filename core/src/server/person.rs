@@ -5,8 +5,7 @@ use alloc::string::String;
 
 use super::Server;
 use super::codebook::Opens;
-use super::conn::{Conn, Phase};
-use super::enter::Join;
+use super::conn::{Conn, Join, Phase};
 use super::io::Reason;
 use super::refusal::Refusal;
 use super::slab::Handle;

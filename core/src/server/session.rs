@@ -58,6 +58,11 @@ impl Session {
     pub(super) fn person(&self) -> Person {
         Person { m: self.member, name: self.name.clone() }
     }
+
+    /// Whether it is still there only because its rooms are to have its says before they hear that it is gone.
+    pub(super) fn lingers(&self) -> bool {
+        self.conn.is_none() && !self.keyed && self.in_flight > 0
+    }
 }
 
 impl Sessions {

@@ -24,8 +24,8 @@ fn build() -> PathBuf {
     assert!(output.status.success(), "qun can't be built");
     let messages = String::from_utf8(output.stdout).expect("cargo speaks UTF-8");
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let executables = messages.filter_map(|message| Some(message["executable"].as_str()?.into()));
-    executables.last().expect("cargo says where qun is")
+    let mut executables = messages.filter_map(|message| Some(message["executable"].as_str()?.into()));
+    executables.next_back().expect("cargo says where qun is")
 }
 
 /// A program of this machine; `None`, and said so, where there is none.

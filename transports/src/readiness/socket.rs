@@ -8,6 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 /// Bytes that the kernel takes beyond those that it has sent. Without this it takes some 3 MB for a reader who takes none
 /// (the test below prints it), and no limit of ours ever meets them.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 16 << 10;
 
 /// Bytes that the kernel keeps in all, those on their way to the other side included. Linux doubles the number for its
@@ -28,7 +29,7 @@ pub(super) const SLICES: usize = 64;
 pub(super) const READ: usize = 32 << 10;
 
 /// Bytes after which a connection that takes whatever it is given waits for its next turn.
-pub(super) const WRITE: usize = 256 << 10;
+pub(super) const WRITE: usize = 64 << 10;
 
 /// Makes a connected socket fit for an event loop.
 ///

@@ -5,7 +5,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, net::TcpListener};
 
-use crate::support::{CODE, PATIENCE, over_every_poller, serve, serve_with};
+use crate::every::over_every_poller;
+use crate::support::{CODE, PATIENCE, serve, serve_with};
 use qun_core::client::{Config, Event};
 use qun_core::log::Kind;
 use qun_core::{Entropy, Key, RoomId};

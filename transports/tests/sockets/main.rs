@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod every;
+#[cfg(test)]
 mod fairness;
 #[cfg(test)]
 mod once;

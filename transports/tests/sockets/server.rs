@@ -5,7 +5,8 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{CODE, Line, PATIENCE, Running, crowd, hello, over_every_poller, say, serve, serve_with};
+use crate::every::{crowd, over_every_poller};
+use crate::support::{CODE, Line, PATIENCE, Running, hello, say, serve, serve_with};
 use qun_core::server::{Note, Reason};
 use qun_transports::readiness::{Event, PollerKind};
 use socket2::{Domain, Socket, Type};

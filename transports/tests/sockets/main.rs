@@ -4,6 +4,12 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod every;
+#[cfg(test)]
+mod fairness;
+#[cfg(test)]
+mod once;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -16,7 +16,7 @@ mod driver;
 mod ids;
 mod log;
 mod memory;
-#[cfg(all(feature = "readiness", target_os = "linux"))]
+#[cfg(all(feature = "readiness", unix))]
 pub mod readiness;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -75,6 +75,7 @@ codes = [
 [[room]]
 id = "hall"
 title = "Hall"
+presence = "count"
 codes = [
   { code = "CODE-HALL", label = "everybody" },
 ]

@@ -1,9 +1,9 @@
 //! The plain dialect: prompts and text, for a person at netcat or telnet.
 //!
-//! What comes in passes [`telnet`] and is then a line: at the prompt an [`Entry`](command::Entry), later a
-//! [`Command`](command::Command). What goes out is a message, by [`render`], or a [`Phrase`](words::Phrase) of the
-//! server's own. Messages begin with the time or are indented, and the server's own lines begin with `-- `: whatever a
-//! person says, it can't be taken for somebody else's words or for the server's.
+//! What comes in passes `telnet` and is then a line: at the prompt an `Entry`, later a `Command`. What goes out is a
+//! message, by `render`, or a `Phrase` of the server's own. Messages begin with the time or are indented, and the
+//! server's own lines begin with `-- `: whatever a person says, it can't be taken for somebody else's words or for the
+//! server's.
 
 mod command;
 mod render;

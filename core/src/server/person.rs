@@ -50,12 +50,16 @@ impl Server {
         match self.guess(id, None, readings) {
             Ok((opens, 1)) => self.try_name(id, opens, name.unwrap_or_default()),
             Ok((opens, _)) => self.ask_for_name(id, opens),
-            Err(refusal) => self.wrong_code(id, wrong + 1, refusal),
+            Err(refusal) => {
+                // A room that is full or a code that has expired is no guess.
+                let guessed = matches!(refusal, Refusal::WrongCode { .. } | Refusal::Locked { .. });
+                self.not_in(id, wrong + u32::from(guessed), refusal);
+            }
         }
     }
 
     /// Says that a code did not do. What came behind it was meant for a room, and is no guess.
-    fn wrong_code(&mut self, id: ConnId, wrong: u32, refusal: Refusal) {
+    fn not_in(&mut self, id: ConnId, wrong: u32, refusal: Refusal) {
         let tries = u64::from(self.limits.plain_guesses.saturating_sub(wrong));
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.lines.clear();

@@ -9,8 +9,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{self, FdSetElement, FdSetIter, Timespec, fd_set_insert, fd_set_num_elements};
 use socket2::SockRef;
 
 /// How long a wait that tells nothing is given.
@@ -240,22 +240,24 @@ impl Watch<'_> {
 
 /// The kernel keeps nothing between two calls: the sets are made anew for each.
 fn select(source: BorrowedFd<'_>, interest: EventFlags) -> io::Result<String> {
-    use nix::sys::select::{FdSet, select};
-    use nix::sys::time::{TimeVal, TimeValLike};
-
-    let mut read = FdSet::new();
-    let mut write = FdSet::new();
+    let fd = source.as_raw_fd();
+    let empty = vec![FdSetElement::default(); fd_set_num_elements(1, fd + 1)];
+    let (mut read, mut write) = (empty.clone(), empty);
     if interest.contains(EventFlags::IN) {
-        read.insert(source);
+        fd_set_insert(&mut read, fd);
     }
     if interest.contains(EventFlags::OUT) {
-        write.insert(source);
+        fd_set_insert(&mut write, fd);
     }
-    let mut timeout = TimeVal::microseconds(QUIET.as_micros() as i64);
-    select(source.as_raw_fd() + 1, &mut read, &mut write, None, &mut timeout)?;
-    let told = [(read.contains(source), "read"), (write.contains(source), "write")];
-    let told: Vec<_> = told.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
-    Ok(told.join(" "))
+    let timeout = Timespec::try_from(QUIET).map_err(io::Error::other)?;
+    #[expect(unsafe_code, reason = "select(2) takes descriptors by number")]
+    // SAFETY: the one descriptor in the sets is borrowed, and so open.
+    unsafe {
+        event::select(fd + 1, Some(&mut read), Some(&mut write), None, Some(&timeout))?;
+    }
+    let told = [(&read, "read"), (&write, "write")];
+    let told = told.map(|(set, name)| FdSetIter::new(set).next().map(|_| name));
+    Ok(told.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 fn epoll_wait(epoll: &OwnedFd, timeout: Duration) -> io::Result<EventFlags> {

@@ -31,7 +31,7 @@ pub(crate) fn run(poller: PollerKind, rooms: usize) -> Result<(), Box<dyn Error>
     writeln!(io::stdout(), "{port}")?;
     server.run(|event| match event {
         Event::Note(_) | Event::Accepting => {}
-        Event::Lost { .. } | Event::Full { .. } => eprintln!("the server: {event:?}"),
+        event => eprintln!("the server: {event:?}"),
     })?;
     Ok(())
 }

@@ -25,7 +25,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 pub(super) const SLICES: usize = 64;
 
 /// Bytes read at once, and so the most that a connection gets read in a turn.
-pub(super) const READ: usize = 64 << 10;
+pub(super) const READ: usize = 32 << 10;
 
 /// Bytes after which a connection that takes whatever it is given waits for its next turn.
 pub(super) const WRITE: usize = 256 << 10;

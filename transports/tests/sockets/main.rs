@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod fairness;
+#[cfg(test)]
+mod once;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod server;

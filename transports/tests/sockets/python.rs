@@ -4,7 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{CODE, Running, serve};
+use crate::support::{CODE, Running, over_every_poller, serve};
+use qun_transports::readiness::PollerKind;
+
+over_every_poller! {
+    the_small_clients_join_talk_and_leave
+    the_small_clients_say_that_a_code_is_wrong
+}
 
 const CLIENTS: [&str; 2] = ["minimal.py", "with_select.py"];
 
@@ -53,16 +59,14 @@ fn talk(server: &Running, client: &str) -> Option<()> {
     Some(())
 }
 
-#[test]
-fn the_small_clients_join_talk_and_leave() {
+fn the_small_clients_join_talk_and_leave(poller: PollerKind) {
     for client in CLIENTS {
-        talk(&serve(), client);
+        talk(&serve(poller), client);
     }
 }
 
-#[test]
-fn the_small_clients_say_that_a_code_is_wrong() {
-    let server = serve();
+fn the_small_clients_say_that_a_code_is_wrong(poller: PollerKind) {
+    let server = serve(poller);
     for client in CLIENTS {
         let Some(child) = start(client, "WR0N-GC0D", "py", server.addr) else { return };
         let outcome = child.wait_with_output().unwrap();

@@ -4,13 +4,14 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use qun_core::server::{Access, Config, Presence, RoomConfig};
 use qun_core::{Limits, Role};
 use qun_transports::MemoryLog;
-use qun_transports::readiness::{Event, Handle, Options, Server};
+use qun_transports::readiness::{Event, Handle, Options, PollerKind, Server};
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long anything may take before a test fails.
@@ -18,6 +19,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The code of the one room, `ops`.
 pub(crate) const CODE: &str = "K7QM-2XD4";
+
+/// To be held by a test that opens hundreds of sockets: two such at once are more than `select` can watch in one process.
+pub(crate) fn crowd() -> MutexGuard<'static, ()> {
+    static CROWD: Mutex<()> = Mutex::new(());
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A server that runs until it is told to end, or dropped.
 pub(crate) struct Running {
@@ -27,14 +34,45 @@ pub(crate) struct Running {
     thread: Option<JoinHandle<(io::Result<()>, Duration)>>,
 }
 
+/// Makes a test of each of these functions for every poller, named after both.
+macro_rules! over_every_poller {
+    ($($test:ident)*) => {
+        mod over_select {
+            $(#[test] fn $test() { super::$test(qun_transports::readiness::PollerKind::Select) })*
+        }
+        mod over_epoll {
+            $(#[test] fn $test() { super::$test(qun_transports::readiness::PollerKind::Epoll) })*
+        }
+        mod over_epoll_et {
+            $(#[test] fn $test() { super::$test(qun_transports::readiness::PollerKind::EpollEt) })*
+        }
+    };
+}
+pub(crate) use over_every_poller;
+
 /// A server with one room, without rates.
-pub(crate) fn serve() -> Running {
-    serve_with("127.0.0.1:0", |_| {})
+pub(crate) fn serve(poller: PollerKind) -> Running {
+    serve_with(poller, "127.0.0.1:0", |_| {})
 }
 
-pub(crate) fn serve_with(addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
-    let mut limits = Limits { burst: 0, per_s: 0, ..Limits::default() };
+pub(crate) fn serve_with(poller: PollerKind, addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
+    let mut limits = Limits { burst: 0, per_s: 0, connections_per_source: 0, ..Limits::default() };
     change(&mut limits);
+    serve_after(poller, addr, limits, |_| {}).0
+}
+
+/// A server that listens, but runs only after `before` has done something at its address.
+pub(crate) fn serve_late<T>(poller: PollerKind, before: impl FnOnce(SocketAddr) -> T) -> (Running, T) {
+    let limits = Limits { burst: 0, per_s: 0, connections_per_source: 0, ..Limits::default() };
+    serve_after(poller, "127.0.0.1:0", limits, before)
+}
+
+fn serve_after<T>(
+    poller: PollerKind,
+    addr: &str,
+    limits: Limits,
+    before: impl FnOnce(SocketAddr) -> T,
+) -> (Running, T) {
     let code = Access {
         code: CODE.parse().unwrap(),
         label: "team".into(),
@@ -54,14 +92,15 @@ pub(crate) fn serve_with(addr: &str, change: impl FnOnce(&mut Limits)) -> Runnin
     // Every server has a history of its own.
     static SERVERS: AtomicU8 = AtomicU8::new(0);
     let seed = [SERVERS.fetch_add(1, Ordering::Relaxed); 32];
-    let server = Server::new(vec![listener], config, MemoryLog::new(seed), seed, Options::default()).unwrap();
+    let server = Server::new(vec![listener], config, MemoryLog::new(seed), seed, Options { poller }).unwrap();
     let handle = server.handle();
+    let done = before(addr);
     let (tell, events) = mpsc::channel();
     let thread = thread::spawn(move || {
         let outcome = server.run(move |event| drop(tell.send(event)));
         (outcome, spent())
     });
-    Running { addr, handle, events, thread: Some(thread) }
+    (Running { addr, handle, events, thread: Some(thread) }, done)
 }
 
 /// The processor time of this thread.
@@ -166,6 +205,13 @@ impl Line {
 
 pub(crate) fn hello(name: &str) -> String {
     format!("{{\"t\":\"hello\",\"v\":[1],\"name\":\"{name}\"}}\n{{\"t\":\"join\",\"id\":\"j\",\"code\":\"{CODE}\"}}\n")
+}
+
+/// A ping of this number and of as many bytes, line break included.
+pub(crate) fn ping(n: usize, bytes: usize) -> String {
+    let line = format!("{{\"t\":\"ping\",\"n\":{n},\"pad\":\"\"}}\n");
+    let pad = "x".repeat(bytes.saturating_sub(line.len()));
+    format!("{{\"t\":\"ping\",\"n\":{n},\"pad\":\"{pad}\"}}\n")
 }
 
 pub(crate) fn say(id: &str, text: &str) -> String {

@@ -76,3 +76,15 @@ fn epoll_tells_of_a_reset_unasked_and_select_as_bytes_to_read() {
     ];
     assert_eq!(scene("a reset"), expected);
 }
+
+#[test]
+fn the_pages_show_what_the_example_prints() {
+    let table = observe::table(&SEEN);
+    let scenes = ["reading", "half-close", "writing", "a listener", "a reset"];
+    assert_eq!(SEEN.len(), scenes.into_iter().map(|name| scene(name).len()).sum::<usize>());
+    for page in ["readiness.md", "readiness.zh-CN.md"] {
+        let path = format!("{}/../docs/{page}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.contains(&format!("```text\n{table}```\n")), "docs/{page} should hold this:\n{table}");
+    }
+}

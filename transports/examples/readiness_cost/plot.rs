@@ -9,7 +9,7 @@ use crate::measure::{Cost, Load};
 const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 210.0;
 /// What is left free around the lines of a panel: left, top, right, bottom.
-const MARGIN: [f64; 4] = [46.0, 34.0, 16.0, 40.0];
+const MARGIN: [f64; 4] = [46.0, 34.0, 28.0, 40.0];
 /// Where the panels begin: above them is the key.
 const TOP: f64 = 34.0;
 
@@ -37,7 +37,7 @@ pub(crate) fn svg(costs: &[Cost]) -> String {
     for (number, poller) in PollerKind::ALL.into_iter().enumerate() {
         let x = MARGIN[0] + 110.0 * number as f64;
         line(&mut svg, number, &[(x, 20.0), (x + 24.0, 20.0)]);
-        text(&mut svg, (x + 30.0, 24.0), "start", poller.as_str());
+        text(&mut svg, (x + 34.0, 24.0), "start", poller.as_str());
     }
     for (number, panel) in panels.iter().enumerate() {
         let origin = (WIDTH * (number % 2) as f64, TOP + HEIGHT * (number / 2) as f64);
@@ -83,14 +83,14 @@ fn step(most: f64) -> f64 {
     steps.into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power)
 }
 
-/// One poller's line: of a colour and of a pattern and a mark of its own.
+/// One poller's line, of a colour of its own and thinner than the one before: where they lie on each other all are seen.
 fn line(svg: &mut String, number: usize, points: &[(f64, f64)]) {
-    let (colour, dash) = [("#c2410c", "none"), ("#1d4ed8", "none"), ("#15803d", "5 4")][number % 3];
+    let (colour, width) = [("#fb923c", 6.0), ("#1d4ed8", 3.0), ("#4ade80", 1.5)][number % 3];
     let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let style = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dash}\"");
+    let style = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"");
     let _ = writeln!(svg, "<polyline points=\"{}\" {style}/>", path.join(" "));
     for (x, y) in points {
-        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
+        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{}\" fill=\"{colour}\"/>", width / 2.0 + 2.0);
     }
 }
 

@@ -1,10 +1,10 @@
-//! The small clients of `docs/clients`, against a server on the loopback.
+//! The small programs in Python that stand in `docs`: clients, against a server on the loopback, and a server.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{CODE, Running, over_every_poller, serve};
+use crate::support::{CODE, Line, Running, over_every_poller, serve};
 use qun_transports::readiness::PollerKind;
 
 over_every_poller! {
@@ -16,9 +16,14 @@ const CLIENTS: [&str; 2] = ["minimal.py", "with_select.py"];
 
 /// Starts a client; `None` where this machine has no Python.
 fn start(client: &str, code: &str, name: &str, addr: SocketAddr) -> Option<Child> {
-    let path = format!("{}/../docs/clients/{client}", env!("CARGO_MANIFEST_DIR"));
+    python(&format!("clients/{client}"), &[code, name, &addr.ip().to_string(), &addr.port().to_string()])
+}
+
+fn python(program: &str, arguments: &[&str]) -> Option<Child> {
+    let path = format!("{}/../docs/{program}", env!("CARGO_MANIFEST_DIR"));
     let started = Command::new("python3")
-        .args([&path, code, name, &addr.ip().to_string(), &addr.port().to_string()])
+        .arg(path)
+        .args(arguments)
         .env("PYTHONUTF8", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -27,7 +32,7 @@ fn start(client: &str, code: &str, name: &str, addr: SocketAddr) -> Option<Child
     match started {
         Ok(child) => Some(child),
         Err(error) => {
-            println!("skipped {client}: no python3 ({error})");
+            println!("skipped {program}: no python3 ({error})");
             None
         }
     }
@@ -74,4 +79,53 @@ fn the_small_clients_say_that_a_code_is_wrong(poller: PollerKind) {
         assert_eq!(outcome.status.code(), Some(1), "{client}: {told}");
         assert!(told.contains("That code does not open a room."), "{client}: {told}");
     }
+}
+
+/// A program that is ended with the test, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_chat_on_select_outlives_the_silent_the_reset_and_the_slow() {
+    let Some(child) = python("chat_on_select.py", &["0"]) else { return };
+    let mut server = Ended(child);
+    let mut printed = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut printed).unwrap();
+    let port: u16 = printed.trim().strip_prefix("listening on port ").unwrap().parse().unwrap();
+    let enter = |code: &str| {
+        let mut line = Line::new(TcpStream::connect(("127.0.0.1", port)).unwrap());
+        line.send(code);
+        line
+    };
+    let (_silent, _half_a_code) = (enter(""), enter("re"));
+    let mut bob = enter("red\n");
+    let mut eve = enter("blue\n");
+    let slow = enter("red\nI am in\n");
+    assert_eq!(bob.next().unwrap(), "I am in\n");
+    enter("red\nand gone\n").reset();
+    let mut wrong = enter("green\nhello\n");
+    assert_eq!(wrong.next(), None);
+
+    let mut ann = enter("red\n");
+    let text = format!("{}\n", "x".repeat(4_000));
+    // More than the server keeps and the kernel takes for one who reads nothing.
+    for _ in 0..3_000 {
+        ann.send(&text);
+        assert_eq!(bob.until("x"), text);
+    }
+    let mut slow = slow;
+    let mut got = 0;
+    while let Some(line) = slow.next() {
+        got += usize::from(line == text);
+    }
+    assert!(got < 3_000, "the slow one was to be sent away");
+    eve.send("bye\n");
+    eve.stream().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(eve.next(), None, "nothing of another room");
 }

@@ -10,6 +10,8 @@ mod fairness;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -188,9 +188,6 @@ impl<L: Log> Server<L> {
             if wish == Wish::Stop as u8 {
                 return Ok(());
             }
-            if wish == Wish::Drain as u8 {
-                self.drain(now);
-            }
             if self.lingering.expire(&mut *self.poller, now.mono) {
                 self.listeners.retry(now.mono);
             }
@@ -199,6 +196,10 @@ impl<L: Log> Server<L> {
             }
             self.accept_all(now, &mut on_event)?;
             self.read_all(now, &mut on_event);
+            // What had been said by then is heard first.
+            if wish == Wish::Drain as u8 {
+                self.drain(now);
+            }
             if self.driver.deadline().is_some_and(|deadline| deadline <= now.mono) {
                 self.driver.tick(now);
             }

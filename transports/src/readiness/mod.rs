@@ -30,13 +30,13 @@
 
 mod accept;
 mod alarm;
-mod connect;
-mod epoll;
+pub(crate) mod connect;
+pub(crate) mod epoll;
 mod linger;
 mod poller;
-mod resolve;
-mod server;
-mod socket;
+pub(crate) mod resolve;
+pub(crate) mod server;
+pub(crate) mod socket;
 mod table;
 
 pub use connect::{ClientHandle, Connection};

@@ -13,7 +13,7 @@ use super::epoll::Epoll;
 /// The loops are written for **level-triggered** readiness: a source in whose state anything of interest is true is told
 /// at every [`wait`](Self::wait). So a loop need not read or write until `WouldBlock`, and must not stay interested
 /// in what it does not act upon.
-pub(super) trait Poller: Send {
+pub(crate) trait Poller: Send {
     /// Watches a source from here on. A hang-up or an error is told without any interest.
     fn add(&mut self, source: BorrowedFd<'_>, key: u64, interest: Interest) -> io::Result<()>;
 
@@ -30,25 +30,25 @@ pub(super) trait Poller: Send {
 
 /// What is watched of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interest {
-    pub(super) read: bool,
-    pub(super) write: bool,
+pub(crate) struct Interest {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
 }
 
 impl Interest {
-    pub(super) const NONE: Self = Self { read: false, write: false };
-    pub(super) const READ: Self = Self { read: true, write: false };
-    pub(super) const WRITE: Self = Self { read: false, write: true };
+    pub(crate) const NONE: Self = Self { read: false, write: false };
+    pub(crate) const READ: Self = Self { read: true, write: false };
+    pub(crate) const WRITE: Self = Self { read: false, write: true };
 }
 
 /// A source that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ready {
-    pub(super) key: u64,
-    pub(super) read: bool,
-    pub(super) write: bool,
+pub(crate) struct Ready {
+    pub(crate) key: u64,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
     /// It failed, was reset, or ended in both directions.
-    pub(super) hangup: bool,
+    pub(crate) hangup: bool,
 }
 
 /// By which of the kernel's ways an event loop learns what is ready.
@@ -70,7 +70,7 @@ impl PollerKind {
         }
     }
 
-    pub(super) fn open(self) -> io::Result<Box<dyn Poller>> {
+    pub(crate) fn open(self) -> io::Result<Box<dyn Poller>> {
         match self {
             Self::Epoll => Ok(Box::new(Epoll::new()?)),
         }

@@ -32,6 +32,8 @@ pub struct Server<L> {
     clock: Clock,
     phase: Phase,
     work: Work,
+    /// Empty between turns; kept for its capacity.
+    ready: Vec<Ready>,
     buffer: Box<[u8]>,
 }
 
@@ -102,6 +104,21 @@ enum Wish {
 enum Phase {
     Serving,
     Draining,
+}
+
+/// What comes after a turn.
+pub(crate) enum Flow {
+    /// Another turn, once there is something to do again.
+    GoesOn(Found),
+    /// Nothing: a [`Handle`] ended the server.
+    Ends,
+}
+
+/// What the poller told at a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Something,
+    Nothing,
 }
 
 /// A connection's socket.
@@ -203,11 +220,21 @@ impl<L: Log> Server<L> {
     pub fn new(
         listeners: Vec<TcpListener>,
         config: Config,
-        mut log: L,
+        log: L,
         seed: [u8; 32],
         options: Options,
     ) -> io::Result<Self> {
-        let mut poller = options.poller.open()?;
+        Self::over(options.poller.open()?, listeners, config, log, seed)
+    }
+
+    /// A server over this poller.
+    pub(crate) fn over(
+        mut poller: Box<dyn Poller>,
+        listeners: Vec<TcpListener>,
+        config: Config,
+        mut log: L,
+        seed: [u8; 32],
+    ) -> io::Result<Self> {
         let (alarm, bell) = alarm()?;
         poller.add(bell.as_fd(), Key::bell(), Interest::READ)?;
         let listeners = Listeners::new(listeners, &mut *poller, Key::listener)?;
@@ -223,6 +250,7 @@ impl<L: Log> Server<L> {
             clock: Clock::start(),
             phase: Phase::Serving,
             work: Work::default(),
+            ready: Vec::new(),
             buffer: vec![0; socket::READ].into(),
         })
     }
@@ -237,51 +265,77 @@ impl<L: Log> Server<L> {
     /// # Errors
     /// Where the poller or a listener breaks. No failure of a connection ends the server.
     pub fn run(mut self, mut on_event: impl FnMut(Event)) -> io::Result<()> {
-        let mut ready = Vec::new();
-        loop {
-            let timeout = self.timeout();
-            self.poller.wait(timeout, &mut ready)?;
-            let now = self.clock.now();
-            let mut acceptable = Vec::new();
-            for ready in ready.drain(..) {
-                self.look(now, ready, &mut acceptable, &mut on_event);
-            }
-            let wish = self.handle.wish.load(Ordering::Acquire);
-            if wish == Wish::Stop as u8 {
-                return Ok(());
-            }
-            if wish == Wish::Drain as u8 {
-                self.drain(now);
-            }
-            if self.lingering.expire(&mut *self.poller, now.mono) {
-                self.listeners.retry(now.mono);
-            }
-            if self.listeners.resume(now.mono) {
-                self.listeners.watch(&mut *self.poller, true, Key::listener)?;
-            }
-            for index in acceptable {
-                self.accept(now, index, &mut on_event)?;
-            }
-            self.read_all(now, &mut on_event);
-            if self.driver.deadline().is_some_and(|deadline| deadline <= now.mono) {
-                self.driver.tick(now);
-            }
-            self.obey(now, &mut on_event);
-            self.tell_poller(now, &mut on_event);
-            if self.phase == Phase::Draining && self.driver.connections() == 0 && self.lingering.is_empty() {
-                return Ok(());
-            }
+        while let Flow::GoesOn(_) = self.turn(self.timeout(), &mut on_event)? {}
+        Ok(())
+    }
+
+    /// Waits until something is ready, or for no longer than `timeout`, and does one turn's share of what there is to
+    /// do.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn turn(&mut self, timeout: Option<Duration>, on_event: &mut dyn FnMut(Event)) -> io::Result<Flow> {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.poller.wait(timeout, &mut ready)?;
+        let found = if ready.is_empty() { Found::Nothing } else { Found::Something };
+        let now = self.clock.now();
+        let mut acceptable = Vec::new();
+        for ready in ready.drain(..) {
+            self.look(now, ready, &mut acceptable, on_event);
         }
+        self.ready = ready;
+        let wish = self.handle.wish.load(Ordering::Acquire);
+        if wish == Wish::Stop as u8 {
+            return Ok(Flow::Ends);
+        }
+        if wish == Wish::Drain as u8 {
+            self.drain(now);
+        }
+        if self.lingering.expire(&mut *self.poller, now.mono) {
+            self.listeners.retry(now.mono);
+        }
+        if self.listeners.resume(now.mono) {
+            self.listeners.watch(&mut *self.poller, true, Key::listener)?;
+        }
+        for index in acceptable {
+            self.accept(now, index, on_event)?;
+        }
+        self.read_all(now, on_event);
+        if self.driver.deadline().is_some_and(|deadline| deadline <= now.mono) {
+            self.driver.tick(now);
+        }
+        self.obey(now, on_event);
+        self.tell_poller(now, on_event);
+        if self.phase == Phase::Draining && self.driver.connections() == 0 && self.lingering.is_empty() {
+            return Ok(Flow::Ends);
+        }
+        Ok(Flow::GoesOn(found))
+    }
+
+    /// How many connections are open.
+    #[cfg(feature = "smol")]
+    pub(crate) fn connections(&self) -> usize {
+        self.driver.connections()
     }
 
     /// How long there is nothing to do if nothing happens.
     fn timeout(&self) -> Option<Duration> {
+        Some(self.deadline()?.since(self.clock.now().mono))
+    }
+
+    /// When the next [`turn`](Self::turn) is wanted if nothing happens; long ago where there is something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         if !self.work.reads.is_empty() {
-            return Some(Duration::ZERO);
+            return Some(Instant::default());
         }
         let deadlines = [self.driver.deadline(), self.listeners.deadline(), self.lingering.deadline()];
-        let deadline: Instant = deadlines.into_iter().flatten().min()?;
-        Some(deadline.since(self.clock.now().mono))
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The clock of the deadlines.
+    #[cfg(feature = "smol")]
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Notes what is to be done about a source that is ready. Only what is lost is dealt with at once.

@@ -107,18 +107,14 @@ enum Phase {
 }
 
 /// What comes after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// Another turn, once there is something to do again.
-    GoesOn(Found),
+    /// Another turn: something was ready, and more may be by now.
+    Busy,
+    /// Another turn, once there is something to do again: nothing was ready.
+    Idle,
     /// Nothing: a [`Handle`] ended the server.
     Ends,
-}
-
-/// What the poller told at a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    Something,
-    Nothing,
 }
 
 /// A connection's socket.
@@ -265,7 +261,7 @@ impl<L: Log> Server<L> {
     /// # Errors
     /// Where the poller or a listener breaks. No failure of a connection ends the server.
     pub fn run(mut self, mut on_event: impl FnMut(Event)) -> io::Result<()> {
-        while let Flow::GoesOn(_) = self.turn(self.timeout(), &mut on_event)? {}
+        while let Flow::Busy | Flow::Idle = self.turn(self.timeout(), &mut on_event)? {}
         Ok(())
     }
 
@@ -277,7 +273,7 @@ impl<L: Log> Server<L> {
     pub(crate) fn turn(&mut self, timeout: Option<Duration>, on_event: &mut dyn FnMut(Event)) -> io::Result<Flow> {
         let mut ready = std::mem::take(&mut self.ready);
         self.poller.wait(timeout, &mut ready)?;
-        let found = if ready.is_empty() { Found::Nothing } else { Found::Something };
+        let flow = if ready.is_empty() { Flow::Idle } else { Flow::Busy };
         let now = self.clock.now();
         let mut acceptable = Vec::new();
         for ready in ready.drain(..) {
@@ -309,7 +305,7 @@ impl<L: Log> Server<L> {
         if self.phase == Phase::Draining && self.driver.connections() == 0 && self.lingering.is_empty() {
             return Ok(Flow::Ends);
         }
-        Ok(Flow::GoesOn(found))
+        Ok(flow)
     }
 
     /// How many connections are open.

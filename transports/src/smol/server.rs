@@ -17,7 +17,7 @@ use qun_core::server::Config;
 use super::timer::Timer;
 use crate::log::Log;
 use crate::readiness::epoll::Epoll;
-use crate::readiness::server::{Flow, Found};
+use crate::readiness::server::Flow;
 use crate::readiness::{self, Event};
 
 /// Turns at one poll while there is more to do: after so many the executor's other tasks have theirs.
@@ -140,8 +140,8 @@ impl<L: Log> Running<L> {
             match self.inner.turn(Some(Duration::ZERO), on_event)? {
                 Flow::Ends => return Poll::Ready(Ok(())),
                 // Looking again is cheaper than sleeping where others have come meanwhile.
-                Flow::GoesOn(Found::Something) => continue,
-                Flow::GoesOn(Found::Nothing) => {}
+                Flow::Busy => continue,
+                Flow::Idle => {}
             }
             if self.sleeps(cx)? {
                 return Poll::Pending;

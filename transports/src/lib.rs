@@ -6,6 +6,7 @@
 //! - [`MemoryLog`] is the log that lives in memory;
 //! - [`readiness`] is a blocking event loop on one thread, for servers and for clients over TCP;
 //! - `smol` is the same inside an async program, on any executor (feature `smol`);
+//! - `conformance` checks any loop, ours and others', by what it must do (feature `conformance`);
 //! - `sim` is a whole world in one process: servers, clients and what lies between them under virtual time, every
 //!   choice from one seed (feature `sim`).
 //!
@@ -13,6 +14,8 @@
 
 #[cfg(feature = "readiness")]
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod driver;
 mod ids;
 mod log;

@@ -19,7 +19,7 @@ pub struct Limits {
     pub burst: u32,
     /// Says a second and session, in the long run.
     pub per_s: u32,
-    /// Joins, leaves and changes of name of one session at once, each of which a whole room is told of.
+    /// Joins and changes of name of one session at once, each of which a whole room is told of.
     pub acts_burst: u32,
     /// The same a second, in the long run.
     pub acts_per_s: u32,

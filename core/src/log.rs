@@ -120,7 +120,7 @@ pub struct Ticket(pub u64);
 /// What a machine asks of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// Get this room ready.
+    /// Get this room ready. Always answered; nothing grows before the answer, whose tail has all that did.
     Open {
         /// The room.
         room: RoomId,

@@ -76,7 +76,7 @@ impl FromStr for Name {
             return Err(NameError::TooLong);
         }
         let name: String = typed.nfc().collect();
-        if let Some(c) = name.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.')) {
+        if let Some(c) = name.chars().find(|&c| !may_stand_in_a_name(c)) {
             return Err(NameError::Character(c));
         }
         if name.len() > Self::MAX_BYTES || name.chars().count() > Self::MAX_CHARS {
@@ -84,6 +84,12 @@ impl FromStr for Name {
         }
         Ok(Self(name.into()))
     }
+}
+
+fn may_stand_in_a_name(c: char) -> bool {
+    // The fillers of Hangul are letters that nobody sees.
+    let is_filler = matches!(c, '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}');
+    (c.is_alphanumeric() && !is_filler) || matches!(c, '_' | '-' | '.')
 }
 
 impl TryFrom<String> for Name {
@@ -109,5 +115,17 @@ impl fmt::Display for Name {
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_be_seen() {
+        for invisible in ["\u{3164}", "ann\u{1160}", "\u{FFA0}", "\u{115F}", "ann\u{200B}", "\u{2800}"] {
+            assert!(matches!(invisible.parse::<Name>(), Err(NameError::Character(_))), "{invisible:?}");
+        }
     }
 }

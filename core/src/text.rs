@@ -46,12 +46,17 @@ impl Text {
         &self.0
     }
 
+    /// Its lines, at the ends that some terminal or reader takes for one.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.split(['\n', '\u{2028}', '\u{2029}'])
+    }
+
     /// Whether it stays within `limits`.
     pub fn check(&self, limits: &TextLimits) -> Result<(), TextError> {
         if self.0.len() > limits.bytes {
             return Err(TextError::TooLong(limits.bytes));
         }
-        if self.0.split('\n').count() > limits.lines {
+        if self.lines().count() > limits.lines {
             return Err(TextError::TooManyLines(limits.lines));
         }
         Ok(())
@@ -100,5 +105,20 @@ impl fmt::Display for Text {
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_of_a_line_that_is_shown_as_one_counts() {
+        let limits = TextLimits { bytes: 100, lines: 2 };
+        for end in ["\n", "\u{2028}", "\u{2029}"] {
+            let text = |lines: &[&str]| lines.join(end).parse::<Text>();
+            assert_eq!(text(&["a", "b"]).and_then(|text| text.check(&limits)), Ok(()));
+            assert_eq!(text(&["a", "b", "c"]).and_then(|text| text.check(&limits)), Err(TextError::TooManyLines(2)));
+        }
     }
 }

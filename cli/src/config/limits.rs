@@ -72,7 +72,7 @@ pub(super) const KEYS: &[Key] = {
             Slot::Count(&mut l.burst)
         }),
         key("per_s", 0, 1_000_000, "messages a second after that; 0: no rate", |l| Slot::Count(&mut l.per_s)),
-        key("acts_burst", 0, 1_000_000, "joins, leaves and new names of a session at once; 0: no rate", |l| {
+        key("acts_burst", 0, 1_000_000, "joins and new names of a session at once; 0: no rate", |l| {
             Slot::Count(&mut l.acts_burst)
         }),
         key("acts_per_s", 0, 1_000_000, "and a second after that; 0: no rate", |l| Slot::Count(&mut l.acts_per_s)),

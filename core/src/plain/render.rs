@@ -19,8 +19,7 @@ use crate::plain::words::Voice;
 pub(crate) fn message(record: &Record, utc_offset_s: i32, out: &mut Vec<u8>) {
     let Record { ts, name, kind, text, .. } = record;
     let (hours, minutes) = clock(*ts, utc_offset_s);
-    // Not every reader of these lines is a terminal: what many of them take for a line's end, is one here.
-    let mut lines = text.as_str().split(['\n', '\u{2028}', '\u{2029}']);
+    let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let mut voice = Voice::new("", out);
     match kind {

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::Server;
-use super::enter::Join;
-use super::history::{self, Load};
+use super::conn::Join;
+use super::history::Load;
 use super::out::PrivateKind;
 use super::refusal::Refusal;
 use super::room::{Log, Said};
@@ -156,14 +156,17 @@ impl Server {
                 let page = Page { re: load.re, room: state.id.clone(), epoch, first, more, msgs };
                 self.frame(load.conn, &Frame::Page(page));
             }
-            Some(Dialect::Plain) => match history::bounds(&page.records) {
-                None => self.phrase(load.conn, Phrase::NoHistory),
-                Some((from, to)) => {
-                    let offset = self.style.utc_offset_s;
-                    self.phrase(load.conn, Phrase::History { from, to });
-                    let lines = history::lines(&page.records, |record, out| plain::message(record, offset, out));
+            Some(Dialect::Plain) => match &page.records[..] {
+                [] => self.phrase(load.conn, Phrase::NoHistory),
+                [first, ..] => {
+                    let last = page.records.last().unwrap_or(first);
+                    let mut lines = Vec::new();
+                    Phrase::History { from: first.seq, to: last.seq }.write(self.style.language, &mut lines);
+                    for record in &page.records {
+                        plain::message(record, self.style.utc_offset_s, &mut lines);
+                    }
+                    Phrase::HistoryEnd.write(self.style.language, &mut lines);
                     self.send(load.conn, lines, PrivateKind::Reply);
-                    self.phrase(load.conn, Phrase::HistoryEnd);
                 }
             },
             None => {}

@@ -40,6 +40,8 @@ impl Server {
     /// Goes on with a connection that closes: its session ends or is detached, and what is unsent goes out.
     pub(super) fn part_now(&mut self, id: ConnId) {
         let Some(Phase::Parting(session, reason, _)) = self.conns.get(id).map(|conn| conn.phase) else { return };
+        // A leave that still waits has waited long enough.
+        self.leave_if_settled(id, true);
         self.unbind(id, session);
         self.flush_and_close(id, reason);
         self.leave_behind(session, reason == Reason::Done);
@@ -47,14 +49,20 @@ impl Server {
 
     /// Says goodbye; when everything is sent the connection closes.
     pub(super) fn flush_and_close(&mut self, id: ConnId, reason: Reason) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let prompted = matches!(conn.phase, Phase::Sniffing(true) | Phase::Code(_) | Phase::Naming(_));
+        self.flush_and_close_after(id, reason, prompted);
+    }
+
+    /// The same, behind a prompt or not: a prompt leaves its line open.
+    pub(super) fn flush_and_close_after(&mut self, id: ConnId, reason: Reason, prompted: bool) {
         let until = self.now.mono + self.limits.drain;
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let prompted = matches!(conn.phase, Phase::Sniffing(true) | Phase::Code(_) | Phase::Naming(_));
+        conn.phase = Phase::Flushing(reason, until);
         conn.wait = None;
         conn.lines.clear();
         self.say_bye(id, reason, prompted);
         let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.phase = Phase::Flushing(reason, until);
         if !conn.out.armed {
             self.closed(id, reason);
         }
@@ -70,8 +78,7 @@ impl Server {
         }
         let (peer, session) = (conn.peer, conn.session());
         if let Some(session) = session {
-            self.unbind(id, session);
-            self.leave_behind(session, false);
+            self.cut_off(id, session);
         }
         if let Some(conn) = self.conns.get_mut(id) {
             conn.phase = Phase::Closed(reason);
@@ -86,8 +93,7 @@ impl Server {
     pub(super) fn lost(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get(id) else { return };
         if let Some(session) = conn.session() {
-            self.unbind(id, session);
-            self.leave_behind(session, false);
+            self.cut_off(id, session);
         }
         self.bury(id);
     }
@@ -116,9 +122,6 @@ impl Server {
         for slot in 0..slots {
             self.end_slot(id, slot as u16);
         }
-        if let Some(conn) = self.conn(id) {
-            conn.phase = Phase::Flushing(Reason::Done, Instant::default());
-        }
         let Some(session) = self.sessions.get_mut(handle).filter(|session| session.conn == Some(id)) else { return };
         session.conn = None;
         for membership in session.memberships.values_mut() {
@@ -126,8 +129,18 @@ impl Server {
         }
     }
 
-    /// A session without its connection: one with a key and a room is kept for its grace, any other ends, behind the says
-    /// that it has on their way.
+    /// A session loses its connection without a goodbye. One that would end by that first sees its says settled.
+    fn cut_off(&mut self, id: ConnId, handle: Handle) {
+        self.unbind(id, handle);
+        match self.sessions.get(handle) {
+            Some(session) if session.lingers() => {
+                self.start_grace(handle, self.now.mono + self.limits.drain);
+            }
+            _ => self.leave_behind(handle, false),
+        }
+    }
+
+    /// A session without its connection: one with a key and a room is kept for its grace, any other ends.
     fn leave_behind(&mut self, handle: Handle, for_good: bool) {
         let Some(session) = self.sessions.get(handle).filter(|session| session.conn.is_none()) else { return };
         if self.draining {
@@ -136,8 +149,6 @@ impl Server {
         }
         if session.keyed && !session.memberships.is_empty() && !for_good {
             self.start_grace(handle, self.now.mono + self.limits.grace);
-        } else if !session.keyed && session.in_flight > 0 && !for_good {
-            self.start_grace(handle, self.now.mono + self.limits.drain);
         } else {
             self.end_session(handle, if for_good { "bye" } else { "lost" });
         }
@@ -145,7 +156,9 @@ impl Server {
 
     pub(super) fn start_grace(&mut self, handle: Handle, until: Instant) {
         if let Some(session) = self.sessions.get_mut(handle) {
-            session.grace = Some(until);
+            if let Some(before) = session.grace.replace(until) {
+                self.timers.cancel(before, Timer::Session(handle));
+            }
             self.timers.set(until, Timer::Session(handle));
         }
     }
@@ -155,6 +168,9 @@ impl Server {
         self.exit_held(handle, why);
         let Some(session) = self.sessions.remove(handle) else { return };
         debug_assert!(session.memberships.is_empty(), "a session ends that is connected");
+        if let Some(grace) = session.grace {
+            self.timers.cancel(grace, Timer::Session(handle));
+        }
         self.note(Note::Ended { member: session.member, name: session.name });
     }
 

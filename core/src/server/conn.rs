@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::enter::Join;
+use super::codebook::Opens;
 use super::io::{Peer, Reason};
 use super::out::Out;
 use super::slab::Handle;
 use crate::dialect::Dialect;
-use crate::id::{ConnId, Id};
+use crate::id::{ConnId, Id, Position};
 use crate::limits::Limits;
 use crate::lines::Lines;
 use crate::log::Ticket;
@@ -50,7 +50,7 @@ pub(super) enum Phase {
     /// plain: the next line answers the prompt for a code. How many were wrong.
     Code(u32),
     /// plain: the next line answers the prompt for a name, and then the room is entered.
-    Naming(super::codebook::Opens),
+    Naming(Opens),
     /// It has a session.
     Live(Handle),
     /// It has a session and will close; it reads nothing more. First the session's says settle.
@@ -95,6 +95,16 @@ pub(super) enum Wait {
     Page(Ticket),
     /// The rate allows the next line at this time.
     Pace(Instant),
+}
+
+/// A join whose code was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Join {
+    pub(super) re: Option<Id>,
+    pub(super) opens: Opens,
+    pub(super) resume: Option<Position>,
+    /// Messages of backlog at most.
+    pub(super) tail: Option<u64>,
 }
 
 /// The heartbeat.
@@ -155,6 +165,7 @@ impl Conn {
         matches!(self.phase, Phase::Parting(..))
             || matches!(self.wait, Some(Wait::Leaving { .. }))
             || !self.reading
+            || self.ended
             || !self.lines.unread().is_empty()
     }
 

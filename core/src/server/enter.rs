@@ -6,26 +6,16 @@ use alloc::vec::Vec;
 
 use super::Server;
 use super::codebook::Opens;
-use super::conn::Wait;
+use super::conn::{Join, Wait};
 use super::io::{Action, Note};
 use super::out::{End, List, Sub};
 use super::refusal::Refusal;
 use super::room::Log;
 use super::session::Membership;
 use super::slab::Handle;
-use crate::id::{ConnId, Id, Position, RoomId, Seq};
+use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::json::Change;
 use crate::log::{Request, Tail, Unavailable};
-
-/// A join whose code was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Join {
-    pub(super) re: Option<Id>,
-    pub(super) opens: Opens,
-    pub(super) resume: Option<Position>,
-    /// Messages of backlog at most.
-    pub(super) tail: Option<u64>,
-}
 
 impl Server {
     /// Joins a room, as soon as it is open.
@@ -107,15 +97,14 @@ impl Server {
 
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
-        let member = session.memberships.contains_key(&opens.room);
-        self.admits(opens, member)?;
-        if member {
-            return Ok(());
+        let held = session.memberships.get(&opens.room);
+        self.admits(opens, held)?;
+        match held {
+            // Back after a cut: as many rooms as it has, at once.
+            Some(held) if held.slot.is_none() => Ok(()),
+            None if session.memberships.len() >= self.limits.rooms => Err(Refusal::TooManyRooms),
+            _ => self.act(handle),
         }
-        if session.memberships.len() >= self.limits.rooms {
-            return Err(Refusal::TooManyRooms);
-        }
-        self.act(handle)
     }
 
     fn hold(&mut self, handle: Handle, opens: Opens, place: u64) {
@@ -199,7 +188,9 @@ impl Server {
         }
         self.answer_left(id, re, room, slot);
         self.exit(handle, room, "left");
-        if let Some(join) = then {
+        if let Some(join) = then
+            && self.conns.get(id).is_some_and(|conn| !conn.is_closing())
+        {
             self.join(id, *join);
         }
     }

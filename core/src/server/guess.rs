@@ -4,6 +4,7 @@ use super::Server;
 use super::codebook::Opens;
 use super::io::Note;
 use super::refusal::Refusal;
+use super::session::Membership;
 use super::slab::Handle;
 use crate::id::ConnId;
 
@@ -22,12 +23,12 @@ impl Server {
         let wait = self.guesses.wait(peer.source(), self.now.mono);
         let mut found = readings.iter().enumerate().filter_map(|(i, code)| Some((self.codes.look_up(code)?, i)));
         let found = found.next();
-        if let Some((opens, _)) = found
+        if let Some((opens, reading)) = found
             && let Some(session) = session.and_then(|handle| self.sessions.get(handle))
-            && session.memberships.contains_key(&opens.room)
+            && let Some(membership) = session.memberships.get(&opens.room)
         {
-            self.admits(opens, true)?;
-            return found.ok_or(Refusal::NotMember);
+            self.admits(opens, Some(membership))?;
+            return Ok((opens, reading));
         }
         if !wait.is_zero() {
             self.note(Note::Locked { peer });
@@ -38,19 +39,23 @@ impl Server {
             self.note(Note::WrongCode { peer, left });
             return Err(Refusal::WrongCode { left });
         };
-        self.admits(opens, false)?;
+        self.admits(opens, None)?;
         Ok((opens, reading))
     }
 
-    /// Whether the code still admits somebody, who may be in the room already.
-    pub(super) fn admits(&self, opens: Opens, member: bool) -> Result<(), Refusal> {
+    /// Whether the code admits somebody who may be in the room already: by this code, and then it is not asked again, or
+    /// by another one.
+    pub(super) fn admits(&self, opens: Opens, held: Option<&Membership>) -> Result<(), Refusal> {
+        if held.is_some_and(|held| held.access == opens.access) {
+            return Ok(());
+        }
         let room = &self.rooms[opens.room as usize];
         let access = &room.access[opens.access as usize];
         if access.expires.is_some_and(|expires| expires <= self.now.unix_ms) {
             return Err(Refusal::CodeExpired);
         }
-        let full = room.presence == super::Presence::Full && room.members.len() >= self.limits.full_members;
-        if !member && (full || access.max_members.is_some_and(|most| access.members >= most)) {
+        let is_full = room.presence == super::Presence::Full && room.members.len() >= self.limits.full_members;
+        if (held.is_none() && is_full) || access.max_members.is_some_and(|most| access.members >= most) {
             return Err(Refusal::RoomFull);
         }
         Ok(())

@@ -44,7 +44,11 @@ impl Server {
         }
         if let Some(wanted) = wanted {
             let name = self.sessions.free_name(&wanted, Some(handle), &mut self.entropy);
-            self.rename(handle, name);
+            let is_new = self.sessions.get(handle).is_some_and(|session| session.name != name);
+            // Over its rate it keeps the name that it has, which the welcome tells.
+            if is_new && self.act(handle).is_ok() {
+                self.rename(handle, name);
+            }
         }
         if let Some(session) = self.sessions.get_mut(handle) {
             session.conn = Some(id);
@@ -133,7 +137,7 @@ impl Server {
         }
     }
 
-    /// Spends one of the session's joins, leaves and changes of name.
+    /// Spends one of the session's joins and changes of name.
     pub(super) fn act(&mut self, handle: Handle) -> Result<(), Refusal> {
         let (rate, now) = (self.acts, self.now.mono);
         let Some(session) = self.sessions.get_mut(handle) else { return Err(Refusal::NoHello) };

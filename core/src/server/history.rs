@@ -1,7 +1,6 @@
 //! History: pages that the log loads.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 use super::Server;
 use super::conn::Wait;
@@ -10,12 +9,17 @@ use super::refusal::Refusal;
 use super::room::Log;
 use super::slab::Handle;
 use super::timers::Timer;
-use crate::id::{ConnId, Id, Seq};
+use crate::dialect::Dialect;
+use crate::id::{ConnId, Id};
 use crate::limits::SERVER_LINE;
 use crate::log::{self, Request, Span, Ticket, Unavailable};
+use crate::name::Name;
+use crate::time::Instant;
 
 /// Bytes of a message on a page besides its text and its name, at most.
 const MESSAGE: usize = 256;
+/// Bytes that stand before and behind a line in the plain dialect, at most: the widest name is as wide as its bytes.
+const INDENT: usize = Name::MAX_BYTES + 16;
 /// Bytes of a page besides its messages, at most.
 const PAGE: usize = 512;
 
@@ -33,6 +37,8 @@ pub(super) struct Load {
     pub(super) re: Option<Id>,
     pub(super) room: u32,
     span: Span,
+    /// When it is given up.
+    until: Instant,
 }
 
 impl Server {
@@ -51,12 +57,13 @@ impl Server {
         membership.ok_or(Refusal::NotMember)?;
         let ticket = Ticket(self.loads.next);
         self.loads.next += 1;
-        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span });
-        self.timers.set(self.now.mono + self.limits.load, Timer::Load(ticket));
+        let until = self.now.mono + self.limits.load;
+        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span, until });
+        self.timers.set(until, Timer::Load(ticket));
         if let Some(conn) = self.conn(id) {
             conn.wait = Some(Wait::Page(ticket));
         }
-        let limit = limit.unwrap_or(self.limits.page).clamp(1, self.limits.page);
+        let limit = limit.unwrap_or(self.limits.page).min(self.limits.page).max(1);
         let room = self.rooms[room as usize].id.clone();
         self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
         Ok(())
@@ -65,6 +72,7 @@ impl Server {
     /// The log has loaded a page, could not, or took too long. Of what comes later than that, nobody waits any more.
     pub(super) fn loaded(&mut self, ticket: Ticket, page: Result<log::Page, Unavailable>) {
         let Some(load) = self.loads.by_ticket.remove(&ticket) else { return };
+        self.timers.cancel(load.until, Timer::Load(ticket));
         let Some(conn) = self.conn(load.conn) else { return };
         if conn.wait.take_if(|wait| *wait == Wait::Page(ticket)).is_none() {
             return;
@@ -73,9 +81,11 @@ impl Server {
             Ok(page) => {
                 let room = &mut self.rooms[load.room as usize];
                 if let Log::Open { first, .. } = &mut room.log {
-                    *first = page.first;
+                    // The room may have grown since the log read it.
+                    *first = page.first.max(*first);
                 }
-                let page = fitting(page, load.span);
+                let dialect = self.conns.get(load.conn).and_then(super::conn::Conn::dialect);
+                let page = fitting(page, load.span, dialect.unwrap_or(Dialect::Json));
                 self.answer_page(&load, page);
             }
             Err(Unavailable) => {
@@ -89,9 +99,16 @@ impl Server {
 }
 
 /// As much of a page as a line of the server may hold, nearest to where the client reads from.
-fn fitting(mut page: log::Page, span: Span) -> log::Page {
-    // A character of a text takes two bytes of json where it is escaped.
-    let cost = |record: &log::Record| MESSAGE + 2 * record.text.as_str().len() + record.name.as_str().len();
+fn fitting(mut page: log::Page, span: Span, dialect: Dialect) -> log::Page {
+    let cost = |record: &log::Record| {
+        let text = match dialect {
+            // A character of a text takes two bytes of json where it is escaped.
+            Dialect::Json => 2 * record.text.as_str().len(),
+            // Every line of it is indented.
+            Dialect::Plain => record.text.as_str().len() + record.text.lines().count() * INDENT,
+        };
+        MESSAGE + text + record.name.as_str().len()
+    };
     let mut left = SERVER_LINE - PAGE;
     let mut fits = |record: &log::Record| {
         let rest = left.checked_sub(cost(record));
@@ -113,16 +130,29 @@ fn fitting(mut page: log::Page, span: Span) -> log::Page {
     page
 }
 
-/// The newest messages of a page, for a person.
-pub(super) fn bounds(records: &[log::Record]) -> Option<(Seq, Seq)> {
-    Some((records.first()?.seq, records.last()?.seq))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{MemberId, Seq};
+    use crate::log::{Kind, Page, Record};
+    use crate::plain;
 
-/// What a page's frames take, for a dialect that has one frame a message.
-pub(super) fn lines(records: &[log::Record], write: impl Fn(&log::Record, &mut Vec<u8>)) -> Vec<u8> {
-    let mut out = Vec::new();
-    for record in records {
-        write(record, &mut out);
+    #[test]
+    fn a_page_fits_a_line_in_every_dialect() {
+        let record = |seq| Record {
+            seq: Seq::new(seq),
+            ts: u64::MAX,
+            member: MemberId::from_bits(0),
+            name: "小".repeat(21).parse().unwrap(),
+            kind: Kind::Say,
+            text: ["a"; 64].join("\n").parse().unwrap(),
+            id: None,
+        };
+        let page = Page { first: Seq::new(1), more: false, records: (1..=200).map(record).collect() };
+        let page = fitting(page, Span::Before(Seq::new(201)), Dialect::Plain);
+        assert!(page.more && page.records.last().is_some_and(|record| record.seq == Seq::new(200)));
+        let mut lines = alloc::vec::Vec::new();
+        page.records.iter().for_each(|record| plain::message(record, 0, &mut lines));
+        assert!((SERVER_LINE / 2..=SERVER_LINE).contains(&lines.len()), "{}", lines.len());
     }
-    out
 }

@@ -43,7 +43,8 @@ pub enum Input<'a> {
     /// Time passed. Needed no more often than [`Server::deadline`](super::Server::deadline) asks; harmless at any time.
     Tick,
     /// Go down: say `bye shutdown` to everyone, spread their return, take nobody new. Done when
-    /// [`Server::connections`](super::Server::connections) is 0, which takes no longer than `Limits::drain`.
+    /// [`Server::connections`](super::Server::connections) is 0, which takes no longer than twice `Limits::drain`: until
+    /// what was said is settled, and until the last bytes are sent.
     Drain,
 }
 

@@ -6,8 +6,9 @@
 //!
 //! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `conn`, `out` (the
 //! cursors and private frames of a connection), `codebook`, `pace` (rates), `timers`. What it does: `read` (bytes to
-//! lines), `hello`, `request` (json), `person` (plain), `enter` (joining and leaving), `say` (to the log and back),
-//! `history`, `deliver` (to the members), `transmit` (to one connection), `close`, `expire`.
+//! lines), `greet` (which dialect), `hello`, `request` (json), `person` (plain), `guess` (codes), `enter` (joining and
+//! leaving), `say` (to the log and back), `history`, `answer`, `deliver` (to the members), `transmit` (to one
+//! connection), `close`, `expire`.
 
 mod answer;
 mod close;
@@ -17,6 +18,7 @@ mod conn;
 mod deliver;
 mod enter;
 mod expire;
+mod greet;
 mod guess;
 mod held;
 mod hello;

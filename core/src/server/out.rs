@@ -25,7 +25,7 @@ pub(super) struct Out {
     pub(super) private: VecDeque<Private>,
     /// The place of the first private frame. Places grow by one from frame to frame, so that a place names a frame.
     pub(super) first_place: u64,
-    /// Bytes of all private frames.
+    /// Bytes that all private frames take.
     pub(super) private_bytes: usize,
     /// Whether the driver was told that there is something to send and has not been told that there is nothing.
     pub(super) armed: bool,
@@ -41,7 +41,7 @@ pub(super) struct Sub {
     pub(super) at: u64,
     /// The next message to send: what a gap begins with.
     pub(super) next: Seq,
-    /// Presence before this offset is older than the membership, or told by a roster.
+    /// Presence before this offset is older than the membership.
     pub(super) since: u64,
     /// Where it ends, once it was left.
     pub(super) end: Option<End>,
@@ -106,7 +106,7 @@ impl Out {
 
     /// Queues a private frame and says its place.
     pub(super) fn push_private(&mut self, private: Private) -> u64 {
-        self.private_bytes += private.bytes.len();
+        self.private_bytes += private.cost();
         self.private.push_back(private);
         self.first_place + self.private.len() as u64 - 1
     }
@@ -126,14 +126,15 @@ impl Out {
         if bytes.is_empty() {
             return;
         }
-        self.private_bytes += bytes.len();
+        let gap = Private { stamp: 0, bytes, kind: PrivateKind::Gap(slot, from) };
+        self.private_bytes += gap.cost();
         self.first_place -= 1;
-        self.private.push_front(Private { stamp: 0, bytes, kind: PrivateKind::Gap(slot, from) });
+        self.private.push_front(gap);
     }
 
     pub(super) fn pop_private(&mut self) -> Option<Private> {
         let private = self.private.pop_front()?;
-        self.private_bytes -= private.bytes.len();
+        self.private_bytes -= private.cost();
         self.first_place += 1;
         Some(private)
     }
@@ -173,9 +174,16 @@ impl Out {
         Some(sub)
     }
 
-    /// Whether the place of this membership's `joined` is behind us.
+    /// Whether the place of this membership's `joined` is behind us. A gap that waits has the place of a frame that is.
     pub(super) fn is_visible(&self, sub: &Sub) -> bool {
-        sub.after < self.first_place
+        sub.after < self.first_place + u64::from(self.gap().is_some())
+    }
+}
+
+impl Private {
+    /// What it takes in memory: many small answers take more than their bytes.
+    fn cost(&self) -> usize {
+        self.bytes.len() + 2 * core::mem::size_of::<Self>()
     }
 }
 
@@ -197,6 +205,11 @@ impl Sub {
                 return at;
             }
         }
+    }
+
+    /// Whether it has missed something that is held no more.
+    pub(super) fn has_fallen_off(&self, held: &Held, dialect: Dialect) -> bool {
+        self.at < held.start(dialect).min(self.end(u64::MAX))
     }
 
     /// Where it ends: at the newest end, or where it was left.

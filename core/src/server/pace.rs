@@ -24,16 +24,16 @@ pub(super) struct Pace {
 }
 
 impl Rate {
-    /// In whole microseconds, as instants are: a wait that is too short to move an instant would never end.
+    /// No limit where either is zero. In whole microseconds, as instants are: a wait that is too short to move an instant
+    /// would never end.
     pub(super) fn new(burst: u32, every: Duration) -> Self {
-        let micros = every.as_nanos().div_ceil(1_000);
-        Self { burst: burst.max(1), every: Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)) }
+        let micros = if burst == 0 { 0 } else { every.as_nanos().div_ceil(1_000) };
+        Self { burst, every: Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)) }
     }
 
     /// `burst` at once and `per_s` a second; no limit where either is zero.
     pub(super) fn per_second(burst: u32, per_s: u32) -> Self {
-        let every = if burst == 0 || per_s == 0 { Duration::ZERO } else { Duration::from_secs(1) / per_s };
-        Self::new(burst, every)
+        Self::new(burst, Duration::from_secs(1).checked_div(per_s).unwrap_or_default())
     }
 }
 

@@ -5,8 +5,7 @@ use alloc::string::String;
 
 use super::Server;
 use super::codebook::Opens;
-use super::conn::{Conn, Phase};
-use super::enter::Join;
+use super::conn::{Conn, Join, Phase};
 use super::io::Reason;
 use super::refusal::Refusal;
 use super::slab::Handle;
@@ -73,20 +72,12 @@ impl Server {
             self.phrase(id, Phrase::TryAgain(refusal));
         }
         if over {
-            self.close_prompted(id, Reason::Flood);
+            self.flush_and_close_after(id, Reason::Flood, false);
         } else if ended {
-            self.close_prompted(id, Reason::EndOfInput);
+            self.flush_and_close_after(id, Reason::EndOfInput, false);
         } else {
             self.phrase(id, Phrase::CodePrompt);
         }
-    }
-
-    /// Closes a connection whose prompt has been answered, so that no line stands open.
-    fn close_prompted(&mut self, id: ConnId, reason: Reason) {
-        if let Some(conn) = self.conn(id) {
-            conn.phase = Phase::Hello;
-        }
-        self.part(id, reason);
     }
 
     fn ask_for_name(&mut self, id: ConnId, opens: Opens) {
@@ -155,7 +146,7 @@ impl Server {
                 self.refuse_if(id, result);
             }
             (Command::Leave, Some(room)) => {
-                let result = self.act(handle).and_then(|()| self.leave(id, handle, None, room, None));
+                let result = self.leave(id, handle, None, room, None);
                 self.refuse_if(id, result);
             }
         }

@@ -1,8 +1,6 @@
 //! Bytes to lines, and lines to whoever handles them.
 
 use alloc::vec::Vec;
-use core::time::Duration;
-
 use bytes::Bytes;
 
 use super::conn::{Conn, Phase, Ping, Plain, Tongue, Wait};
@@ -13,16 +11,6 @@ use crate::id::ConnId;
 use crate::limits::{FIRST_LINE, Limits};
 use crate::plain::Phrase;
 use crate::sniff::{Sniff, sniff};
-
-/// How long a source that has spoken HTTP is not prompted (PROTOCOL.md, One port).
-const HTTP_MEMORY: Duration = Duration::from_secs(60);
-/// How many of them are remembered.
-const HTTP_SOURCES: usize = 1_024;
-
-/// What a person behind a browser is told. A byte layer that speaks HTTP would have taken the request.
-const NO_HTTP: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 65\r\n\
-    Connection: close\r\n\r\nThis is a qun server. It speaks no HTTP: connect with qun or nc.\n";
-const NO_IRC: &str = "ERROR :This is a qun server. It speaks no IRC: connect with qun or nc.\r\n";
 
 /// What comes next of what a connection has sent.
 enum Next {
@@ -38,18 +26,23 @@ enum Next {
 impl Server {
     pub(super) fn opened(&mut self, id: ConnId, peer: Peer) {
         self.conns.insert(Conn::new(id, peer, self.now.mono));
+        let count = self.count(peer);
+        let limit = self.limits.connections_per_source;
         if self.draining {
-            return self.closed(id, Reason::Shutdown);
+            self.closed(id, Reason::Shutdown);
+        } else if limit > 0 && count > limit {
+            self.closed(id, Reason::Flood);
+        } else {
+            self.schedule(id);
         }
-        if let Some(source) = counted(peer) {
-            let count = self.sources.entry(source).or_default();
-            *count += 1;
-            let limit = self.limits.connections_per_source;
-            if limit > 0 && *count > limit {
-                return self.closed(id, Reason::Flood);
-            }
-        }
-        self.schedule(id);
+    }
+
+    /// Remembers a connection's source; says how many it has.
+    fn count(&mut self, peer: Peer) -> u32 {
+        let Some(source) = counted(peer) else { return 0 };
+        let count = self.sources.entry(source).or_default();
+        *count += 1;
+        *count
     }
 
     /// Forgets a connection's source, as it is buried.
@@ -88,10 +81,14 @@ impl Server {
         }
     }
 
-    /// Declines what the last bytes asked for.
-    fn answer_telnet(&mut self, id: ConnId) {
+    /// Declines what the last bytes asked for. Whoever reads no answers gets none: what asks is no line, and never waits.
+    pub(super) fn answer_telnet(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        let is_full = conn.out.private_bytes > self.limits.private;
         let reply = conn.plain().map(|plain| core::mem::take(&mut plain.reply)).unwrap_or_default();
+        if is_full {
+            return;
+        }
         self.send(id, reply, PrivateKind::Reply);
     }
 
@@ -104,8 +101,8 @@ impl Server {
     /// Handles the lines that have come, until there is none or the next one has to wait.
     pub(super) fn pump(&mut self, id: ConnId) {
         loop {
-            self.part_if_settled(id);
             self.leave_if_settled(id, false);
+            self.part_if_settled(id);
             let Some(conn) = self.conns.get_mut(id) else { return };
             if conn.is_closing() {
                 break;
@@ -129,15 +126,12 @@ impl Server {
 
     /// Whether the connection's next line has to wait. Where it waits for its rate, that is arranged here.
     fn is_blocked(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get(id) else { return true };
+        if self.is_waiting(conn) {
+            return true;
+        }
+        let Some(session) = conn.session().and_then(|handle| self.sessions.get(handle)) else { return false };
         let Some(conn) = self.conns.get_mut(id) else { return true };
-        if conn.wait.is_some() || conn.out.private_bytes > self.limits.private {
-            return true;
-        }
-        let Phase::Live(handle) = conn.phase else { return false };
-        let Some(session) = self.sessions.get(handle) else { return true };
-        if session.in_flight >= self.limits.in_flight {
-            return true;
-        }
         let has_line = conn.has_line(&self.limits);
         let Some(plain) = conn.plain() else { return false };
         let wait = session.says.wait(self.says, self.now.mono);
@@ -150,82 +144,6 @@ impl Server {
             self.phrase(id, Phrase::SlowDown { per_s: self.limits.per_s });
         }
         true
-    }
-
-    /// Acts on what the first bytes told.
-    fn decided(&mut self, id: ConnId, sniff: Sniff) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let prompted = conn.phase == Phase::Sniffing(true);
-        let peer = conn.peer;
-        match sniff {
-            Sniff::Undecided => {}
-            Sniff::Json => {
-                conn.tongue = Tongue::Json;
-                conn.phase = Phase::Hello;
-                conn.out.dialect = crate::dialect::Dialect::Json;
-                if prompted {
-                    self.send(id, &b"\r\n"[..], PrivateKind::Reply);
-                }
-            }
-            Sniff::Plain => {
-                let said = conn.lines.rest().unwrap_or_default();
-                conn.tongue = Tongue::Plain(Plain::default());
-                conn.phase = Phase::Code(0);
-                conn.take(&said);
-                self.answer_telnet(id);
-            }
-            Sniff::Irc => self.turn_away(id, prompted, NO_IRC),
-            Sniff::Http => {
-                if let Some(source) = peer.source() {
-                    self.remember_http(source);
-                }
-                self.turn_away(id, prompted, NO_HTTP);
-            }
-            Sniff::Tls => self.part(id, Reason::Protocol),
-            Sniff::TooLong => self.part(id, Reason::TooBig),
-        }
-    }
-
-    /// Says in its own words to somebody of another protocol that this is not it. It counts as no guess.
-    fn turn_away(&mut self, id: ConnId, prompted: bool, words: &'static str) {
-        if prompted {
-            self.send(id, &b"\r\n"[..], PrivateKind::Reply);
-        }
-        self.send(id, words.as_bytes(), PrivateKind::Reply);
-        self.part(id, Reason::Protocol);
-    }
-
-    fn remember_http(&mut self, source: Source) {
-        let now = self.now.mono;
-        if self.http.len() >= HTTP_SOURCES {
-            self.http.retain(|_, until| *until > now);
-        }
-        if self.http.len() < HTTP_SOURCES {
-            self.http.insert(source, now + HTTP_MEMORY);
-        }
-    }
-
-    /// Whether this source gets no prompt before it has sent an empty line: a browser's spare connection would choke.
-    pub(super) fn is_quiet(&self, peer: Peer) -> bool {
-        let until = peer.source().and_then(|source| self.http.get(&source));
-        until.is_some_and(|until| *until > self.now.mono)
-    }
-
-    /// A connection that says nothing is asked for its code; what it speaks stays open.
-    pub(super) fn prompt(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.phase = Phase::Sniffing(true);
-        self.phrase(id, Phrase::CodePrompt);
-    }
-
-    /// A connection that speaks plain is asked for its code, unless it was.
-    fn ask_for_code(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let prompted = conn.phase == Phase::Sniffing(true);
-        conn.phase = Phase::Code(0);
-        if !prompted {
-            self.phrase(id, Phrase::CodePrompt);
-        }
     }
 
     /// Has `poll` tell the driver whether to read, if that changed.
@@ -252,12 +170,15 @@ impl Server {
     /// Lines that wait inside stop the reading; a connection that closes is read to its end, so that what is unread at
     /// its close does not cost it the last lines.
     fn wants_to_read(&self, conn: &Conn) -> bool {
-        if conn.is_closing() || conn.lines.unread().is_empty() {
-            return true;
-        }
-        let in_flight =
-            conn.session().and_then(|handle| self.sessions.get(handle)).map_or(0, |session| session.in_flight);
-        conn.wait.is_none() && conn.out.private_bytes <= self.limits.private && in_flight < self.limits.in_flight
+        conn.is_closing() || conn.lines.unread().is_empty() || !self.is_waiting(conn)
+    }
+
+    /// Whether the next line waits: for an answer, for unsent bytes to go out, or for the session's says.
+    fn is_waiting(&self, conn: &Conn) -> bool {
+        let session = conn.session().and_then(|handle| self.sessions.get(handle));
+        conn.wait.is_some()
+            || conn.out.private_bytes > self.limits.private
+            || session.is_some_and(|session| session.in_flight >= self.limits.in_flight)
     }
 
     /// Says something in the plain dialect.
@@ -274,7 +195,7 @@ impl Server {
 
 impl Conn {
     /// Adds bytes to the lines, without what telnet says between them.
-    fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) {
         match &mut self.tongue {
             Tongue::Plain(plain) => {
                 let mut keep = Vec::new();
@@ -325,13 +246,4 @@ impl Conn {
 /// behind a local proxy everyone seems to be one.
 fn counted(peer: Peer) -> Option<Source> {
     if peer.is_loopback() { None } else { peer.source() }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_length_of_the_http_answer_is_true() {
-        let (head, body) = super::NO_HTTP.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&alloc::format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
-    }
 }

@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 use core::time::Duration;
 
-use crate::id::Id;
+use crate::id::{Id, Seq};
 use crate::json::{ErrorCode, Frame, Retry};
 use crate::text::TextError;
 use crate::time::ceil_ms;
@@ -67,7 +67,8 @@ impl Refusal {
             _ => None,
         };
         let left = match self {
-            Self::WrongCode { left } => Some(*left),
+            // Without a limit there is no number, and none that the wire could hold.
+            Self::WrongCode { left } => Some(*left).filter(|left| *left <= Seq::MAX.get()),
             _ => None,
         };
         Frame::Error { re, code, retry, wait_ms, left, text: self.to_string() }

@@ -1,8 +1,7 @@
 //! What a json client asks for.
 
 use super::Server;
-use super::conn::Phase;
-use super::enter::Join;
+use super::conn::{Join, Phase};
 use super::hello::Hello;
 use super::io::Reason;
 use super::refusal::Refusal;

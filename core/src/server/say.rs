@@ -105,7 +105,7 @@ impl Server {
     pub(super) fn grew(&mut self, room: &RoomId, oldest: Seq, mut records: Vec<Record>) {
         let Some((index, room)) = self.room(room) else { return };
         let Log::Open { first, .. } = &mut room.log else { return };
-        *first = oldest;
+        *first = oldest.max(*first);
         // A log that brings its tail again, after a fault of its own, does not deliver twice.
         let head = room.head();
         records.retain(|record| record.seq > head);
@@ -121,14 +121,15 @@ impl Server {
     fn landed(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
         debug_assert!(session.in_flight > 0, "more says land than were in flight");
+        let lingered = session.lingers();
         session.in_flight = session.in_flight.saturating_sub(1);
-        match session.conn {
-            Some(conn) if self.conns.get(conn).is_some_and(|conn| conn.is_waiting_for_says()) => {
-                self.wake.push_back(conn);
-            }
-            Some(_) => {}
-            None if !session.keyed && session.in_flight == 0 && !self.draining => self.end_session(handle, "lost"),
-            None => {}
+        if lingered && !session.lingers() {
+            return self.end_session(handle, "lost");
+        }
+        if let Some(conn) = session.conn
+            && self.conns.get(conn).is_some_and(|conn| conn.is_waiting_for_says())
+        {
+            self.wake.push_back(conn);
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Session {
     /// Says that the log has not settled, or that are not in the stream yet.
     pub(super) in_flight: usize,
     pub(super) says: Pace,
-    /// Joins, leaves and changes of name: each is told to a whole room.
+    /// Joins and changes of name: each is told to a whole room.
     pub(super) acts: Pace,
     /// When the memberships end that are held and not joined again.
     pub(super) grace: Option<Instant>,
@@ -57,6 +57,11 @@ pub(super) struct Sessions {
 impl Session {
     pub(super) fn person(&self) -> Person {
         Person { m: self.member, name: self.name.clone() }
+    }
+
+    /// Whether it is still there only because its rooms are to have its says before they hear that it is gone.
+    pub(super) fn lingers(&self) -> bool {
+        self.conn.is_none() && !self.keyed && self.in_flight > 0
     }
 }
 

@@ -1,15 +1,18 @@
 //! Sending: the cursors move.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
+use super::config::Presence;
 use super::conn::Conn;
 use super::out::{List, Out, Private, PrivateKind};
 use super::room::Room;
 use super::session::Sessions;
 use crate::dialect::{Dialect, Style};
 use crate::id::{ConnId, Seq};
-use crate::json::Frame;
+use crate::json::{Frame, Person};
 use crate::plain::Phrase;
 use crate::time::Instant;
 
@@ -134,6 +137,7 @@ impl Transmit<'_> {
     pub(super) fn settle(&mut self) {
         let id = self.conn.id;
         let out = &mut self.conn.out;
+        let was_full = out.private_bytes > self.private;
         let mut dirty = core::mem::take(&mut out.dirty);
         dirty.retain(|&slot| {
             let Some(sub) = out.sub(slot) else { return false };
@@ -142,7 +146,7 @@ impl Transmit<'_> {
             }
             let room = sub.room as usize;
             let dialect = out.dialect;
-            if sub.at < self.rooms[room].held.start(dialect) {
+            if sub.has_fallen_off(&self.rooms[room].held, dialect) {
                 if out.gap().is_some_and(|other| other != slot) {
                     return true;
                 }
@@ -166,6 +170,10 @@ impl Transmit<'_> {
             false
         });
         out.dirty = dirty;
+        // A gap that was written anew may be smaller than it was.
+        if was_full && out.private_bytes <= self.private {
+            self.wake.push_back(id);
+        }
     }
 
     /// What goes out, in order, until `take` says no. [`gather`](Self::gather) and [`advance`](Self::advance) walk the
@@ -182,10 +190,12 @@ impl Transmit<'_> {
             let private = out.private.get(index);
             let place = out.first_place + index as u64;
             let stamp = private.map_or(u64::MAX, |private| private.stamp);
+            let mut fallen = false;
             for &slot in &out.dirty {
                 let Some(sub) = out.sub(slot).filter(|sub| sub.after < place) else { continue };
                 let held = &self.rooms[sub.room as usize].held;
                 if sub.at < held.start(out.dialect) {
+                    fallen |= sub.has_fallen_off(held, out.dialect);
                     continue;
                 }
                 // What earlier frames of this walk let pass is not shown again.
@@ -207,6 +217,10 @@ impl Transmit<'_> {
                 }
             }
             if let Some(private) = private {
+                // What a membership missed is told before what comes behind it, so the next `settle` has its turn first.
+                if fallen && !matches!(private.kind, PrivateKind::Gap(..)) {
+                    return;
+                }
                 floor = floor.max(private.stamp);
                 if !take(Run::Private(private)) {
                     return;
@@ -216,25 +230,34 @@ impl Transmit<'_> {
     }
 }
 
+/// How many are in a room and, where it tells that, who.
+type Roster = (u64, Option<Vec<Person>>);
+
 impl Room {
     /// Writes the gap of a cursor that fell off, and moves it to the newest end.
     fn gap(&mut self, out: &mut Out, slot: u16, sessions: &Sessions, style: Style) {
         let Out { dialect, .. } = *out;
         let (newest, next) = (self.held.end(dialect), self.held.next());
         let Some(sub) = out.sub_mut(slot) else { return };
-        let from = sub.next;
+        let (from, has_left) = (sub.next, sub.end.is_some());
         (sub.at, sub.next) = sub.end.map_or((newest, next), |end| (end.at.max(self.held.start(dialect)), end.next));
-        sub.since = sub.at;
         sub.own.clear();
         let to = sub.next.minus(1);
-        out.push_gap(slot, from, |from| self.write_gap(dialect, from, to, sessions, style));
+        out.push_gap(slot, from, |from| {
+            // Who came since then is nothing for one that has left.
+            let roster = if has_left { self.nobody() } else { (self.here(), self.roster(sessions)) };
+            self.write_gap(dialect, from, to, roster, style)
+        });
     }
 
-    fn write_gap(&self, dialect: Dialect, from: Seq, to: Seq, sessions: &Sessions, style: Style) -> Bytes {
-        let mut bytes = alloc::vec::Vec::new();
+    fn nobody(&self) -> Roster {
+        (0, (self.presence == Presence::Full).then(Vec::new))
+    }
+
+    fn write_gap(&self, dialect: Dialect, from: Seq, to: Seq, (here, members): Roster, style: Style) -> Bytes {
+        let mut bytes = Vec::new();
         match dialect {
             Dialect::Json => {
-                let (here, members) = (self.here(), self.roster(sessions));
                 Frame::Gap { room: self.id.clone(), from, to, here, members }.encode(&mut bytes);
             }
             Dialect::Plain => Phrase::Gap { from, to }.write(style.language, &mut bytes),

@@ -10,8 +10,10 @@ use serde_json::json;
 use crate::script::{Play, Played, Tongue, steps};
 use crate::world::{OPS, Split, Watch, World, millis, seconds};
 
+/// What each connection received, but for the telnet options that were declined: these are answered at once, and where
+/// between two lines that is, depends on the split.
 fn streams(played: &Played) -> Vec<(ConnId, String)> {
-    let text = |conn| String::from_utf8_lossy(played.world.received(conn)).into_owned();
+    let text = |conn| String::from_utf8_lossy(&without_telnet(played.world.received(conn))).into_owned();
     played.conns.iter().map(|&(conn, _)| (conn, text(conn))).collect()
 }
 

@@ -145,7 +145,7 @@ pub(crate) enum Refusal<'a> {
         /// Until the next one is looked at.
         wait: Duration,
     },
-    /// Too many joins, leaves and changes of name.
+    /// Too many joins and changes of name.
     TooFast {
         /// Until the next one is allowed.
         wait: Duration,

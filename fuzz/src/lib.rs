@@ -1,0 +1,38 @@
+//! What arbitrary bytes must never do.
+//!
+//! Each target is a function of bytes that panics where a rule is broken: that nothing panics, that what comes out is
+//! whole and valid lines, that it does not matter how the bytes were split. The fuzzer runs them (`cargo fuzz run client`);
+//! so does `cargo test` on the committed corpus, and a target's own binary on the files that are its arguments.
+
+mod client;
+mod server;
+mod words;
+mod world;
+
+use std::path::Path;
+
+pub use client::client;
+pub use server::{server_any, server_json, server_plain};
+pub use words::code;
+
+/// Runs a target on each of these files.
+///
+/// # Errors
+/// The first file that can't be read.
+pub fn replay(target: fn(&[u8]), files: impl IntoIterator<Item = impl AsRef<Path>>) -> std::io::Result<()> {
+    files.into_iter().try_for_each(|file| std::fs::read(file).map(|bytes| target(&bytes)))
+}
+
+/// The `main` of a target: the fuzzer's entry point where the fuzzer builds it, else one that replays files.
+#[macro_export]
+macro_rules! target {
+    ($target:ident) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|bytes: &[u8]| $crate::$target(bytes));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::io::Result<()> {
+            $crate::replay($crate::$target, std::env::args_os().skip(1))
+        }
+    };
+}

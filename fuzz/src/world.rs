@@ -1,0 +1,184 @@
+//! A server with its log, and connections that are vectors of bytes.
+
+use std::time::Duration;
+
+use qun_core::json::{Frame, Request};
+use qun_core::server::{Access, Config, Hangup, Peer, Presence, RoomConfig};
+use qun_core::{ConnId, Instant, Limits, Now, Role};
+use qun_transports::{Driver, Event, MemoryLog};
+
+/// When worlds begin: 2026-02-17T12:00:00Z.
+const START: u64 = 1_771_329_600_000;
+
+pub(crate) struct World {
+    driver: Driver<MemoryLog>,
+    now: Now,
+    wires: Vec<Wire>,
+}
+
+/// One connection.
+pub(crate) struct Wire {
+    conn: ConnId,
+    /// What the server sent.
+    pub(crate) received: Vec<u8>,
+    /// Neither side has closed it.
+    pub(crate) open: bool,
+    /// The server has bytes for it.
+    owed: bool,
+    /// It takes no bytes.
+    pub(crate) stalled: bool,
+}
+
+impl World {
+    /// A world with a room that says who is in it, `ops`, and one that counts, `hall`.
+    pub(crate) fn new() -> Self {
+        let room = |id: &str, presence, code: &str| RoomConfig {
+            id: id.parse().expect("an id"),
+            title: id.into(),
+            presence,
+            codes: vec![Access {
+                code: code.parse().expect("a code"),
+                label: "team".into(),
+                role: Role::Talk,
+                expires: None,
+                max_members: None,
+            }],
+        };
+        let config = Config {
+            agent: "qun/0".into(),
+            rooms: vec![room("ops", Presence::Full, "K7QM-2XD4"), room("hall", Presence::Count, "HA11-HA11")],
+            // So little that a reader falls off soon.
+            limits: Limits { room_bytes: 4 << 10, ..Limits::default() },
+            language: Default::default(),
+            utc_offset_s: 0,
+        };
+        let now = Now { mono: Instant::default(), unix_ms: START };
+        Self { driver: Driver::new(config, [7; 32], MemoryLog::new([8; 32])), now, wires: Vec::new() }
+    }
+
+    pub(crate) fn connect(&mut self) -> usize {
+        let source = [198, 51, 100, self.wires.len() as u8];
+        let conn = self.driver.open(self.now, Peer::Net((source, 4_000).into()));
+        self.wires.push(Wire { conn, received: Vec::new(), open: true, owed: false, stalled: false });
+        self.wires.len() - 1
+    }
+
+    /// Gives the server bytes of a connection, and lets it do nothing yet.
+    pub(crate) fn give(&mut self, wire: usize, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.driver.received(self.now, self.wires[wire].conn, bytes);
+        }
+    }
+
+    pub(crate) fn send(&mut self, wire: usize, bytes: &[u8]) {
+        self.give(wire, bytes);
+        self.settle();
+    }
+
+    pub(crate) fn finish(&mut self, wire: usize) {
+        if self.wires[wire].open {
+            self.driver.end_of_input(self.now, self.wires[wire].conn);
+            self.settle();
+        }
+    }
+
+    pub(crate) fn reset(&mut self, wire: usize) {
+        if std::mem::take(&mut self.wires[wire].open) {
+            self.driver.closed(self.now, self.wires[wire].conn, Hangup::Reset);
+            self.settle();
+        }
+    }
+
+    pub(crate) fn drain(&mut self) {
+        self.driver.drain(self.now);
+        self.settle();
+    }
+
+    /// Lets time pass, by the server's own deadlines.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now.mono + time;
+        while let Some(at) = self.driver.deadline().filter(|&at| at < end) {
+            self.tick(at);
+        }
+        self.tick(end);
+    }
+
+    fn tick(&mut self, at: Instant) {
+        self.now = Now { mono: at, unix_ms: START + at.as_micros() / 1_000 };
+        self.driver.tick(self.now);
+        self.settle();
+    }
+
+    pub(crate) fn wire(&mut self, wire: usize) -> &mut Wire {
+        &mut self.wires[wire]
+    }
+
+    pub(crate) fn wires(&self) -> &[Wire] {
+        &self.wires
+    }
+
+    pub(crate) fn settle(&mut self) {
+        loop {
+            while let Some(event) = self.driver.poll(self.now) {
+                match event {
+                    Event::Transmit(conn) => self.by_conn(conn).owed = true,
+                    Event::Close(conn, _) => self.by_conn(conn).open = false,
+                    // All that is given is taken.
+                    Event::Read(..) | Event::Note(_) => {}
+                }
+            }
+            if !self.flush() {
+                break;
+            }
+        }
+        assert!(self.driver.deadline().is_none_or(|at| at > self.now.mono), "drained, and yet due");
+        assert_eq!(self.driver.connections(), self.wires.iter().filter(|wire| wire.open).count());
+    }
+
+    fn by_conn(&mut self, conn: ConnId) -> &mut Wire {
+        self.wires.iter_mut().find(|wire| wire.conn == conn).expect("a connection of this world")
+    }
+
+    /// Takes what the server has to send. Whether there was any.
+    fn flush(&mut self) -> bool {
+        let mut any = false;
+        for wire in self.wires.iter_mut().filter(|wire| wire.open && wire.owed && !wire.stalled) {
+            any = true;
+            while let Some(mut transmit) = self.driver.transmit(wire.conn) {
+                let mut slices: [&[u8]; 4] = [&[]; 4];
+                let filled = transmit.gather(&mut slices, |slice| slice);
+                let bytes = slices[..filled].concat();
+                assert!(!bytes.is_empty(), "a transmit has bytes");
+                // Sometimes half a frame.
+                let taken = bytes.len().min(1_000 + bytes.len() / 2);
+                transmit.advance(taken).expect("no more was sent than there was");
+                wire.received.extend_from_slice(&bytes[..taken]);
+            }
+            wire.owed = false;
+        }
+        any
+    }
+}
+
+impl Wire {
+    /// The frames that came; panics where something else did. The last line of a connection that is gone may be cut.
+    pub(crate) fn frames(&self) -> Vec<Frame> {
+        let end = self.received.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
+        assert!(!self.open || self.stalled || end == self.received.len(), "half a line");
+        let lines = self.received[..end].split_inclusive(|&b| b == b'\n').map(|line| &line[..line.len() - 1]);
+        lines
+            .map(|line| {
+                let frame = Frame::decode(line).expect("a line begins with a brace").expect("a line is a frame");
+                assert_ne!(frame, Frame::Unknown, "a frame that no version has");
+                frame
+            })
+            .collect()
+    }
+}
+
+/// A json line.
+pub(crate) fn line(request: &Request) -> Vec<u8> {
+    let mut line = Vec::new();
+    request.encode(&mut line);
+    line
+}

@@ -1,0 +1,14 @@
+//! The real binary over real sockets: as many processes as there are people.
+//!
+//! Nothing here sleeps: whoever waits, waits for something, and gives up only after a time that no machine needs.
+#![cfg(test)]
+
+mod world;
+
+mod crowd;
+mod hostile;
+mod programs;
+mod resume;
+mod rooms;
+mod stopping;
+mod terminal;

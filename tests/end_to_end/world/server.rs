@@ -1,0 +1,110 @@
+//! `qun serve`, as its own process on a port that it chose.
+
+use std::fs::Permissions;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{DEV, GUEST, HALL, OPS, Process, Wire, qun};
+
+/// A server with three rooms: `ops` (two codes), `dev` and `hall`, which only counts.
+pub(crate) struct Server {
+    process: Process,
+    pub(crate) addr: SocketAddr,
+    dir: TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// A server with these lines in its `[limits]`.
+    pub(crate) fn with(limits: &str) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let room = |id: &str, presence: &str, codes: &[(&str, &str)]| {
+            let code =
+                |(code, role): &(&str, &str)| format!("{{ code = \"{code}\", label = \"{role}\", role = \"{role}\" }}");
+            let codes: Vec<_> = codes.iter().map(code).collect();
+            format!("[[room]]\nid = \"{id}\"\npresence = \"{presence}\"\ncodes = [{}]\n", codes.join(", "))
+        };
+        let rooms = [
+            room("ops", "full", &[(OPS, "talk"), (GUEST, "read")]),
+            room("dev", "full", &[(DEV, "talk")]),
+            room("hall", "count", &[(HALL, "talk")]),
+        ];
+        let config = format!("utc_offset = \"+00:00\"\n[limits]\n{limits}\n{}", rooms.concat());
+        let file = dir.path().join("qun.toml");
+        std::fs::write(&file, config).expect("a file");
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+        let (process, addr) = serve(&dir, "127.0.0.1:0");
+        Self { process, addr, dir }
+    }
+
+    /// Kills it, and starts it again where it was.
+    pub(crate) fn crash_and_restart(&mut self) {
+        self.process.kill();
+        (self.process, self.addr) = serve(&self.dir, &self.addr.to_string());
+    }
+
+    /// As a client is told where it is.
+    pub(crate) fn door(&self) -> String {
+        self.addr.to_string()
+    }
+
+    pub(crate) fn connect(&self) -> Wire {
+        Wire::connect(self.addr)
+    }
+
+    /// Waits until its log has an entry of this event that `fits`.
+    pub(crate) fn until_logs(&self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.process.err.until(event, |text| {
+            let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            entries.filter(|entry| entry["event"] == event).find(&fits)
+        })
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.process.err.text()
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    pub(crate) fn exit(&mut self) -> Option<i32> {
+        self.process.exit()
+    }
+
+    /// Demands that it runs and serves.
+    pub(crate) fn is_well(&mut self) {
+        assert!(self.process.is_running(), "the server has ended");
+        let mut wire = self.connect();
+        wire.member("visitor", DEV);
+        wire.say("dev", "are you well?");
+        wire.until(|line| line["text"] == "are you well?");
+    }
+}
+
+fn serve(dir: &TempDir, listen: &str) -> (Process, SocketAddr) {
+    let mut command = qun();
+    command.args(["serve", "--listen", listen, "--config"]).arg(dir.path().join("qun.toml"));
+    let process = Process::start(&mut command);
+    let addr = process.err.until("where it listens", |text| {
+        let line = text.lines().next()?;
+        let entry: Value = serde_json::from_str(line).ok()?;
+        assert_eq!(entry["event"], "listening", "the first line of the log");
+        Some(entry["addr"].as_str()?.parse().expect("an address"))
+    });
+    (process, addr)
+}
+
+/// Lets this process, and those that it starts, have as many descriptors as the system allows. How many that is.
+pub(crate) fn free_descriptors() -> u64 {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}

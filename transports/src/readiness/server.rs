@@ -284,9 +284,6 @@ impl<L: Log> Server<L> {
         if wish == Wish::Stop as u8 {
             return Ok(Flow::Ends);
         }
-        if wish == Wish::Drain as u8 {
-            self.drain(now);
-        }
         if self.lingering.expire(&mut *self.poller, now.mono) {
             self.listeners.retry(now.mono);
         }
@@ -297,6 +294,10 @@ impl<L: Log> Server<L> {
             self.accept(now, index, on_event)?;
         }
         self.read_all(now, on_event);
+        // After what had arrived by then: who spoke before the server goes down is heard.
+        if wish == Wish::Drain as u8 {
+            self.drain(now);
+        }
         if self.driver.deadline().is_some_and(|deadline| deadline <= now.mono) {
             self.driver.tick(now);
         }

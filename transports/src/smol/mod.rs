@@ -25,6 +25,9 @@ mod timer;
 
 use std::io;
 
+/// For a program that has no executor: runs one future on this thread, and looks after its sockets and timers there too.
+pub use async_io::block_on;
+
 pub use crate::readiness::Event;
 pub use connection::{Connection, connect};
 pub use server::{Handle, Server, serve};

@@ -67,8 +67,8 @@ pub(crate) struct Serve {
     /// May be given several times.
     #[arg(long, value_name = "IP:PORT", value_parser = config::parse_listen)]
     pub(crate) listen: Vec<SocketAddr>,
-    /// How to wait for sockets, in place of what the configuration says: epoll.
-    #[arg(long, value_name = "NAME")]
+    /// How to wait for sockets, in place of what the configuration says.
+    #[arg(long, value_name = "NAME", help = poller_help())]
     pub(crate) poller: Option<PollerKind>,
     /// What drives the server. Nobody inside can tell the difference.
     #[arg(long, env = "QUN_RUNTIME", value_enum, default_value_t)]
@@ -81,7 +81,7 @@ pub(crate) enum Runtime {
     /// A blocking loop over the poller.
     #[default]
     Readiness,
-    /// The loop of async programs, over epoll whatever the poller.
+    /// The loop of async programs, over the system's own poller whatever is chosen.
     Smol,
 }
 
@@ -172,6 +172,12 @@ With --json every line on stdout is an object whose \"event\" says what it is. F
   ended        bye? ({code, retry, text})
 ts is in milliseconds since 1970; fields with ? may be absent. Lines of stdin are said.";
 
+/// With the pollers that this system has.
+fn poller_help() -> String {
+    let names = PollerKind::ALL.map(PollerKind::as_str).join(", ");
+    format!("How to wait for sockets, in place of what the configuration says: {names}")
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
@@ -235,8 +241,10 @@ mod tests {
 
     #[test]
     fn a_slip_on_the_command_line_is_answered_with_what_there_is() {
-        let error = Cli::try_parse_from(["qun", "serve", "--poller", "kqueue"]).unwrap_err().to_string();
-        assert!(error.contains("kqueue") && error.contains("epoll"), "{error}");
+        let error = Cli::try_parse_from(["qun", "serve", "--poller", "poll"]).unwrap_err().to_string();
+        for poller in PollerKind::ALL {
+            assert!(error.contains(poller.as_str()), "{error}");
+        }
         let error = Cli::try_parse_from(["qun", "serve", "--listen", "7777"]).unwrap_err().to_string();
         assert!(error.contains("127.0.0.1:7777"), "{error}");
         let error = Cli::try_parse_from(["qun", "join", "K7QM-2XD4", "--name", "two words"]).unwrap_err().to_string();

@@ -88,6 +88,9 @@ impl Entry {
             },
             Event::Full { error } => Self { event: "full", why: Some(error.to_string()), ..none },
             Event::Accepting => Self { event: "accepting", ..none },
+            Event::Refused { peer, error } => {
+                Self { event: "refused", peer: Some(peer.to_string()), why: Some(error.to_string()), ..none }
+            }
         }
     }
 
@@ -155,6 +158,7 @@ impl Entry {
             "lost" => format!("{peer} was lost: {why}"),
             "full" => format!("no room for another connection, newcomers wait: {why}"),
             "accepting" => "taking newcomers again".into(),
+            "refused" => format!("{peer} was turned away, and others may be from now on without a word: {why}"),
             "welcomed" if self.resumed == Some(true) => format!("{name} is back from {peer}"),
             "welcomed" => format!("{name} connected from {peer}"),
             "ended" => format!("{name} is gone"),

@@ -34,11 +34,10 @@ pub fn server_plain(bytes: &[u8]) {
         world.wait(Duration::from_secs(40));
         world.wire(bob).frames();
         let mallory = world.wire(mallory);
-        let (text, declined) = without_telnet(&mallory.received);
-        let text = String::from_utf8(text).expect("text is UTF-8");
+        let text = String::from_utf8(without_telnet(&mallory.received)).expect("text is UTF-8");
         assert!(text.ends_with("\r\n"), "half a line");
         assert!(!text.replace("\r\n", "").contains(|c: char| c.is_control() && c != '\t'), "{text:?}");
-        (text, declined, mallory.open)
+        (text, mallory.open)
     });
     assert_eq!(whole, split);
 }
@@ -120,19 +119,19 @@ fn give_in_pieces(world: &mut World, wire: usize, bytes: &[u8], piece: usize) {
     world.settle();
 }
 
-/// The text of a stream, and the telnet options that are declined in it. These are answered as soon as they are asked for:
-/// where between two lines that is, depends on the split.
-fn without_telnet(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let (mut text, mut declined) = (Vec::new(), Vec::new());
+/// The text of a stream, without the telnet options that are declined in it. These are answered as soon as they are seen:
+/// before which line that is, and whether they are seen that stand behind a goodbye, depends on the split.
+fn without_telnet(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
     let mut bytes = bytes.iter().copied();
     while let Some(byte) = bytes.next() {
         if byte == 0xFF {
-            declined.extend(bytes.by_ref().take(2));
+            bytes.nth(1);
         } else {
             text.push(byte);
         }
     }
-    (text, declined)
+    text
 }
 
 /// How long the pieces of these bytes are, if the bytes themselves decide it.

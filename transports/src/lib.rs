@@ -14,17 +14,17 @@
 
 #[cfg(feature = "readiness")]
 mod clock;
-#[cfg(feature = "conformance")]
+#[cfg(all(feature = "conformance", unix))]
 pub mod conformance;
 mod driver;
 mod ids;
 mod log;
 mod memory;
-#[cfg(all(feature = "readiness", target_os = "linux"))]
+#[cfg(all(feature = "readiness", unix))]
 pub mod readiness;
 #[cfg(feature = "sim")]
 pub mod sim;
-#[cfg(all(feature = "smol", target_os = "linux"))]
+#[cfg(all(feature = "smol", unix))]
 pub mod smol;
 
 #[cfg(feature = "readiness")]

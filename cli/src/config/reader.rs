@@ -72,7 +72,7 @@ fn poller(root: &mut Section<'_, '_>) -> PollerKind {
     let Some(Found { value, at }) = root.text("poller") else { return PollerKind::default() };
     value.parse().unwrap_or_else(|_| {
         let choices: Vec<_> = PollerKind::ALL.iter().map(|poller| format!("{:?}", poller.as_str())).collect();
-        root.refuse(at, format!("there is no poller {value:?}: it is {}", choices.join(" or ")));
+        root.refuse(at, format!("this system has no poller {value:?}: it is {}", choices.join(" or ")));
         PollerKind::default()
     })
 }
@@ -136,7 +136,7 @@ mod tests {
             r#"
             listen = ["127.0.0.1:7777", "[::1]:0"]
             language = "zh-CN"
-            poller = "epoll"
+            poller = "select"
             utc_offset = "+08:00"
 
             [limits]
@@ -157,6 +157,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!(settings.poller, PollerKind::Select);
         assert_eq!(settings.listen, ["127.0.0.1:7777".parse().unwrap(), "[::1]:0".parse().unwrap()]);
         let core = settings.core;
         assert_eq!((core.language, core.utc_offset_s), (Language::ZhCn, 8 * 3_600));
@@ -188,10 +189,10 @@ mod tests {
     #[test]
     fn a_wrong_value_is_answered_with_what_would_be_right() {
         assert_eq!(
-            errors(&format!("listen = [\"7777\"]\npoller = \"kqueue\"\nutc_offset = \"8\"\nlanguage = 4\n{ROOM}")),
+            errors(&format!("listen = [\"7777\"]\npoller = \"poll\"\nutc_offset = \"8\"\nlanguage = 4\n{ROOM}")),
             [
                 "1:11: \"7777\" is no address to listen on: write IP:PORT, as in 127.0.0.1:7777, [::1]:7777 or 0.0.0.0:7777",
-                "2:10: there is no poller \"kqueue\": it is \"epoll\"",
+                "2:10: this system has no poller \"poll\": it is \"select\" or \"epoll\" or \"epoll-et\"",
                 "3:14: utc_offset wants hours and minutes, \"+08:00\" or \"-03:30\", not \"8\"",
                 "4:12: language wants a string in quotes, not 4",
             ]

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use qun_core::{Code, Entropy};
+use qun_transports::readiness::PollerKind;
 
 use super::{Error, limits};
 
@@ -25,7 +26,8 @@ pub(crate) fn init(path: &Path, entropy: &mut Entropy) -> Result<(), Error> {
 
 fn render(entropy: &mut Entropy) -> String {
     let mut code = || Code::generate(entropy).to_string();
-    let mut text = HEAD.to_string();
+    let pollers = PollerKind::ALL.map(|poller| format!("{:?}", poller.as_str())).join(", ");
+    let mut text = HEAD.replace("POLLERS", &pollers).replace("POLLER", PollerKind::default().as_str());
     for key in limits::KEYS {
         let setting = format!("{} = {}", key.name, key.default());
         // Writing to a string can't fail.
@@ -47,8 +49,8 @@ const HEAD: &str = r#"# The configuration of a qun server. `qun check` reads it 
 # What is added to UTC in the times that they see; left out, what this machine adds.
 # utc_offset = "+08:00"
 
-# How the server waits for its sockets: "epoll".
-# poller = "epoll"
+# How the server waits for its sockets: POLLERS.
+# poller = "POLLER"
 
 # Everything that one person, address or room may use at most. Times end in _s (seconds) or _ms (milliseconds).
 [limits]

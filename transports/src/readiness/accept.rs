@@ -74,12 +74,12 @@ impl Listeners {
         Ok(Self { listeners, state: State::Open })
     }
 
-    /// Takes in who waits at this listener, some at a time.
+    /// Takes in who waits at this listener, some at a time; says whether others may wait still.
     ///
     /// # Errors
     /// Where the listener itself is broken.
-    pub(super) fn accept(&mut self, index: usize, now: Instant, out: &mut Vec<Accepted>) -> io::Result<()> {
-        let Some(listener) = self.listeners.get(index) else { return Ok(()) };
+    pub(super) fn accept(&mut self, index: usize, now: Instant, out: &mut Vec<Accepted>) -> io::Result<bool> {
+        let Some(listener) = self.listeners.get(index) else { return Ok(false) };
         for _ in 0..AT_ONCE {
             let error = match listener.accept() {
                 Ok((stream, peer)) => {
@@ -94,7 +94,7 @@ impl Listeners {
                         self.state = State::Open;
                         out.push(Accepted::Again);
                     }
-                    return Ok(());
+                    return Ok(false);
                 }
                 Meaning::GoOn => {}
                 Meaning::Full => {
@@ -102,12 +102,12 @@ impl Listeners {
                         out.push(Accepted::Full(error));
                     }
                     self.state = State::Paused { until: now + PAUSE };
-                    return Ok(());
+                    return Ok(false);
                 }
                 Meaning::Broken => return Err(error),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the listeners are to be left alone for a while.

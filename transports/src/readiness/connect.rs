@@ -14,7 +14,8 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::alarm::{Alarm, Bell, alarm};
-use super::poller::{Interest, Poller, PollerKind, Ready};
+use super::kind::PollerKind;
+use super::poller::{Interest, Poller, Ready};
 use super::resolve::Resolver;
 use super::socket::{self, Got};
 use crate::clock::Clock;
@@ -135,6 +136,7 @@ impl Connection {
     /// # Errors
     /// Where `server` is no such thing, or the system has no poller for it.
     pub fn new(server: String, config: Config, seed: [u8; 32]) -> io::Result<Self> {
+        // The default is level-triggered everywhere, and this loop relies on that: it reads once and waits.
         let mut poller = PollerKind::default().open()?;
         let (alarm, bell) = alarm()?;
         poller.add(bell.as_fd(), BELL, Interest::READ)?;

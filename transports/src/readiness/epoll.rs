@@ -1,4 +1,4 @@
-//! Level-triggered epoll(7).
+//! epoll(7), level-triggered and edge-triggered: to the kernel the difference is one flag.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,22 +9,34 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::poller::{Interest, Poller, Ready};
+use super::poller::{Interest, Poller, Ready, Trigger};
 
 /// The most sources told at one wait. The kernel tells the others next, in turn, so that none waits for ever.
 const AT_ONCE: usize = 512;
 
-pub(crate) struct Epoll {
+pub(super) struct Epoll {
     fd: OwnedFd,
+    trigger: Trigger,
 }
 
 impl Epoll {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { fd: epoll::create(CreateFlags::CLOEXEC)? })
+    pub(super) fn new(trigger: Trigger) -> io::Result<Self> {
+        Ok(Self { fd: epoll::create(CreateFlags::CLOEXEC)?, trigger })
+    }
+
+    fn flags(&self, interest: Interest) -> EventFlags {
+        let mut flags = EventFlags::empty();
+        flags.set(EventFlags::IN, interest.read);
+        flags.set(EventFlags::OUT, interest.write);
+        if self.trigger == Trigger::Edge {
+            flags.insert(EventFlags::ET);
+            // What a short read may stop before: see `Ready::rest`.
+            flags.set(EventFlags::RDHUP | EventFlags::PRI, interest.read);
+        }
+        flags
     }
 }
 
-/// An epoll is readable while one of its sources is ready, and so it can be watched by another loop.
 impl AsFd for Epoll {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -32,12 +44,21 @@ impl AsFd for Epoll {
 }
 
 impl Poller for Epoll {
+    fn trigger(&self) -> Trigger {
+        self.trigger
+    }
+
+    /// The kernel adds `EPOLLERR` and `EPOLLHUP` to whatever is asked for.
+    fn hears_hangups(&self) -> bool {
+        true
+    }
+
     fn add(&mut self, source: BorrowedFd<'_>, key: u64, interest: Interest) -> io::Result<()> {
-        Ok(epoll::add(&self.fd, source, EventData::new_u64(key), flags(interest))?)
+        Ok(epoll::add(&self.fd, source, EventData::new_u64(key), self.flags(interest))?)
     }
 
     fn modify(&mut self, source: BorrowedFd<'_>, key: u64, interest: Interest) -> io::Result<()> {
-        Ok(epoll::modify(&self.fd, source, EventData::new_u64(key), flags(interest))?)
+        Ok(epoll::modify(&self.fd, source, EventData::new_u64(key), self.flags(interest))?)
     }
 
     fn delete(&mut self, source: BorrowedFd<'_>) -> io::Result<()> {
@@ -57,16 +78,10 @@ impl Poller for Epoll {
             read: flags.contains(EventFlags::IN),
             write: flags.contains(EventFlags::OUT),
             hangup: flags.intersects(EventFlags::ERR | EventFlags::HUP),
+            rest: flags.intersects(EventFlags::RDHUP | EventFlags::PRI),
         }));
         Ok(())
     }
-}
-
-fn flags(interest: Interest) -> EventFlags {
-    let mut flags = EventFlags::empty();
-    flags.set(EventFlags::IN, interest.read);
-    flags.set(EventFlags::OUT, interest.write);
-    flags
 }
 
 /// epoll_wait(2) counts milliseconds in an `int`. Rounded up, so that a wait never ends just before what it waits for.
@@ -77,35 +92,46 @@ fn whole_milliseconds(wait: Duration) -> Timespec {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::os::fd::AsFd;
-    use std::os::unix::net::UnixStream;
+    use std::io::{Read, Write};
+    use std::net::Shutdown;
 
+    use super::super::contract::{self, wait};
     use super::*;
 
-    fn wait(epoll: &mut Epoll) -> Vec<Ready> {
-        let mut ready = Vec::new();
-        epoll.wait(Some(Duration::ZERO), &mut ready).unwrap();
-        ready
+    #[test]
+    fn both_do_what_a_poller_does() {
+        contract::hold(Epoll::new(Trigger::Level).unwrap());
+        contract::hold(Epoll::new(Trigger::Edge).unwrap());
     }
 
     #[test]
-    fn what_is_ready_is_told_until_it_is_not() {
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let mut epoll = Epoll::new().unwrap();
-        epoll.add(ours.as_fd(), 7, Interest::READ).unwrap();
-        assert_eq!(wait(&mut epoll), []);
-        theirs.write_all(b"x").unwrap();
-        let readable = Ready { key: 7, read: true, write: false, hangup: false };
-        assert_eq!((wait(&mut epoll), wait(&mut epoll)), (vec![readable], vec![readable]));
+    fn a_reset_is_told_of_who_is_watched_for_nothing() {
+        for trigger in [Trigger::Level, Trigger::Edge] {
+            let (ours, theirs) = contract::connected();
+            let mut epoll = Epoll::new(trigger).unwrap();
+            epoll.add(ours.as_fd(), 3, Interest::NONE).unwrap();
+            contract::reset(theirs);
+            contract::until_it_hangs_up(&ours);
+            assert_eq!(wait(&mut epoll), [Ready { key: 3, hangup: true, ..Ready::default() }]);
+        }
+    }
 
-        epoll.modify(ours.as_fd(), 8, Interest::WRITE).unwrap();
-        assert_eq!(wait(&mut epoll), [Ready { key: 8, read: false, write: true, hangup: false }]);
-        epoll.modify(ours.as_fd(), 9, Interest::NONE).unwrap();
-        assert_eq!(wait(&mut epoll), []);
-        drop(theirs);
-        assert_eq!(wait(&mut epoll), [Ready { key: 9, read: false, write: false, hangup: true }]);
-        epoll.delete(ours.as_fd()).unwrap();
+    #[test]
+    fn an_end_behind_the_bytes_is_told_with_them_and_never_again() {
+        let (mut ours, mut theirs) = contract::connected();
+        let mut epoll = Epoll::new(Trigger::Edge).unwrap();
+        theirs.write_all(b"x").unwrap();
+        theirs.shutdown(Shutdown::Write).unwrap();
+        epoll.add(ours.as_fd(), 4, Interest::READ).unwrap();
+        let ready = loop {
+            if let [ready] = wait(&mut epoll)[..]
+                && ready.rest
+            {
+                break ready;
+            }
+        };
+        assert_eq!(ready, Ready { key: 4, read: true, rest: true, ..Ready::default() });
+        assert_eq!(ours.read(&mut [0; 8]).unwrap(), 1);
         assert_eq!(wait(&mut epoll), []);
     }
 

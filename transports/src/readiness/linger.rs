@@ -59,11 +59,15 @@ impl Lingering {
     pub(super) fn ready(&mut self, poller: &mut dyn Poller, key: u64, buffer: &mut [u8]) -> bool {
         let Ok(index) = self.sockets.binary_search_by_key(&key, |lingerer| lingerer.key) else { return false };
         let lingerer = &mut self.sockets[index];
-        lingerer.left = match socket::read(&lingerer.stream, buffer) {
-            Ok(Got::Bytes(n)) => lingerer.left.saturating_sub(n),
-            Ok(Got::Nothing) => lingerer.left,
-            Ok(Got::End) | Err(_) => 0,
-        };
+        // Until there is nothing: edge-triggered, what is left over would never be told again, nor the end behind it.
+        // That takes little from the others, because all that is ever read of one is bounded.
+        while lingerer.left > 0 {
+            lingerer.left = match socket::read(&lingerer.stream, buffer) {
+                Ok(Got::Bytes(n)) => lingerer.left.saturating_sub(n),
+                Ok(Got::Nothing) => break,
+                Ok(Got::End) | Err(_) => 0,
+            };
+        }
         let gone = lingerer.left == 0;
         if gone && let Some(lingerer) = self.sockets.remove(index) {
             lingerer.drop(poller);

@@ -7,8 +7,8 @@
 //!
 //! - [`Server`] listens; its [`Handle`] stops it from another thread or from a signal's.
 //! - [`Connection`] is one client's side; its [`ClientHandle`] gives commands to the machine from any thread.
-//! - [`PollerKind`] says by which of the kernel's ways a loop learns what is ready. A poller is a thin file of its own,
-//!   and the loops above it are the same for all.
+//! - [`PollerKind`] says by which of the kernel's ways a server learns what is ready. A poller is a thin file of its own,
+//!   and the loop above it is the same for all; `server/turn.rs` begins with what it does differently.
 //!
 //! ```no_run
 //! use qun_core::server::Config;
@@ -31,14 +31,22 @@
 mod accept;
 mod alarm;
 pub(crate) mod connect;
-pub(crate) mod epoll;
+#[cfg(test)]
+mod contract;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod epoll;
+pub(crate) mod kind;
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+mod kqueue;
 mod linger;
 mod poller;
 pub(crate) mod resolve;
+mod select;
 pub(crate) mod server;
 pub(crate) mod socket;
 mod table;
+mod unheard;
 
 pub use connect::{ClientHandle, Connection};
-pub use poller::{PollerKind, UnknownPoller};
+pub use kind::{PollerKind, UnknownPoller};
 pub use server::{Event, Handle, Options, Server};

@@ -8,6 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 /// Bytes that the kernel takes beyond those that it has sent. Without this it takes some 3 MB for a reader who takes none
 /// (the test below prints it), and no limit of ours ever meets them.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 16 << 10;
 
 /// Bytes that the kernel keeps in all, those on their way to the other side included. Linux doubles the number for its
@@ -24,8 +25,11 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// The slices of one vectored write.
 pub(crate) const SLICES: usize = 64;
 
-/// Bytes read at once, and so the most that a connection gets of a turn.
-pub(crate) const READ: usize = 64 << 10;
+/// Bytes read at once, and so the most that a connection gets read in a turn.
+pub(crate) const READ: usize = 32 << 10;
+
+/// Bytes after which a connection that takes whatever it is given waits for its next turn.
+pub(crate) const WRITE: usize = 64 << 10;
 
 /// Makes a connected socket fit for an event loop.
 ///
@@ -37,6 +41,7 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket.set_tcp_notsent_lowat(UNSENT);
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
@@ -81,6 +86,13 @@ pub(crate) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Resul
             },
         }
     }
+}
+
+/// Whether a socket that was connected is so no longer, in either direction. Takes nothing from it, not its error either.
+pub(crate) fn is_gone(stream: &TcpStream) -> bool {
+    // BSD says EINVAL for what POSIX calls ENOTCONN.
+    let gone = [io::ErrorKind::NotConnected, io::ErrorKind::InvalidInput];
+    stream.peer_addr().is_err_and(|error| gone.contains(&error.kind()))
 }
 
 /// Why a socket hung up that nobody was reading or writing.

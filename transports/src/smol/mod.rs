@@ -7,8 +7,8 @@
 //! awaits it, and several of them live in one process. (The host name of a server is looked up on a thread, because the
 //! system's resolver blocks.)
 //!
-//! What is ready of a server's many sockets is known to an epoll of the server's own, which is one source for
-//! `async_io`: readable while any socket is ready. So a wake-up costs the same however many connections there are, no
+//! What is ready of a server's many sockets is known to a poller of the server's own (epoll, kqueue), which is one source
+//! for `async_io`: readable while any socket is ready. So a wake-up costs the same however many connections there are, no
 //! connection has a task, a waker or a queue, and a turn is the very one of [`readiness`](crate::readiness): what is ready
 //! is read and handled, and each connection that has bytes is written once. The machine is borrowed for such a turn, which
 //! never waits, and never across an await.

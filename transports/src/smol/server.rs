@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use qun_core::server::Config;
 
 use super::timer::Timer;
 use crate::log::Log;
-use crate::readiness::epoll::Epoll;
+use crate::readiness::kind;
 use crate::readiness::server::Flow;
 use crate::readiness::{self, Event};
 
@@ -39,17 +39,16 @@ const TURNS: u32 = 8;
 /// ```
 ///
 /// # Errors
-/// Where the system has no randomness, no epoll for it, or a listener can't be watched.
+/// Where the system has no randomness, no poller for it, or a listener can't be watched.
 pub fn serve<L: Log>(
     listeners: impl IntoIterator<Item = TcpListener>,
     config: Config,
     log: L,
 ) -> io::Result<Server<L>> {
-    let epoll = Epoll::new()?;
-    // The same epoll under another descriptor, since `Async` wants to own what it watches.
-    let ready = Async::new_nonblocking(epoll.as_fd().try_clone_to_owned()?)?;
+    let (poller, watched) = kind::nested()?;
+    let ready = Async::new_nonblocking(watched)?;
     let listeners = listeners.into_iter().collect();
-    let inner = readiness::Server::over(Box::new(epoll), listeners, config, log, super::seed()?)?;
+    let inner = readiness::Server::over(poller, listeners, config, log, super::seed()?)?;
     let handle = Handle { inner: inner.handle(), connections: Arc::default() };
     let clock = inner.clock();
     let running = Running { inner, ready, timer: Timer::new(clock) };
@@ -62,7 +61,7 @@ pub fn serve<L: Log>(
 /// Dropping it drops its connections without a goodbye.
 ///
 /// # Errors
-/// It ends with an error where its epoll or a listener breaks. No failure of a connection ends it.
+/// It ends with an error where its poller or a listener breaks. No failure of a connection ends it.
 #[must_use = "a server serves only while it is awaited"]
 pub struct Server<L> {
     /// `None` once it has ended.

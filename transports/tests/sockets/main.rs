@@ -4,6 +4,14 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod every;
+#[cfg(test)]
+mod fairness;
+#[cfg(test)]
+mod once;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -5,14 +5,29 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::every::{crowd, over_every_poller};
 use crate::support::{CODE, Line, PATIENCE, Running, hello, say, serve, serve_with};
 use qun_core::server::{Note, Reason};
-use qun_transports::readiness::Event;
+use qun_transports::readiness::{Event, PollerKind};
 use socket2::{Domain, Socket, Type};
 
-#[test]
-fn a_storm_of_connections_is_taken_in() {
-    let server = serve();
+over_every_poller! {
+    a_storm_of_connections_is_taken_in
+    a_silent_client_delays_nobody
+    a_reset_at_any_moment_hurts_nobody_else
+    a_half_closed_connection_is_answered_to_the_end
+    a_reader_who_takes_nothing_is_found_out_and_delays_nobody
+    whoever_reads_late_gets_everything_in_order
+    a_goodbye_reaches_whoever_is_still_sending
+    what_cannot_go_on_costs_no_time
+    a_paused_connection_that_is_reset_is_noticed_at_once
+    a_drain_says_goodbye_to_everyone_and_ends
+    a_stop_ends_at_once
+}
+
+fn a_storm_of_connections_is_taken_in(poller: PollerKind) {
+    let _crowd = crowd();
+    let server = serve(poller);
     let mut lines: Vec<_> = (0..300).map(|_| server.connect()).collect();
     for line in &mut lines {
         line.send("{\"t\":\"hello\",\"v\":[1]}\n");
@@ -22,9 +37,9 @@ fn a_storm_of_connections_is_taken_in() {
     }
 }
 
-#[test]
-fn a_silent_client_delays_nobody() {
-    let server = serve();
+fn a_silent_client_delays_nobody(poller: PollerKind) {
+    let _crowd = crowd();
+    let server = serve(poller);
     let _silent: Vec<_> = (0..50).map(|_| server.connect()).collect();
     let mut half = server.connect();
     half.send("{\"t\":\"hel");
@@ -36,9 +51,8 @@ fn a_silent_client_delays_nobody() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-#[test]
-fn a_reset_at_any_moment_hurts_nobody_else() {
-    let server = serve();
+fn a_reset_at_any_moment_hurts_nobody_else(poller: PollerKind) {
+    let server = serve(poller);
     let mut ann = server.member("ann");
     let script = format!("{}{}", hello("bob"), say("s1", "in the middle of"));
     for cut in 0..script.len() {
@@ -60,9 +74,8 @@ fn a_reset_at_any_moment_hurts_nobody_else() {
     server.join();
 }
 
-#[test]
-fn a_half_closed_connection_is_answered_to_the_end() {
-    let server = serve();
+fn a_half_closed_connection_is_answered_to_the_end(poller: PollerKind) {
+    let server = serve(poller);
     let mut line = server.connect();
     line.send(&(hello("ci") + &say("s1", "build ok")));
     line.stream().shutdown(Shutdown::Write).unwrap();
@@ -80,9 +93,8 @@ fn a_half_closed_connection_is_answered_to_the_end() {
     ann.until("build failed");
 }
 
-#[test]
-fn a_reader_who_takes_nothing_is_found_out_and_delays_nobody() {
-    let server = serve_with("127.0.0.1:0", |limits| limits.stall = Duration::from_millis(300));
+fn a_reader_who_takes_nothing_is_found_out_and_delays_nobody(poller: PollerKind) {
+    let server = serve_with(poller, "127.0.0.1:0", |limits| limits.stall = Duration::from_millis(300));
     let mut stalled = narrow(&server);
     stalled.get_in("stalled");
     let (mut ann, mut bob) = (server.member("ann"), server.member("bob"));
@@ -99,9 +111,8 @@ fn a_reader_who_takes_nothing_is_found_out_and_delays_nobody() {
     ann.say("last", "still here");
 }
 
-#[test]
-fn whoever_reads_late_gets_everything_in_order() {
-    let server = serve();
+fn whoever_reads_late_gets_everything_in_order(poller: PollerKind) {
+    let server = serve(poller);
     let mut line = narrow(&server);
     line.get_in("late");
     let writer = line.stream().try_clone().unwrap();
@@ -118,9 +129,8 @@ fn whoever_reads_late_gets_everything_in_order() {
     writing.join().unwrap();
 }
 
-#[test]
-fn a_goodbye_reaches_whoever_is_still_sending() {
-    let server = serve();
+fn a_goodbye_reaches_whoever_is_still_sending(poller: PollerKind) {
+    let server = serve(poller);
     for _ in 0..20 {
         let mut line = server.connect();
         line.send("{\"t\":\"hello\",\"v\":[1]}\n");
@@ -134,9 +144,8 @@ fn a_goodbye_reaches_whoever_is_still_sending() {
     }
 }
 
-#[test]
-fn what_cannot_go_on_costs_no_time() {
-    let server = serve();
+fn what_cannot_go_on_costs_no_time(poller: PollerKind) {
+    let server = serve(poller);
     // Ended input, and output that nobody takes.
     let mut ended = narrow(&server);
     ended.get_in("ended");
@@ -158,10 +167,9 @@ fn what_cannot_go_on_costs_no_time() {
     drop(ended);
 }
 
-#[test]
-fn a_paused_connection_that_is_reset_is_noticed_at_once() {
+fn a_paused_connection_that_is_reset_is_noticed_at_once(poller: PollerKind) {
     // Over the rate, what a plain client sends is read later; the server has nothing to say to it meanwhile.
-    let server = serve_with("127.0.0.1:0", |limits| (limits.burst, limits.per_s) = (1, 1));
+    let server = serve_with(poller, "127.0.0.1:0", |limits| (limits.burst, limits.per_s) = (1, 1));
     let mut hasty = server.connect();
     hasty.send(&format!("{CODE} hasty\n{}", "one more line\n".repeat(100)));
     thread::sleep(Duration::from_millis(300));
@@ -173,9 +181,8 @@ fn a_paused_connection_that_is_reset_is_noticed_at_once() {
     assert!(spent < Duration::from_millis(500), "{spent:?} of one second");
 }
 
-#[test]
-fn a_drain_says_goodbye_to_everyone_and_ends() {
-    let server = serve();
+fn a_drain_says_goodbye_to_everyone_and_ends(poller: PollerKind) {
+    let server = serve(poller);
     let mut lines: Vec<_> = (0..20).map(|number| server.member(&format!("m{number}"))).collect();
     let addr = server.addr;
     server.handle.drain();
@@ -188,9 +195,8 @@ fn a_drain_says_goodbye_to_everyone_and_ends() {
     assert!(TcpStream::connect(addr).is_err());
 }
 
-#[test]
-fn a_stop_ends_at_once() {
-    let server = serve();
+fn a_stop_ends_at_once(poller: PollerKind) {
+    let server = serve(poller);
     let ann = server.member("ann");
     server.handle.stop();
     server.join();

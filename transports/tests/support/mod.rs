@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use qun_core::server::{Access, Config, Presence, RoomConfig};
 use qun_core::{Limits, Role};
 use qun_transports::MemoryLog;
-use qun_transports::readiness::{Event, Handle, Options, Server};
+use qun_transports::readiness::{Event, Handle, Options, PollerKind, Server};
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long anything may take before a test fails.
@@ -28,12 +28,22 @@ pub(crate) struct Running {
 }
 
 /// A server with one room, without rates.
-pub(crate) fn serve() -> Running {
-    serve_with("127.0.0.1:0", |_| {})
+pub(crate) fn serve(poller: PollerKind) -> Running {
+    serve_with(poller, "127.0.0.1:0", |_| {})
 }
 
-pub(crate) fn serve_with(addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
-    let mut limits = Limits { burst: 0, per_s: 0, ..Limits::default() };
+pub(crate) fn serve_with(poller: PollerKind, addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
+    serve_after(poller, addr, change, |_| {}).0
+}
+
+/// A server that listens, but runs only after `before` has done something at its address.
+pub(crate) fn serve_after<T>(
+    poller: PollerKind,
+    addr: &str,
+    change: impl FnOnce(&mut Limits),
+    before: impl FnOnce(SocketAddr) -> T,
+) -> (Running, T) {
+    let mut limits = Limits { burst: 0, per_s: 0, connections_per_source: 0, ..Limits::default() };
     change(&mut limits);
     let code = Access {
         code: CODE.parse().unwrap(),
@@ -54,14 +64,15 @@ pub(crate) fn serve_with(addr: &str, change: impl FnOnce(&mut Limits)) -> Runnin
     // Every server has a history of its own.
     static SERVERS: AtomicU8 = AtomicU8::new(0);
     let seed = [SERVERS.fetch_add(1, Ordering::Relaxed); 32];
-    let server = Server::new(vec![listener], config, MemoryLog::new(seed), seed, Options::default()).unwrap();
+    let server = Server::new(vec![listener], config, MemoryLog::new(seed), seed, Options { poller }).unwrap();
     let handle = server.handle();
+    let done = before(addr);
     let (tell, events) = mpsc::channel();
     let thread = thread::spawn(move || {
         let outcome = server.run(move |event| drop(tell.send(event)));
         (outcome, spent())
     });
-    Running { addr, handle, events, thread: Some(thread) }
+    (Running { addr, handle, events, thread: Some(thread) }, done)
 }
 
 /// The processor time of this thread.

@@ -219,6 +219,19 @@ fn over_the_rate_json_is_told_how_long_to_wait() {
 }
 
 #[test]
+fn silence_saves_nothing_up() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    world.keep(&[ann], 60);
+    for n in 0..12 {
+        world.say(ann, &format!("s{n}"), "ops", "x");
+    }
+    let lines = world.lines(ann);
+    assert_eq!(texts(&lines).len(), 10);
+    assert_eq!(lines.iter().filter(|line| line["code"] == "slow_down").count(), 2);
+}
+
+#[test]
 fn the_rate_is_the_sessions_whatever_its_connection() {
     let mut world = World::new();
     let ann = world.keyed("ann", ANN, OPS);

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{CODE, Line, Running, over_every_poller, serve};
+use crate::every::over_every_poller;
+use crate::support::{CODE, Line, Running, serve};
 use qun_transports::readiness::PollerKind;
 
 over_every_poller! {

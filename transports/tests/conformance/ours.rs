@@ -8,19 +8,21 @@ use qun_core::server::Config;
 use qun_transports::conformance::{CheckedLog, Subject, check};
 use qun_transports::{readiness, smol};
 
-struct Readiness {
+/// The readiness loop over the poller of this number.
+struct Readiness<const POLLER: usize> {
     addr: SocketAddr,
     handle: readiness::Handle,
     thread: JoinHandle<io::Result<()>>,
 }
 
-impl Subject for Readiness {
+impl<const POLLER: usize> Subject for Readiness<POLLER> {
     type Wire = TcpStream;
 
     fn start(config: Config, log: CheckedLog) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let server = readiness::Server::new(vec![listener], config, log, [1; 32], Default::default()).unwrap();
+        let options = readiness::Options { poller: readiness::PollerKind::ALL[POLLER] };
+        let server = readiness::Server::new(vec![listener], config, log, [1; 32], options).unwrap();
         let handle = server.handle();
         Self { addr, handle, thread: thread::spawn(|| server.run(|_| {})) }
     }
@@ -38,7 +40,7 @@ impl Subject for Readiness {
     }
 }
 
-impl Drop for Readiness {
+impl<const POLLER: usize> Drop for Readiness<POLLER> {
     fn drop(&mut self) {
         self.handle.stop();
     }
@@ -81,8 +83,10 @@ impl Drop for Smol {
 }
 
 #[test]
-fn the_readiness_loop_keeps_the_contracts() {
-    check::<Readiness>().unwrap();
+fn the_readiness_loop_over_every_poller_keeps_the_contracts() {
+    check::<Readiness<0>>().unwrap();
+    check::<Readiness<1>>().unwrap();
+    check::<Readiness<2>>().unwrap();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use qun_core::Name;
 use qun_transports::readiness::PollerKind;
 
@@ -70,6 +70,19 @@ pub(crate) struct Serve {
     /// How to wait for sockets, in place of what the configuration says.
     #[arg(long, value_name = "NAME", help = poller_help())]
     pub(crate) poller: Option<PollerKind>,
+    /// What drives the server. Nobody inside can tell the difference.
+    #[arg(long, env = "QUN_RUNTIME", value_enum, default_value_t)]
+    pub(crate) runtime: Runtime,
+}
+
+/// What drives a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Runtime {
+    /// A blocking loop over the poller.
+    #[default]
+    Readiness,
+    /// The loop of async programs, over the system's own poller whatever is chosen.
+    Smol,
 }
 
 /// `qun join`

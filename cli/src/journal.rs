@@ -200,9 +200,15 @@ fn reason_name(reason: Reason) -> &'static str {
 
 /// Writes entries to stderr.
 pub(crate) struct Journal {
+    writer: Writer,
+    done: Receiver<()>,
+}
+
+/// A way into a [`Journal`], for another owner; to be dropped before the journal finishes.
+#[derive(Clone)]
+pub(crate) struct Writer {
     to: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
-    done: Receiver<()>,
 }
 
 impl Journal {
@@ -216,21 +222,33 @@ impl Journal {
             write_all(&entries, &count, for_people);
             drop(finished);
         });
-        Self { to, dropped, done }
+        Self { writer: Writer { to, dropped }, done }
+    }
+
+    /// Another way in.
+    pub(crate) fn writer(&self) -> Writer {
+        self.writer.clone()
     }
 
     /// Writes an entry, or counts it where the backlog is full. Never waits.
+    pub(crate) fn write(&self, entry: Entry) {
+        self.writer.write(entry);
+    }
+
+    /// Waits a moment for what is not written yet.
+    pub(crate) fn finish(self) {
+        drop(self.writer);
+        let _ = self.done.recv_timeout(FLUSH);
+    }
+}
+
+impl Writer {
+    /// As [`Journal::write`].
     pub(crate) fn write(&self, mut entry: Entry) {
         entry.ts = Some(now());
         if self.to.try_send(entry).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Waits a moment for what is not written yet.
-    pub(crate) fn finish(self) {
-        drop(self.to);
-        let _ = self.done.recv_timeout(FLUSH);
     }
 }
 

@@ -7,14 +7,15 @@ use std::thread;
 
 use qun_core::Code;
 use qun_transports::MemoryLog;
-use qun_transports::readiness::{Handle, Options, Server};
+use qun_transports::readiness::{Options, Server};
+use qun_transports::smol;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args;
 use crate::config::{self, Settings};
 use crate::exit::{Exit, Failure};
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, Writer};
 use crate::{banner, entropy, seed};
 
 /// Runs `qun serve` until a signal ends it.
@@ -49,17 +50,40 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     for warning in warnings {
         journal.write(Entry::warning(warning));
     }
-    let options = Options { poller: settings.poller };
-    let cant = |error: io::Error| Failure::usage(format!("can't start the server: {error}"));
-    let server = Server::new(listeners, settings.core, MemoryLog::new(seed()?), seed()?, options).map_err(cant)?;
-    watch_signals(server.handle()).map_err(cant)?;
-    let result = server.run(|event| journal.write(Entry::event(event)));
+    let result = drive(args.runtime, listeners, settings, journal.writer())?;
     journal.write(Entry::stopped());
     journal.finish();
     match result {
         Ok(()) => Ok(Exit::Ok),
         Err(error) => Err(Failure { exit: Exit::Network, text: format!("the server failed: {error}") }),
     }
+}
+
+/// Runs the server; says how it ended.
+fn drive(
+    runtime: args::Runtime,
+    listeners: Vec<TcpListener>,
+    settings: Settings,
+    journal: Writer,
+) -> Result<io::Result<()>, Failure> {
+    let cant = |error: io::Error| Failure::usage(format!("can't start the server: {error}"));
+    let log = MemoryLog::new(seed()?);
+    let on_event = move |event| journal.write(Entry::event(event));
+    Ok(match runtime {
+        args::Runtime::Readiness => {
+            let options = Options { poller: settings.poller };
+            let server = Server::new(listeners, settings.core, log, seed()?, options).map_err(cant)?;
+            let (drain, stop) = (server.handle(), server.handle());
+            watch_signals(move || drain.drain(), move || stop.stop()).map_err(cant)?;
+            server.run(on_event)
+        }
+        args::Runtime::Smol => {
+            let server = smol::serve(listeners, settings.core, log).map_err(cant)?.on_event(on_event);
+            let (drain, stop) = (server.handle(), server.handle());
+            watch_signals(move || drain.drain(), move || stop.stop()).map_err(cant)?;
+            smol::block_on(server)
+        }
+    })
 }
 
 /// What to serve.
@@ -121,15 +145,15 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
 }
 
 /// The first SIGINT or SIGTERM drains, the second stops.
-fn watch_signals(handle: Handle) -> io::Result<()> {
+fn watch_signals(drain: impl Fn() + Send + 'static, stop: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let watch = move || {
         let mut signals = signals.forever();
         if signals.next().is_some() {
-            handle.drain();
+            drain();
         }
         for _ in signals {
-            handle.stop();
+            stop();
         }
     };
     thread::Builder::new().name("signals".into()).spawn(watch).map(drop)

@@ -23,4 +23,10 @@ impl Clock {
         let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Now { mono: qun_core::Instant::from_micros(mono), unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) }
     }
+
+    /// When `mono` is, as the standard library has it; `None` where it can't say.
+    #[cfg(feature = "smol")]
+    pub(crate) fn at(&self, mono: qun_core::Instant) -> Option<Instant> {
+        self.start.checked_add(mono.since(qun_core::Instant::default()))
+    }
 }

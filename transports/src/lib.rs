@@ -5,6 +5,8 @@
 //! - [`Driver`] joins a server machine and a [`Log`], and names the connections;
 //! - [`MemoryLog`] is the log that lives in memory;
 //! - [`readiness`] is a blocking event loop on one thread, for servers and for clients over TCP;
+//! - `smol` is the same inside an async program, on any executor (feature `smol`);
+//! - `conformance` checks any loop, ours and others', by what it must do (feature `conformance`);
 //! - `sim` is a whole world in one process: servers, clients and what lies between them under virtual time, every
 //!   choice from one seed (feature `sim`).
 //!
@@ -12,6 +14,8 @@
 
 #[cfg(feature = "readiness")]
 mod clock;
+#[cfg(all(feature = "conformance", unix))]
+pub mod conformance;
 mod driver;
 mod ids;
 mod log;
@@ -20,6 +24,8 @@ mod memory;
 pub mod readiness;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(all(feature = "smol", unix))]
+pub mod smol;
 
 #[cfg(feature = "readiness")]
 pub use clock::Clock;

@@ -11,16 +11,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use qun_transports::readiness::{Event, PollerKind};
+use qun_transports::readiness::Event;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
-use support::{Line, serve};
+use support::{Line, Loop, serve};
+
+const LOOPS: &[Loop] = &[
+    Loop::Select,
+    Loop::Epoll,
+    Loop::EpollEt,
+    #[cfg(feature = "smol")]
+    Loop::Smol,
+];
 
 #[test]
 fn without_descriptors_those_who_are_in_talk_on_and_the_others_wait() {
     let _alone = alone();
-    for poller in PollerKind::ALL {
-        let server = serve(poller);
+    for &kind in LOOPS {
+        let server = serve(kind);
         let mut ann = server.member("ann");
         // Both ends are this process's: ours are made before descriptors grow scarce, and the server has 20 for 60.
         let sockets: Vec<_> = (0..60).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).collect();
@@ -56,7 +64,7 @@ fn without_descriptors_those_who_are_in_talk_on_and_the_others_wait() {
 #[test]
 fn beyond_what_select_can_watch_newcomers_are_turned_away_and_nobody_else_notices() {
     let _alone = alone();
-    let server = serve(PollerKind::Select);
+    let server = serve(Loop::Select);
     let mut ann = server.member("ann");
     // With all lower numbers taken the server's next descriptor is beyond its sets.
     let taken: Vec<_> = std::iter::repeat_with(|| File::open("/dev/null").unwrap())
@@ -84,15 +92,17 @@ fn beyond_what_select_can_watch_newcomers_are_turned_away_and_nobody_else_notice
 }
 
 #[test]
-fn every_other_poller_watches_descriptors_of_any_number() {
+fn every_other_loop_watches_descriptors_of_any_number() {
     let _alone = alone();
-    for poller in [PollerKind::Epoll, PollerKind::EpollEt] {
-        let server = serve(poller);
+    for &kind in LOOPS.iter().filter(|kind| !matches!(kind, Loop::Select)) {
+        let server = serve(kind);
         let taken: Vec<_> = std::iter::repeat_with(|| File::open("/dev/null").unwrap())
             .take_while(|file| file.as_raw_fd() < 1_100)
             .collect();
         server.member("ann").say("a1", "from far up");
         drop(taken);
+        server.handle.drain();
+        server.join();
     }
 }
 

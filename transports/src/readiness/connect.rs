@@ -21,7 +21,7 @@ use super::socket::{self, Got};
 use crate::clock::Clock;
 
 /// How long one address may take where there is another to try.
-const ADDRESS: Duration = Duration::from_secs(3);
+pub(crate) const ADDRESS: Duration = Duration::from_secs(3);
 
 const BELL: u64 = 0;
 const SOCKET: u64 = 1;
@@ -144,7 +144,7 @@ impl Connection {
         Ok(Self {
             client: Client::new(config, seed),
             link: Link::None,
-            resolver: Resolver::new(server, alarm.clone())?,
+            resolver: Resolver::new(server, alarm.clone().into())?,
             poller,
             bell,
             commands,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::Timespec;
@@ -34,6 +34,12 @@ impl Epoll {
             flags.set(EventFlags::RDHUP | EventFlags::PRI, interest.read);
         }
         flags
+    }
+}
+
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 
@@ -88,7 +94,6 @@ fn whole_milliseconds(wait: Duration) -> Timespec {
 mod tests {
     use std::io::{Read, Write};
     use std::net::Shutdown;
-    use std::os::fd::AsFd;
 
     use super::super::contract::{self, wait};
     use super::*;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "smol")]
+use std::os::fd::{AsFd, OwnedFd};
 use std::str::FromStr;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -65,6 +67,18 @@ impl PollerKind {
             Self::Kqueue => Box::new(Kqueue::new()?),
         })
     }
+}
+
+/// A poller that another loop can watch in its turn: the descriptor is readable while one of the poller's sources is ready.
+#[cfg(feature = "smol")]
+pub(crate) fn nested() -> io::Result<(Box<dyn Poller>, OwnedFd)> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let poller = Epoll::new(Trigger::Level)?;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let poller = Kqueue::new()?;
+    // The same poller under another descriptor, since whoever watches wants to own one.
+    let watched = poller.as_fd().try_clone_to_owned()?;
+    Ok((Box::new(poller), watched))
 }
 
 impl fmt::Display for PollerKind {

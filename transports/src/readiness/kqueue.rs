@@ -3,7 +3,7 @@
 //! `polling` speaks to many kernels; its Linux side is what the test below runs on.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use polling::{Event, Events, PollMode};
@@ -19,6 +19,12 @@ pub(super) struct Kqueue {
 impl Kqueue {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { poller: polling::Poller::new()?, events: Events::new() })
+    }
+}
+
+impl AsFd for Kqueue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
     }
 }
 

@@ -30,20 +30,20 @@
 
 mod accept;
 mod alarm;
-mod connect;
+pub(crate) mod connect;
 #[cfg(test)]
 mod contract;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
-mod kind;
+pub(crate) mod kind;
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 mod kqueue;
 mod linger;
 mod poller;
-mod resolve;
+pub(crate) mod resolve;
 mod select;
-mod server;
-mod socket;
+pub(crate) mod server;
+pub(crate) mod socket;
 mod table;
 mod unheard;
 

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// Tells which of many sources are ready.
-pub(super) trait Poller: Send {
+pub(crate) trait Poller: Send {
     /// When it tells that a source is ready.
     fn trigger(&self) -> Trigger;
 
@@ -32,7 +32,7 @@ pub(super) trait Poller: Send {
 
 /// When a poller tells that a source is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trigger {
+pub(crate) enum Trigger {
     /// At every wait, as long as it is. So a loop need not read or write until there is nothing more, and must not watch
     /// what it does not act upon.
     Level,
@@ -43,27 +43,27 @@ pub(super) enum Trigger {
 
 /// What is watched of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interest {
-    pub(super) read: bool,
-    pub(super) write: bool,
+pub(crate) struct Interest {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
 }
 
 impl Interest {
-    pub(super) const NONE: Self = Self { read: false, write: false };
-    pub(super) const READ: Self = Self { read: true, write: false };
-    pub(super) const WRITE: Self = Self { read: false, write: true };
-    pub(super) const BOTH: Self = Self { read: true, write: true };
+    pub(crate) const NONE: Self = Self { read: false, write: false };
+    pub(crate) const READ: Self = Self { read: true, write: false };
+    pub(crate) const WRITE: Self = Self { read: false, write: true };
+    pub(crate) const BOTH: Self = Self { read: true, write: true };
 }
 
 /// A source that is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ready {
-    pub(super) key: u64,
-    pub(super) read: bool,
-    pub(super) write: bool,
+pub(crate) struct Ready {
+    pub(crate) key: u64,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
     /// It failed, was reset, or ended in both directions.
-    pub(super) hangup: bool,
+    pub(crate) hangup: bool,
     /// Edge-triggered: a read that comes back with less than was asked for may have stopped before what is told here, an
     /// end or an urgent byte, and nothing will tell of it again. Read until there is nothing.
-    pub(super) rest: bool,
+    pub(crate) rest: bool,
 }

@@ -2,37 +2,35 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::task::Waker;
 use std::thread;
-
-use super::alarm::Alarm;
 
 /// The resolver of one server's name: a thread for each look-up, since the system's resolver blocks and can't be given
 /// up, and never more than one at a time.
-pub(super) struct Resolver {
+pub(crate) struct Resolver {
     server: String,
-    alarm: Arc<Alarm>,
+    waker: Waker,
     answer: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
 }
 
 impl Resolver {
-    /// A resolver of `server`, `host:port`, that rings when it has an answer.
+    /// A resolver of `server`, `host:port`, that wakes when it has an answer.
     ///
     /// # Errors
     /// Where `server` does not look like that.
-    pub(super) fn new(server: String, alarm: Arc<Alarm>) -> io::Result<Self> {
+    pub(crate) fn new(server: String, waker: Waker) -> io::Result<Self> {
         let looks_right = server.parse::<SocketAddr>().is_ok()
             || server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
         if !looks_right {
             let message = format!("{server:?} is no server's address; one looks like chat.example.org:7777");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        Ok(Self { server, alarm, answer: None })
+        Ok(Self { server, waker, answer: None })
     }
 
     /// Looks the name up; [`poll`](Self::poll) has the answer. Where a look-up is still under way, its answer will do.
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         if self.answer.is_some() {
             return;
         }
@@ -42,16 +40,16 @@ impl Resolver {
             let _ = tell.send(Ok(vec![addr]));
             return;
         }
-        let (server, alarm) = (self.server.clone(), self.alarm.clone());
+        let (server, waker) = (self.server.clone(), self.waker.clone());
         // Where no thread can be had, `tell` is dropped, and that is an answer too.
         let _ = thread::Builder::new().name("qun-resolve".into()).spawn(move || {
             let _ = tell.send(server.to_socket_addrs().map(Iterator::collect));
-            alarm.ring();
+            waker.wake();
         });
     }
 
     /// The answer, once. At least one address.
-    pub(super) fn poll(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
+    pub(crate) fn poll(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
         let answer = match self.answer.as_ref()?.try_recv() {
             Ok(Ok(addrs)) if addrs.is_empty() => {
                 Err(io::Error::new(io::ErrorKind::NotFound, format!("{} has no address", self.server)))
@@ -67,19 +65,18 @@ impl Resolver {
 
 #[cfg(test)]
 mod tests {
-    use super::super::alarm::alarm;
     use super::*;
 
     #[test]
     fn an_address_needs_no_thread_and_a_wrong_one_is_refused_at_once() {
-        let (alarm, _bell) = alarm().unwrap();
-        let mut resolver = Resolver::new("[::1]:7777".into(), alarm.clone()).unwrap();
+        let waker = Waker::noop();
+        let mut resolver = Resolver::new("[::1]:7777".into(), waker.clone()).unwrap();
         assert!(resolver.poll().is_none());
         resolver.start();
         assert_eq!(resolver.poll().unwrap().unwrap(), ["[::1]:7777".parse().unwrap()]);
         assert!(resolver.poll().is_none());
         for wrong in ["", "host", "host:", ":1", "host:70000"] {
-            assert!(Resolver::new(wrong.into(), alarm.clone()).is_err(), "{wrong:?}");
+            assert!(Resolver::new(wrong.into(), waker.clone()).is_err(), "{wrong:?}");
         }
     }
 }

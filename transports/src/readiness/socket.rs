@@ -23,20 +23,20 @@ const RECEIVE_BUFFER: usize = 64 << 10;
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// The slices of one vectored write.
-pub(super) const SLICES: usize = 64;
+pub(crate) const SLICES: usize = 64;
 
 /// Bytes read at once, and so the most that a connection gets read in a turn.
-pub(super) const READ: usize = 32 << 10;
+pub(crate) const READ: usize = 32 << 10;
 
 /// Bytes after which a connection that takes whatever it is given waits for its next turn.
-pub(super) const WRITE: usize = 64 << 10;
+pub(crate) const WRITE: usize = 64 << 10;
 
 /// Makes a connected socket fit for an event loop.
 ///
 /// # Errors
 /// Where it can't be made non-blocking. What else it refuses (an option that this system has not, a connection that is
 /// reset already) makes it worse and not unfit.
-pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     let socket = SockRef::from(stream);
     let _ = socket.set_tcp_nodelay(true);
@@ -49,7 +49,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// What a read came to.
-pub(super) enum Got {
+pub(crate) enum Got {
     /// This many bytes.
     Bytes(usize),
     /// None, and none will come.
@@ -59,7 +59,7 @@ pub(super) enum Got {
 }
 
 /// Reads once.
-pub(super) fn read(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Got> {
+pub(crate) fn read(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Got> {
     loop {
         match stream.read(buffer) {
             Ok(0) => return Ok(Got::End),
@@ -74,7 +74,7 @@ pub(super) fn read(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Got>
 }
 
 /// Writes once; `None`: the socket takes nothing now.
-pub(super) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+pub(crate) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
     loop {
         match stream.write_vectored(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -89,14 +89,14 @@ pub(super) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Resul
 }
 
 /// Whether a socket that was connected is so no longer, in either direction. Takes nothing from it, not its error either.
-pub(super) fn is_gone(stream: &TcpStream) -> bool {
+pub(crate) fn is_gone(stream: &TcpStream) -> bool {
     // BSD says EINVAL for what POSIX calls ENOTCONN.
     let gone = [io::ErrorKind::NotConnected, io::ErrorKind::InvalidInput];
     stream.peer_addr().is_err_and(|error| gone.contains(&error.kind()))
 }
 
 /// Why a socket hung up that nobody was reading or writing.
-pub(super) fn failure(stream: &TcpStream) -> io::Error {
+pub(crate) fn failure(stream: &TcpStream) -> io::Error {
     match stream.take_error() {
         Ok(Some(error)) | Err(error) => error,
         Ok(None) => io::ErrorKind::ConnectionReset.into(),

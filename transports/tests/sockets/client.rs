@@ -5,14 +5,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, net::TcpListener};
 
-use crate::every::over_every_poller;
-use crate::support::{CODE, PATIENCE, serve, serve_with};
+use crate::every::over_every_loop;
+use crate::support::{CODE, Loop, PATIENCE, serve, serve_with};
 use qun_core::client::{Config, Event};
 use qun_core::log::Kind;
 use qun_core::{Entropy, Key, RoomId};
-use qun_transports::readiness::{ClientHandle, Connection, PollerKind};
+use qun_transports::readiness::{ClientHandle, Connection};
 
-over_every_poller! {
+over_every_loop! {
     two_people_talk_and_say_goodbye
     a_server_that_comes_back_is_found_again
     a_name_is_looked_up_and_each_of_its_addresses_tried
@@ -78,8 +78,8 @@ fn room() -> RoomId {
     "ops".parse().unwrap()
 }
 
-fn two_people_talk_and_say_goodbye(poller: PollerKind) {
-    let server = serve(poller);
+fn two_people_talk_and_say_goodbye(kind: Loop) {
+    let server = serve(kind);
     let (ann, bob) = (somebody(&server.addr.to_string(), 1), somebody(&server.addr.to_string(), 2));
     ann.join();
     bob.join();
@@ -96,8 +96,8 @@ fn two_people_talk_and_say_goodbye(poller: PollerKind) {
     bob.thread.join().unwrap().unwrap();
 }
 
-fn a_server_that_comes_back_is_found_again(poller: PollerKind) {
-    let server = serve(poller);
+fn a_server_that_comes_back_is_found_again(kind: Loop) {
+    let server = serve(kind);
     let addr = server.addr.to_string();
     let ann = somebody(&addr, 3);
     ann.join();
@@ -107,7 +107,7 @@ fn a_server_that_comes_back_is_found_again(poller: PollerKind) {
     ann.event(|event| matches!(event, Event::Offline { attempt: 2.., .. }).then_some(()));
     assert!(ann.handle.trouble().unwrap().contains("refused"), "{:?}", ann.handle.trouble());
 
-    let _server = serve_with(poller, &addr, |_| {});
+    let _server = serve_with(kind, &addr, |_| {});
     ann.event(|event| matches!(event, Event::Joined { .. }).then_some(()));
     ann.event(|event| matches!(event, Event::Restarted { .. }).then_some(()));
     assert_eq!(ann.handle.trouble(), None);
@@ -116,8 +116,8 @@ fn a_server_that_comes_back_is_found_again(poller: PollerKind) {
     ann.thread.join().unwrap().unwrap();
 }
 
-fn a_name_is_looked_up_and_each_of_its_addresses_tried(poller: PollerKind) {
-    let server = serve(poller);
+fn a_name_is_looked_up_and_each_of_its_addresses_tried(kind: Loop) {
+    let server = serve(kind);
     let ann = somebody(&format!("localhost:{}", server.addr.port()), 4);
     ann.join();
     ann.handle.stop();

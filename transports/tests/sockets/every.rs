@@ -1,30 +1,33 @@
-//! Every test over every poller, and what many tests need.
+//! Every test over every loop, and what many tests need.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::support::{Running, serve_after};
-use qun_transports::readiness::PollerKind;
+use crate::support::{Loop, Running, serve_after};
 
-/// Makes a test of each of these functions for every poller, named after both.
-macro_rules! over_every_poller {
+/// Makes a test of each of these functions for every loop, named after both.
+macro_rules! over_every_loop {
     ($($test:ident)*) => {
         mod over_select {
-            $(#[test] fn $test() { super::$test(qun_transports::readiness::PollerKind::Select) })*
+            $(#[test] fn $test() { super::$test(crate::support::Loop::Select) })*
         }
         mod over_epoll {
-            $(#[test] fn $test() { super::$test(qun_transports::readiness::PollerKind::Epoll) })*
+            $(#[test] fn $test() { super::$test(crate::support::Loop::Epoll) })*
         }
         mod over_epoll_et {
-            $(#[test] fn $test() { super::$test(qun_transports::readiness::PollerKind::EpollEt) })*
+            $(#[test] fn $test() { super::$test(crate::support::Loop::EpollEt) })*
+        }
+        #[cfg(feature = "smol")]
+        mod over_smol {
+            $(#[test] fn $test() { super::$test(crate::support::Loop::Smol) })*
         }
     };
 }
-pub(crate) use over_every_poller;
+pub(crate) use over_every_loop;
 
 /// A server that listens, but runs only after `before` has done something at its address.
-pub(crate) fn serve_late<T>(poller: PollerKind, before: impl FnOnce(SocketAddr) -> T) -> (Running, T) {
-    serve_after(poller, "127.0.0.1:0", |_| {}, before)
+pub(crate) fn serve_late<T>(kind: Loop, before: impl FnOnce(SocketAddr) -> T) -> (Running, T) {
+    serve_after(kind, "127.0.0.1:0", |_| {}, before)
 }
 
 /// To be held by a test that opens hundreds of sockets: two such at once are more than `select` can watch in one process.

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::every::{over_every_poller, ping};
-use crate::support::{Line, PATIENCE, Running, say, serve};
-use qun_transports::readiness::PollerKind;
+use crate::every::{over_every_loop, ping};
+use crate::support::{Line, Loop, PATIENCE, Running, say, serve};
 
-over_every_poller! {
+over_every_loop! {
     whoever_always_has_bytes_starves_nobody
     whoever_takes_whatever_he_is_given_starves_nobody
 }
@@ -77,8 +76,8 @@ impl Hog {
     }
 }
 
-fn whoever_always_has_bytes_starves_nobody(poller: PollerKind) {
-    let server = serve(poller);
+fn whoever_always_has_bytes_starves_nobody(kind: Loop) {
+    let server = serve(kind);
     let mut ann = server.member("ann");
     let hog = Hog::start(server.member("hog"), (0..64).map(|n| ping(n, 16_000)).collect());
     let moves = hog.moves_during_a_ping(&mut ann);
@@ -87,8 +86,8 @@ fn whoever_always_has_bytes_starves_nobody(poller: PollerKind) {
     assert!(moves < 1 << 20, "{moves} bytes of the hog's during one ping");
 }
 
-fn whoever_takes_whatever_he_is_given_starves_nobody(poller: PollerKind) {
-    let server = serve(poller);
+fn whoever_takes_whatever_he_is_given_starves_nobody(kind: Loop) {
+    let server = serve(kind);
     let mut ann = server.member("ann");
     fill(&server);
     let page = "{\"t\":\"history\",\"id\":\"h\",\"room\":\"ops\",\"before\":1000,\"limit\":40}\n";

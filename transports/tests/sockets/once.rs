@@ -2,17 +2,16 @@
 //!
 //! Where it can be, all is in place before the server runs: then one event is all that is ever told of it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::every::{crowd, over_every_poller, ping, serve_late};
-use crate::support::{Line, hello, serve};
-use qun_transports::readiness::PollerKind;
+use crate::every::{crowd, over_every_loop, ping, serve_late};
+use crate::support::{CODE, Line, Loop, PATIENCE, hello, serve, serve_with};
 use socket2::{Domain, SockRef, Socket, Type};
 
-over_every_poller! {
+over_every_loop! {
     whoever_waits_before_the_server_runs_is_taken_in
     what_is_more_than_one_read_is_read_to_its_end
     an_end_behind_few_bytes_is_found
@@ -28,9 +27,9 @@ over_every_poller! {
 /// More than are accepted at once, and more than twice as many.
 const STORM: usize = 150;
 
-fn whoever_waits_before_the_server_runs_is_taken_in(poller: PollerKind) {
+fn whoever_waits_before_the_server_runs_is_taken_in(kind: Loop) {
     let _crowd = crowd();
-    let (_server, lines) = serve_late(poller, |addr| {
+    let (_server, lines) = serve_late(kind, |addr| {
         let connect = |number| {
             let mut line = Line::new(TcpStream::connect(addr).unwrap());
             line.send(&hello(&format!("m{number}")));
@@ -43,13 +42,13 @@ fn whoever_waits_before_the_server_runs_is_taken_in(poller: PollerKind) {
     }
 }
 
-fn what_is_more_than_one_read_is_read_to_its_end(poller: PollerKind) {
-    let (_server, mut line) = serve_late(poller, |addr| greeted(addr, &long_pings(4)));
+fn what_is_more_than_one_read_is_read_to_its_end(kind: Loop) {
+    let (_server, mut line) = serve_late(kind, |addr| greeted(addr, &long_pings(4)));
     line.until(r#""n":3"#);
 }
 
-fn an_end_behind_few_bytes_is_found(poller: PollerKind) {
-    let (_server, mut line) = serve_late(poller, |addr| {
+fn an_end_behind_few_bytes_is_found(kind: Loop) {
+    let (_server, mut line) = serve_late(kind, |addr| {
         let line = greeted(addr, &ping(1, 0));
         line.stream().shutdown(Shutdown::Write).unwrap();
         line
@@ -58,8 +57,8 @@ fn an_end_behind_few_bytes_is_found(poller: PollerKind) {
     while line.next().is_some() {}
 }
 
-fn an_end_behind_many_bytes_is_found(poller: PollerKind) {
-    let (_server, mut line) = serve_late(poller, |addr| {
+fn an_end_behind_many_bytes_is_found(kind: Loop) {
+    let (_server, mut line) = serve_late(kind, |addr| {
         let line = greeted(addr, &long_pings(4));
         line.stream().shutdown(Shutdown::Write).unwrap();
         line
@@ -68,9 +67,9 @@ fn an_end_behind_many_bytes_is_found(poller: PollerKind) {
     while line.next().is_some() {}
 }
 
-fn an_end_that_comes_during_a_read_is_found(poller: PollerKind) {
+fn an_end_that_comes_during_a_read_is_found(kind: Loop) {
     // It comes while the server handles the first of two buffers, in one of these at least.
-    let server = serve(poller);
+    let server = serve(kind);
     let pings: String = (0..700).map(|n| ping(n, 60)).collect();
     for delay in (0..4_000).step_by(400) {
         let mut line = greeted(server.addr, "");
@@ -83,9 +82,9 @@ fn an_end_that_comes_during_a_read_is_found(poller: PollerKind) {
     }
 }
 
-fn what_stands_behind_an_urgent_byte_is_read(poller: PollerKind) {
+fn what_stands_behind_an_urgent_byte_is_read(kind: Loop) {
     // A read stops before an urgent byte, whatever stands behind it. No client of ours sends one.
-    let (_server, mut line) = serve_late(poller, |addr| {
+    let (_server, mut line) = serve_late(kind, |addr| {
         let mut line = greeted(addr, &ping(1, 0));
         SockRef::from(line.stream()).send_out_of_band(b"!").unwrap();
         line.send(&ping(2, 0));
@@ -94,8 +93,8 @@ fn what_stands_behind_an_urgent_byte_is_read(poller: PollerKind) {
     line.until(r#""n":2"#);
 }
 
-fn what_came_during_a_pause_is_read_after_it(poller: PollerKind) {
-    let server = serve(poller);
+fn what_came_during_a_pause_is_read_after_it(kind: Loop) {
+    let server = serve(kind);
     let mut line = server.member("ann");
     // More answers than the server keeps for one who takes none: it reads no further.
     let pings = 40_000;
@@ -110,21 +109,22 @@ fn what_came_during_a_pause_is_read_after_it(poller: PollerKind) {
     writing.join().unwrap();
 }
 
-fn an_end_that_came_during_a_pause_is_found_after_it(poller: PollerKind) {
-    // Lines behind a join wait until the room is open, and the server reads no further meanwhile. What it has not read then is
-    // less than a read takes, with the end behind it.
-    let (_server, mut line) = serve_late(poller, |addr| {
-        let mut line = Line::new(TcpStream::connect(addr).unwrap());
-        line.send(&(hello("ann") + &long_pings(4)));
-        line.stream().shutdown(Shutdown::Write).unwrap();
-        line
-    });
-    line.until(r#""n":3"#);
-    while line.next().is_some() {}
+fn an_end_that_came_during_a_pause_is_found_after_it(kind: Loop) {
+    // Over the rate, what a plain client sends is read later. More than waits inside makes the server stop reading.
+    let limits = |limits: &mut qun_core::Limits| (limits.burst, limits.per_s, limits.unread) = (1, 4, 8 << 10);
+    let server = serve_with(kind, "127.0.0.1:0", limits);
+    let mut netcat = TcpStream::connect(server.addr).unwrap();
+    let lines: String = (0..11).map(|n| format!("number {n} {}\n", "x".repeat(3_900))).collect();
+    netcat.write_all(format!("{CODE} ci\n{lines}").as_bytes()).unwrap();
+    netcat.shutdown(Shutdown::Write).unwrap();
+    netcat.set_read_timeout(Some(PATIENCE)).unwrap();
+    netcat.read_to_end(&mut Vec::new()).unwrap();
+    let mut ann = server.member("ann");
+    (0..11).for_each(|n| drop(ann.until(&format!("number {n} "))));
 }
 
-fn what_takes_many_writes_is_written_to_its_end(poller: PollerKind) {
-    let server = serve(poller);
+fn what_takes_many_writes_is_written_to_its_end(kind: Loop) {
+    let server = serve(kind);
     let mut ann = server.member("ann");
     let text = "x".repeat(3_000);
     for number in 0..100 {
@@ -144,8 +144,8 @@ fn what_takes_many_writes_is_written_to_its_end(poller: PollerKind) {
     }
 }
 
-fn who_is_done_with_lingers_no_longer_than_he_must(poller: PollerKind) {
-    let server = serve(poller);
+fn who_is_done_with_lingers_no_longer_than_he_must(kind: Loop) {
+    let server = serve(kind);
     let mut line = greeted(server.addr, "{\"t\":\"bye\"}\n");
     line.until(r#""t":"bye""#);
     assert_eq!(line.next(), None);

@@ -4,11 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use crate::every::over_every_poller;
-use crate::support::{CODE, Line, Running, serve};
-use qun_transports::readiness::PollerKind;
+use crate::every::over_every_loop;
+use crate::support::{CODE, Line, Loop, Running, serve};
 
-over_every_poller! {
+over_every_loop! {
     the_small_clients_join_talk_and_leave
     the_small_clients_say_that_a_code_is_wrong
 }
@@ -65,14 +64,14 @@ fn talk(server: &Running, client: &str) -> Option<()> {
     Some(())
 }
 
-fn the_small_clients_join_talk_and_leave(poller: PollerKind) {
+fn the_small_clients_join_talk_and_leave(kind: Loop) {
     for client in CLIENTS {
-        talk(&serve(poller), client);
+        talk(&serve(kind), client);
     }
 }
 
-fn the_small_clients_say_that_a_code_is_wrong(poller: PollerKind) {
-    let server = serve(poller);
+fn the_small_clients_say_that_a_code_is_wrong(kind: Loop) {
+    let server = serve(kind);
     for client in CLIENTS {
         let Some(child) = start(client, "WR0N-GC0D", "py", server.addr) else { return };
         let outcome = child.wait_with_output().unwrap();

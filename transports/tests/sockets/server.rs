@@ -5,13 +5,13 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::every::{crowd, over_every_poller};
-use crate::support::{CODE, Line, PATIENCE, Running, hello, say, serve, serve_with};
+use crate::every::{crowd, over_every_loop};
+use crate::support::{CODE, Line, Loop, PATIENCE, Running, hello, say, serve, serve_with};
 use qun_core::server::{Note, Reason};
-use qun_transports::readiness::{Event, PollerKind};
+use qun_transports::readiness::Event;
 use socket2::{Domain, Socket, Type};
 
-over_every_poller! {
+over_every_loop! {
     a_storm_of_connections_is_taken_in
     a_silent_client_delays_nobody
     a_reset_at_any_moment_hurts_nobody_else
@@ -25,9 +25,9 @@ over_every_poller! {
     a_stop_ends_at_once
 }
 
-fn a_storm_of_connections_is_taken_in(poller: PollerKind) {
+fn a_storm_of_connections_is_taken_in(kind: Loop) {
     let _crowd = crowd();
-    let server = serve(poller);
+    let server = serve(kind);
     let mut lines: Vec<_> = (0..300).map(|_| server.connect()).collect();
     for line in &mut lines {
         line.send("{\"t\":\"hello\",\"v\":[1]}\n");
@@ -37,9 +37,9 @@ fn a_storm_of_connections_is_taken_in(poller: PollerKind) {
     }
 }
 
-fn a_silent_client_delays_nobody(poller: PollerKind) {
+fn a_silent_client_delays_nobody(kind: Loop) {
     let _crowd = crowd();
-    let server = serve(poller);
+    let server = serve(kind);
     let _silent: Vec<_> = (0..50).map(|_| server.connect()).collect();
     let mut half = server.connect();
     half.send("{\"t\":\"hel");
@@ -51,8 +51,8 @@ fn a_silent_client_delays_nobody(poller: PollerKind) {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-fn a_reset_at_any_moment_hurts_nobody_else(poller: PollerKind) {
-    let server = serve(poller);
+fn a_reset_at_any_moment_hurts_nobody_else(kind: Loop) {
+    let server = serve(kind);
     let mut ann = server.member("ann");
     let script = format!("{}{}", hello("bob"), say("s1", "in the middle of"));
     for cut in 0..script.len() {
@@ -74,8 +74,8 @@ fn a_reset_at_any_moment_hurts_nobody_else(poller: PollerKind) {
     server.join();
 }
 
-fn a_half_closed_connection_is_answered_to_the_end(poller: PollerKind) {
-    let server = serve(poller);
+fn a_half_closed_connection_is_answered_to_the_end(kind: Loop) {
+    let server = serve(kind);
     let mut line = server.connect();
     line.send(&(hello("ci") + &say("s1", "build ok")));
     line.stream().shutdown(Shutdown::Write).unwrap();
@@ -93,8 +93,8 @@ fn a_half_closed_connection_is_answered_to_the_end(poller: PollerKind) {
     ann.until("build failed");
 }
 
-fn a_reader_who_takes_nothing_is_found_out_and_delays_nobody(poller: PollerKind) {
-    let server = serve_with(poller, "127.0.0.1:0", |limits| limits.stall = Duration::from_millis(300));
+fn a_reader_who_takes_nothing_is_found_out_and_delays_nobody(kind: Loop) {
+    let server = serve_with(kind, "127.0.0.1:0", |limits| limits.stall = Duration::from_millis(300));
     let mut stalled = narrow(&server);
     stalled.get_in("stalled");
     let (mut ann, mut bob) = (server.member("ann"), server.member("bob"));
@@ -111,8 +111,8 @@ fn a_reader_who_takes_nothing_is_found_out_and_delays_nobody(poller: PollerKind)
     ann.say("last", "still here");
 }
 
-fn whoever_reads_late_gets_everything_in_order(poller: PollerKind) {
-    let server = serve(poller);
+fn whoever_reads_late_gets_everything_in_order(kind: Loop) {
+    let server = serve(kind);
     let mut line = narrow(&server);
     line.get_in("late");
     let writer = line.stream().try_clone().unwrap();
@@ -129,8 +129,8 @@ fn whoever_reads_late_gets_everything_in_order(poller: PollerKind) {
     writing.join().unwrap();
 }
 
-fn a_goodbye_reaches_whoever_is_still_sending(poller: PollerKind) {
-    let server = serve(poller);
+fn a_goodbye_reaches_whoever_is_still_sending(kind: Loop) {
+    let server = serve(kind);
     for _ in 0..20 {
         let mut line = server.connect();
         line.send("{\"t\":\"hello\",\"v\":[1]}\n");
@@ -144,8 +144,8 @@ fn a_goodbye_reaches_whoever_is_still_sending(poller: PollerKind) {
     }
 }
 
-fn what_cannot_go_on_costs_no_time(poller: PollerKind) {
-    let server = serve(poller);
+fn what_cannot_go_on_costs_no_time(kind: Loop) {
+    let server = serve(kind);
     // Ended input, and output that nobody takes.
     let mut ended = narrow(&server);
     ended.get_in("ended");
@@ -167,9 +167,9 @@ fn what_cannot_go_on_costs_no_time(poller: PollerKind) {
     drop(ended);
 }
 
-fn a_paused_connection_that_is_reset_is_noticed_at_once(poller: PollerKind) {
+fn a_paused_connection_that_is_reset_is_noticed_at_once(kind: Loop) {
     // Over the rate, what a plain client sends is read later; the server has nothing to say to it meanwhile.
-    let server = serve_with(poller, "127.0.0.1:0", |limits| (limits.burst, limits.per_s) = (1, 1));
+    let server = serve_with(kind, "127.0.0.1:0", |limits| (limits.burst, limits.per_s) = (1, 1));
     let mut hasty = server.connect();
     hasty.send(&format!("{CODE} hasty\n{}", "one more line\n".repeat(100)));
     thread::sleep(Duration::from_millis(300));
@@ -181,8 +181,8 @@ fn a_paused_connection_that_is_reset_is_noticed_at_once(poller: PollerKind) {
     assert!(spent < Duration::from_millis(500), "{spent:?} of one second");
 }
 
-fn a_drain_says_goodbye_to_everyone_and_ends(poller: PollerKind) {
-    let server = serve(poller);
+fn a_drain_says_goodbye_to_everyone_and_ends(kind: Loop) {
+    let server = serve(kind);
     let mut lines: Vec<_> = (0..20).map(|number| server.member(&format!("m{number}"))).collect();
     let addr = server.addr;
     server.handle.drain();
@@ -195,8 +195,8 @@ fn a_drain_says_goodbye_to_everyone_and_ends(poller: PollerKind) {
     assert!(TcpStream::connect(addr).is_err());
 }
 
-fn a_stop_ends_at_once(poller: PollerKind) {
-    let server = serve(poller);
+fn a_stop_ends_at_once(kind: Loop) {
+    let server = serve(kind);
     let ann = server.member("ann");
     server.handle.stop();
     server.join();

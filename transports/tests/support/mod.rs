@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use qun_core::server::{Access, Config, Presence, RoomConfig};
 use qun_core::{Limits, Role};
 use qun_transports::MemoryLog;
-use qun_transports::readiness::{Event, Handle, Options, PollerKind, Server};
+use qun_transports::readiness::{self, Event, Options, PollerKind, Server};
+#[cfg(feature = "smol")]
+use qun_transports::smol;
 use rustix::time::{ClockId, clock_gettime};
 
 /// How long anything may take before a test fails.
@@ -18,6 +20,54 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The code of the one room, `ops`.
 pub(crate) const CODE: &str = "K7QM-2XD4";
+
+/// A loop to be tested.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loop {
+    Select,
+    Epoll,
+    EpollEt,
+    #[cfg(feature = "smol")]
+    Smol,
+}
+
+impl Loop {
+    /// The poller under the blocking loop; `None` where it is another.
+    fn poller(self) -> Option<PollerKind> {
+        match self {
+            Self::Select => Some(PollerKind::Select),
+            Self::Epoll => Some(PollerKind::Epoll),
+            Self::EpollEt => Some(PollerKind::EpollEt),
+            #[cfg(feature = "smol")]
+            Self::Smol => None,
+        }
+    }
+}
+
+/// Ends a server, whatever its loop.
+pub(crate) enum Handle {
+    Readiness(readiness::Handle),
+    #[cfg(feature = "smol")]
+    Smol(smol::Handle),
+}
+
+impl Handle {
+    pub(crate) fn drain(&self) {
+        match self {
+            Self::Readiness(handle) => handle.drain(),
+            #[cfg(feature = "smol")]
+            Self::Smol(handle) => handle.drain(),
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        match self {
+            Self::Readiness(handle) => handle.stop(),
+            #[cfg(feature = "smol")]
+            Self::Smol(handle) => handle.stop(),
+        }
+    }
+}
 
 /// A server that runs until it is told to end, or dropped.
 pub(crate) struct Running {
@@ -28,17 +78,17 @@ pub(crate) struct Running {
 }
 
 /// A server with one room, without rates.
-pub(crate) fn serve(poller: PollerKind) -> Running {
-    serve_with(poller, "127.0.0.1:0", |_| {})
+pub(crate) fn serve(kind: Loop) -> Running {
+    serve_with(kind, "127.0.0.1:0", |_| {})
 }
 
-pub(crate) fn serve_with(poller: PollerKind, addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
-    serve_after(poller, addr, change, |_| {}).0
+pub(crate) fn serve_with(kind: Loop, addr: &str, change: impl FnOnce(&mut Limits)) -> Running {
+    serve_after(kind, addr, change, |_| {}).0
 }
 
 /// A server that listens, but runs only after `before` has done something at its address.
 pub(crate) fn serve_after<T>(
-    poller: PollerKind,
+    kind: Loop,
     addr: &str,
     change: impl FnOnce(&mut Limits),
     before: impl FnOnce(SocketAddr) -> T,
@@ -64,14 +114,24 @@ pub(crate) fn serve_after<T>(
     // Every server has a history of its own.
     static SERVERS: AtomicU8 = AtomicU8::new(0);
     let seed = [SERVERS.fetch_add(1, Ordering::Relaxed); 32];
-    let server = Server::new(vec![listener], config, MemoryLog::new(seed), seed, Options { poller }).unwrap();
-    let handle = server.handle();
-    let done = before(addr);
+    let log = MemoryLog::new(seed);
     let (tell, events) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let outcome = server.run(move |event| drop(tell.send(event)));
-        (outcome, spent())
-    });
+    let on_event = move |event| drop(tell.send(event));
+    let (handle, run): (Handle, Box<dyn FnOnce() -> io::Result<()> + Send>) = match kind.poller() {
+        Some(poller) => {
+            let server = Server::new(vec![listener], config, log, seed, Options { poller }).unwrap();
+            (Handle::Readiness(server.handle()), Box::new(|| server.run(on_event)))
+        }
+        #[cfg(feature = "smol")]
+        None => {
+            let server = smol::serve([listener], config, log).unwrap().on_event(on_event);
+            (Handle::Smol(server.handle()), Box::new(|| smol::block_on(server)))
+        }
+        #[cfg(not(feature = "smol"))]
+        None => unreachable!("every loop has a poller"),
+    };
+    let done = before(addr);
+    let thread = thread::spawn(move || (run(), spent()));
     (Running { addr, handle, events, thread: Some(thread) }, done)
 }
 

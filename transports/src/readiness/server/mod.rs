@@ -18,7 +18,7 @@ use super::accept::Listeners;
 use super::alarm::{Alarm, Bell, alarm};
 use super::kind::PollerKind;
 use super::linger::Lingering;
-use super::poller::{Interest, Poller};
+use super::poller::{Interest, Poller, Ready};
 use super::socket;
 use super::table::Table;
 use super::unheard::Unheard;
@@ -42,6 +42,8 @@ pub struct Server<L> {
     phase: Phase,
     refusals: Refusals,
     work: Work,
+    /// Empty between turns; kept for its capacity.
+    ready: Vec<Ready>,
     buffer: Box<[u8]>,
 }
 
@@ -130,6 +132,17 @@ enum Refusals {
     Told,
 }
 
+/// What comes after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Another turn: something was ready, and more may be by now.
+    Busy,
+    /// Another turn, once there is something to do again: nothing was ready.
+    Idle,
+    /// Nothing: a [`Handle`] ended the server.
+    Ends,
+}
+
 impl<L: Log> Server<L> {
     /// A server that takes connections from all these listeners once it [runs](Self::run). `seed` is 32 bytes of the
     /// best randomness there is.
@@ -139,11 +152,21 @@ impl<L: Log> Server<L> {
     pub fn new(
         listeners: Vec<TcpListener>,
         config: Config,
-        mut log: L,
+        log: L,
         seed: [u8; 32],
         options: Options,
     ) -> io::Result<Self> {
-        let mut poller = options.poller.open()?;
+        Self::over(options.poller.open()?, listeners, config, log, seed)
+    }
+
+    /// A server over this poller.
+    pub(crate) fn over(
+        mut poller: Box<dyn Poller>,
+        listeners: Vec<TcpListener>,
+        config: Config,
+        mut log: L,
+        seed: [u8; 32],
+    ) -> io::Result<Self> {
         let (alarm, bell) = alarm()?;
         poller.add(bell.as_fd(), Key::bell(), Interest::READ)?;
         let listeners = Listeners::new(listeners, &mut *poller, Key::listener)?;
@@ -161,6 +184,7 @@ impl<L: Log> Server<L> {
             phase: Phase::Serving,
             refusals: Refusals::None,
             work: Work::default(),
+            ready: Vec::new(),
             buffer: vec![0; socket::READ].into(),
         })
     }
@@ -175,49 +199,75 @@ impl<L: Log> Server<L> {
     /// # Errors
     /// Where the poller or a listener breaks. No failure of a connection ends the server.
     pub fn run(mut self, mut on_event: impl FnMut(Event)) -> io::Result<()> {
-        let mut ready = Vec::new();
-        loop {
-            let timeout = self.timeout();
-            self.poller.wait(timeout, &mut ready)?;
-            let now = self.clock.now();
-            for ready in ready.drain(..) {
-                self.look(now, ready, &mut on_event);
-            }
-            self.look_at_unheard(now, &mut on_event);
-            let wish = self.handle.wish.load(Ordering::Acquire);
-            if wish == Wish::Stop as u8 {
-                return Ok(());
-            }
-            if self.lingering.expire(&mut *self.poller, now.mono) {
-                self.listeners.retry(now.mono);
-            }
-            if self.listeners.resume(now.mono) {
-                self.listeners.watch(&mut *self.poller, true, Key::listener)?;
-            }
-            self.accept_all(now, &mut on_event)?;
-            self.read_all(now, &mut on_event);
-            // What had been said by then is heard first.
-            if wish == Wish::Drain as u8 {
-                self.drain(now);
-            }
-            if self.driver.deadline().is_some_and(|deadline| deadline <= now.mono) {
-                self.driver.tick(now);
-            }
-            self.obey(now, &mut on_event);
-            self.tell_poller(now, &mut on_event);
-            if self.phase == Phase::Draining && self.driver.connections() == 0 && self.lingering.is_empty() {
-                return Ok(());
-            }
+        while let Flow::Busy | Flow::Idle = self.turn(self.timeout(), &mut on_event)? {}
+        Ok(())
+    }
+
+    /// Waits until something is ready, or for no longer than `timeout`, and does one turn's share of what there is to
+    /// do.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn turn(&mut self, timeout: Option<Duration>, on_event: &mut dyn FnMut(Event)) -> io::Result<Flow> {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.poller.wait(timeout, &mut ready)?;
+        let flow = if ready.is_empty() { Flow::Idle } else { Flow::Busy };
+        let now = self.clock.now();
+        for ready in ready.drain(..) {
+            self.look(now, ready, on_event);
         }
+        self.ready = ready;
+        self.look_at_unheard(now, on_event);
+        let wish = self.handle.wish.load(Ordering::Acquire);
+        if wish == Wish::Stop as u8 {
+            return Ok(Flow::Ends);
+        }
+        if self.lingering.expire(&mut *self.poller, now.mono) {
+            self.listeners.retry(now.mono);
+        }
+        if self.listeners.resume(now.mono) {
+            self.listeners.watch(&mut *self.poller, true, Key::listener)?;
+        }
+        self.accept_all(now, on_event)?;
+        self.read_all(now, on_event);
+        // After what had arrived by then: who spoke before the server goes down is heard.
+        if wish == Wish::Drain as u8 {
+            self.drain(now);
+        }
+        if self.driver.deadline().is_some_and(|deadline| deadline <= now.mono) {
+            self.driver.tick(now);
+        }
+        self.obey(now, on_event);
+        self.tell_poller(now, on_event);
+        if self.phase == Phase::Draining && self.driver.connections() == 0 && self.lingering.is_empty() {
+            return Ok(Flow::Ends);
+        }
+        Ok(flow)
     }
 
     /// How long there is nothing to do if nothing happens.
     fn timeout(&self) -> Option<Duration> {
+        Some(self.deadline()?.since(self.clock.now().mono))
+    }
+
+    /// When the next [`turn`](Self::turn) is wanted if nothing happens; long ago where there is something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         if !self.work.is_done() {
-            return Some(Duration::ZERO);
+            return Some(Instant::default());
         }
         let transport = [self.listeners.deadline(), self.lingering.deadline(), self.unheard.deadline()];
-        let deadline: Instant = transport.into_iter().chain([self.driver.deadline()]).flatten().min()?;
-        Some(deadline.since(self.clock.now().mono))
+        transport.into_iter().chain([self.driver.deadline()]).flatten().min()
+    }
+
+    /// How many connections are open.
+    #[cfg(feature = "smol")]
+    pub(crate) fn connections(&self) -> usize {
+        self.driver.connections()
+    }
+
+    /// The clock of the deadlines.
+    #[cfg(feature = "smol")]
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 }

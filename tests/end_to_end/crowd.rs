@@ -2,14 +2,16 @@
 
 use serde_json::json;
 
-use crate::world::{HALL, Server, Wire, free_descriptors};
+use crate::world::{HALL, POLLER, Server, Wire, free_descriptors};
 
 #[test]
 fn five_thousand_connections_hear_one_message() {
     // The server and this process need a descriptor for each, and a few more.
     let crowd = free_descriptors().saturating_sub(200).min(5_000) as usize;
+    // select(2) can watch no descriptor from 1,024 on.
+    let crowd = if POLLER == "select" { crowd.min(900) } else { crowd };
     if crowd < 5_000 {
-        println!("only {crowd} connections: the system allows no more descriptors");
+        println!("only {crowd} connections: there are no more descriptors");
     }
     let mut server = Server::start();
     let mut wires: Vec<Wire> = Vec::with_capacity(crowd);

@@ -3,7 +3,7 @@
 //! Nothing here sleeps: whoever waits, waits for something, and gives up only after a time that no machine needs.
 #![cfg(test)]
 
-mod world;
+pub(crate) mod world;
 
 mod crowd;
 mod hostile;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub(crate) use binary::{qun, which};
 pub(crate) use process::{Heard, Process};
-pub(crate) use server::{Server, free_descriptors};
+pub(crate) use server::{POLLER, Server, free_descriptors};
 pub(crate) use wire::Wire;
 
 /// Longer than anything takes on a machine that is busy with other things, too.

@@ -10,6 +10,13 @@ use tempfile::TempDir;
 
 use super::{DEV, GUEST, HALL, OPS, Process, Wire, qun};
 
+/// How the server waits for its sockets, as the name of the test says.
+pub(crate) const POLLER: &str = match env!("CARGO_CRATE_NAME").as_bytes() {
+    b"end_to_end_over_select" => "select",
+    b"end_to_end_over_epoll_et" => "epoll-et",
+    _ => "epoll",
+};
+
 /// A server with three rooms: `ops` (two codes), `dev` and `hall`, which only counts.
 pub(crate) struct Server {
     process: Process,
@@ -91,7 +98,7 @@ impl Server {
 
 fn serve(dir: &TempDir, listen: &str) -> (Process, SocketAddr) {
     let mut command = qun();
-    command.args(["serve", "--listen", listen, "--config"]).arg(dir.path().join("qun.toml"));
+    command.args(["serve", "--poller", POLLER, "--listen", listen, "--config"]).arg(dir.path().join("qun.toml"));
     let process = Process::start(&mut command);
     let addr = process.err.until("where it listens", |text| {
         let line = text.lines().next()?;

@@ -2,13 +2,13 @@
 //!
 //! Where it can be, all is in place before the server runs: then one event is all that is ever told of it.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::every::{crowd, over_every_loop, ping, serve_late};
-use crate::support::{CODE, Line, Loop, PATIENCE, hello, serve, serve_with};
+use crate::support::{Line, Loop, hello, serve};
 use socket2::{Domain, SockRef, Socket, Type};
 
 over_every_loop! {
@@ -110,17 +110,16 @@ fn what_came_during_a_pause_is_read_after_it(kind: Loop) {
 }
 
 fn an_end_that_came_during_a_pause_is_found_after_it(kind: Loop) {
-    // Over the rate, what a plain client sends is read later. More than waits inside makes the server stop reading.
-    let limits = |limits: &mut qun_core::Limits| (limits.burst, limits.per_s, limits.unread) = (1, 4, 8 << 10);
-    let server = serve_with(kind, "127.0.0.1:0", limits);
-    let mut netcat = TcpStream::connect(server.addr).unwrap();
-    let lines: String = (0..11).map(|n| format!("number {n} {}\n", "x".repeat(3_900))).collect();
-    netcat.write_all(format!("{CODE} ci\n{lines}").as_bytes()).unwrap();
-    netcat.shutdown(Shutdown::Write).unwrap();
-    netcat.set_read_timeout(Some(PATIENCE)).unwrap();
-    netcat.read_to_end(&mut Vec::new()).unwrap();
-    let mut ann = server.member("ann");
-    (0..11).for_each(|n| drop(ann.until(&format!("number {n} "))));
+    // Lines behind a join wait until the room is open, and the server reads no further meanwhile. What it has not read then is
+    // less than a read takes, with the end behind it.
+    let (_server, mut line) = serve_late(kind, |addr| {
+        let mut line = Line::new(TcpStream::connect(addr).unwrap());
+        line.send(&(hello("ann") + &long_pings(4)));
+        line.stream().shutdown(Shutdown::Write).unwrap();
+        line
+    });
+    line.until(r#""n":3"#);
+    while line.next().is_some() {}
 }
 
 fn what_takes_many_writes_is_written_to_its_end(kind: Loop) {

@@ -230,7 +230,7 @@ impl<L: Log> Server<L> {
         }
         self.accept_all(now, on_event)?;
         self.read_all(now, on_event);
-        // After what had arrived by then: who spoke before the server goes down is heard.
+        // What had been said by then is heard first.
         if wish == Wish::Drain as u8 {
             self.drain(now);
         }

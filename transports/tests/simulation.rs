@@ -1,6 +1,15 @@
-//! Worlds from seeds.
+//! Worlds from seeds, and whether the oracle sees what is wrong in them.
 
-use qun_transports::sim::{Plan, run};
+use std::fmt::Write as _;
+
+use qun_transports::sim::{Break, Counters, Fault, Plan, run, shrink};
+
+/// How many seeds these tests take; the environment may ask for others.
+fn seeds(default: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let from = number("SIM_FROM").unwrap_or(0);
+    from..from + number("SIM_SEEDS").unwrap_or(default)
+}
 
 #[test]
 fn the_same_seed_gives_the_same_world() {
@@ -10,25 +19,70 @@ fn the_same_seed_gives_the_same_world() {
 }
 
 #[test]
-fn seeds() {
-    let from: u64 = std::env::var("FROM").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    let n: u64 = std::env::var("N").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
-    let mut bad = 0;
-    for seed in from..from + n {
-        let plan = Plan::from_seed(seed);
-        let report = run(&plan, None, None);
-        if report.violation.is_some() {
-            bad += 1;
-            println!("seed {seed}: {plan}\n   {report}");
-        }
-    }
-    assert_eq!(bad, 0);
+fn where_nothing_goes_wrong_all_is_well_at_once() {
+    let report = run(&Plan::calm(1), None, None);
+    assert_eq!(report.violation, None);
+    assert!(report.healed.as_secs() <= 5, "{report}");
 }
 
 #[test]
-fn journal() {
-    let seed: u64 = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    let plan = Plan::from_seed(seed);
-    let report = run(&plan, None, Some(&mut |line| println!("{line}")));
-    println!("{report}");
+fn every_invariant_holds_whatever_goes_wrong() {
+    let mut counters = Counters::default();
+    let mut broken = String::new();
+    for seed in seeds(40) {
+        let plan = Plan::from_seed(seed);
+        let report = run(&plan, None, None);
+        counters.add(&report.counters);
+        if report.violation.is_some() {
+            let _ = write!(broken, "seed {seed}: {plan}\n  {report}\n");
+        }
+    }
+    println!("{counters}");
+    assert!(broken.is_empty(), "{broken}");
+    assert!(counters.missing().is_empty(), "these never occurred: {:?}", counters.missing());
+}
+
+/// What once was broken.
+#[test]
+fn seeds_that_once_failed() {
+    // 48: a log that had let go of more than the room had heard of, so that `first` was beyond the head.
+    for seed in [48] {
+        assert_eq!(run(&Plan::from_seed(seed), None, None).violation, None, "seed {seed}");
+    }
+}
+
+/// Prints how many seeds each deliberate break takes until it is seen.
+#[test]
+fn every_break_is_seen() {
+    let most = seeds(25);
+    let mut unseen = Vec::new();
+    println!("{:<22} {:>5}  {:<9}  what it does", "break", "seeds", "invariant");
+    for which in Break::ALL.iter().copied() {
+        let seen = most.clone().find_map(|seed| {
+            let plan = Plan::from_seed(seed);
+            run(&plan, Some(which), None).violation.map(|violation| (seed, violation))
+        });
+        match seen {
+            Some((seed, violation)) => {
+                let seeds = seed - most.start + 1;
+                println!("{which:<22} {seeds:>5}  {:<9}  {}", violation.invariant, which.doc());
+            }
+            None => {
+                println!("{which:<22}  none  -          {}", which.doc());
+                unseen.push(which);
+            }
+        }
+    }
+    assert!(unseen.is_empty(), "the oracle did not see {unseen:?}");
+}
+
+#[test]
+fn what_is_broken_is_shrunk() {
+    let which = Some(Break::DoubledMessage);
+    let plan = (0..20).map(Plan::from_seed).find(|plan| run(plan, which, None).violation.is_some()).unwrap();
+    let violation = run(&plan, which, None).violation.unwrap();
+    let (smaller, report) = shrink(&plan, which, &violation, 60);
+    assert_eq!(report.violation.unwrap().invariant, violation.invariant);
+    assert!(smaller.faults.len() <= plan.faults.len() && smaller.storm <= plan.storm);
+    assert!(smaller.faults.iter().all(|fault: &Fault| plan.has(*fault)));
 }

@@ -153,9 +153,15 @@ impl World {
                     raw.types("/leave");
                     raw.stage = Stage::Waiting(Some(room));
                 }
-                10..14 => raw.types("/history 5"),
+                10..14 => {
+                    raw.types("/history 5");
+                    raw.stage = Stage::Waiting(Some(room));
+                }
                 14..18 => raw.types("/who"),
-                18..20 => raw.types(&format!("/name {name}{dice}")),
+                18..20 => {
+                    raw.types(&format!("/name {name}{dice}"));
+                    raw.stage = Stage::Waiting(Some(room));
+                }
                 20..22 => raw.types("/nonsense"),
                 22..23 => {
                     raw.types("/quit");
@@ -192,7 +198,7 @@ impl World {
             return self.hang_up_raw(index);
         }
         let codes: Vec<String> = self.codes.iter().map(|(_, code, _)| code.to_string()).collect();
-        let bytes = corrupted(&mut self.acts, &codes);
+        let bytes = corrupted(&mut self.acts, index, &codes);
         if let Some(raw) = self.people[index].raw_mut()
             && raw.outgoing.len() < 1 << 20
         {

@@ -285,6 +285,8 @@ impl World {
         }
         for index in 0..self.people.len() {
             let broken = self.people[index].link.and_then(|id| self.links.get(&id)).is_some_and(|l| l.is_broken());
+            self.people[index].asleep = self.now.mono;
+            self.wake(index);
             match &self.people[index].mind {
                 Mind::Raw(raw) if raw.kind == RawKind::Hostile || broken => self.hang_up_raw(index),
                 _ => {}
@@ -294,7 +296,7 @@ impl World {
 
     /// What keeps everyone from having everything, and everything that was said from having its end.
     pub fn unsettled(&self) -> Option<String> {
-        if !matches!(self.host, Host::Up(_)) || self.is_draining {
+        if !matches!(self.host, Host::Up(_)) || self.is_draining || self.is_frozen() {
             return Some("the server is down".into());
         }
         for (index, person) in self.people.iter().enumerate() {

@@ -27,6 +27,11 @@ impl World {
         let capacity = 1 << self.net.u32(10..17);
         self.links.insert(link, Link::new(person, capacity));
         self.people[person].link = Some(link);
+        if self.people[person].client().is_none() {
+            // Without a key, everyone is somebody else each time.
+            self.people[person].identity = self.next_identity;
+            self.next_identity += 1;
+        }
         let fate = self.fate(Carried::Attempt);
         let at = self.now.mono + fate.time;
         match fate.word {
@@ -50,7 +55,7 @@ impl World {
                 let conn = driver.open(now, Peer::Net(SocketAddr::from((ip, 40_000))));
                 link.conn = Some(conn);
                 self.conns.insert(conn, id);
-                let trust = self.people[from].trust();
+                let trust = self.people[from].trust(from);
                 self.oracle.opened(self.now.mono, conn, trust);
                 true
             }

@@ -154,7 +154,6 @@ fn limits(rng: &mut Rng) -> Limits {
         unread: pick(all.unread, 1 << 10),
         replay: pick(all.replay as usize, 7) as u64,
         page: pick(all.page as usize, 5) as u64,
-        rooms: pick(all.rooms, 2),
         burst: pick(all.burst as usize, 0) as u32,
         acts_burst: pick(all.acts_burst as usize, 4) as u32,
         connections_per_source: pick(all.connections_per_source as usize, 3) as u32,
@@ -176,7 +175,6 @@ impl fmt::Display for Plan {
             ("unread", limits.unread, defaults.unread),
             ("replay", limits.replay as usize, defaults.replay as usize),
             ("page", limits.page as usize, defaults.page as usize),
-            ("rooms", limits.rooms, defaults.rooms),
             ("burst", limits.burst as usize, defaults.burst as usize),
             ("acts_burst", limits.acts_burst as usize, defaults.acts_burst as usize),
             (

@@ -91,8 +91,12 @@ impl Raw {
     }
 }
 
-/// How a person learns that they are not going anywhere.
-const ANSWERS: [&str; 7] = [
+/// How a person learns that they have an answer, and are not going anywhere.
+const ANSWERS: [&str; 11] = [
+    "You are ",
+    "is taken",
+    "End of history",
+    "There is no history",
     "That code does not open",
     "That code has expired",
     "Too fast",
@@ -103,11 +107,11 @@ const ANSWERS: [&str; 7] = [
 ];
 
 /// What a hostile one sends: something that could be meant well, and then not quite that.
-pub(super) fn corrupted(rng: &mut Rng, codes: &[String]) -> Vec<u8> {
+pub(super) fn corrupted(rng: &mut Rng, who: usize, codes: &[String]) -> Vec<u8> {
     let code = rng.choice(codes).cloned().unwrap_or_default();
     let n = rng.u64(0..40);
     let mut bytes = match rng.u32(0..16) {
-        0 | 1 => format!("{{\"t\":\"hello\",\"id\":\"h{n}\",\"v\":[1],\"name\":\"eve\",\"key\":\"eeeeeeeeeeeeeeeeeeee{:02}\"}}\n", n % 5),
+        0 | 1 => format!("{{\"t\":\"hello\",\"id\":\"h{n}\",\"v\":[1],\"name\":\"eve\",\"key\":\"{}\"}}\n", key(who)),
         2 | 3 => format!("{{\"t\":\"join\",\"id\":\"j{n}\",\"code\":\"{code}\",\"tail\":{n}}}\n"),
         4 | 5 => format!("{{\"t\":\"say\",\"id\":\"s{n}\",\"room\":\"room-{}\",\"text\":\"evil {n}\"}}\n", n % 3),
         6 => format!("{{\"t\":\"history\",\"id\":\"x{n}\",\"room\":\"room-{}\",\"before\":{n},\"limit\":9}}\n", n % 3),
@@ -134,4 +138,9 @@ pub(super) fn corrupted(rng: &mut Rng, codes: &[String]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// A key of their own, that no corruption makes another's.
+fn key(who: usize) -> String {
+    char::from(b'A' + (who % 26) as u8).to_string().repeat(22)
 }

@@ -346,11 +346,11 @@ impl World {
 
 impl Person {
     /// What the oracle may expect of their connections.
-    pub(super) fn trust(&self) -> Trust {
+    pub(super) fn trust(&self, index: usize) -> Trust {
         match &self.mind {
             Mind::Client(_) => Trust::Client(self.identity),
             Mind::Raw(raw) if raw.kind == RawKind::Plain => Trust::Plain(self.identity),
-            Mind::Raw(_) => Trust::Hostile,
+            Mind::Raw(_) => Trust::Hostile(index),
         }
     }
 }

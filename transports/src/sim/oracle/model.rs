@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qun_core::log::{Answer, Kind, Record, Request};
-use qun_core::{Limits, Role};
+use qun_core::{Limits, Role, Seq};
 
 use super::Violation;
 use crate::sim::log::Committed;
@@ -39,6 +39,8 @@ pub(in crate::sim) struct Model {
     pub(in crate::sim) facts: Facts,
     /// What each room's log has, in order, for each of its histories.
     books: BTreeMap<(String, String), Vec<Record>>,
+    /// Where a history has what bears a token.
+    taken: BTreeMap<(u64, String), Seq>,
     /// What people said, by token.
     pub(in crate::sim) said: BTreeMap<u64, Sentence>,
     /// When the server got what bears a token: the numbers of those lines.
@@ -50,6 +52,8 @@ pub(in crate::sim) struct Model {
     drafted_last: BTreeMap<(usize, String), u64>,
     /// Who a person is on the wire.
     pub(super) members: BTreeMap<usize, String>,
+    /// The rooms whose codes a hostile one has sent.
+    known: BTreeSet<(usize, String)>,
     /// Since the server's start: each room's epoch and newest message, as the server was told.
     told: BTreeMap<String, (String, u64)>,
     /// Rooms whose append is not settled.
@@ -66,12 +70,14 @@ impl Model {
         Self {
             facts,
             books: BTreeMap::new(),
+            taken: BTreeMap::new(),
             said: BTreeMap::new(),
             receipts: BTreeMap::new(),
             lines: 0,
             drafted: BTreeMap::new(),
             drafted_last: BTreeMap::new(),
             members: BTreeMap::new(),
+            known: BTreeSet::new(),
             told: BTreeMap::new(),
             appending: BTreeSet::new(),
             frames: BTreeMap::new(),
@@ -81,6 +87,7 @@ impl Model {
     }
 
     pub(super) fn booted(&mut self) {
+        self.known.clear();
         self.told.clear();
         self.appending.clear();
         self.frames.clear();
@@ -95,10 +102,11 @@ impl Model {
     pub(super) fn committed(&mut self, committed: Committed) -> Result<(), Violation> {
         let Committed { room, epoch, first, record } = committed;
         let book = self.books.entry((room.to_string(), epoch.to_string())).or_default();
-        let token = token(record.text.as_str());
         // As long as the log keeps a message, it is there once.
-        let mut kept = book.iter().filter(|earlier| earlier.seq >= first);
-        if token.is_some() && kept.any(|earlier| self::token(earlier.text.as_str()) == token) {
+        if let Some(token) = token(record.text.as_str())
+            && let Some(earlier) = self.taken.insert((token, epoch.to_string()), record.seq)
+            && earlier >= first
+        {
             return Err(Violation::new(3, format!("{room} has {:?} twice", record.text.as_str())));
         }
         let due = book.len() as u64 + 1;
@@ -127,7 +135,7 @@ impl Model {
 
     /// Whether any history of any room has it.
     pub(in crate::sim) fn has(&self, token: u64) -> bool {
-        self.books.values().flatten().any(|record| self::token(record.text.as_str()) == Some(token))
+        self.taken.range((token, String::new())..).next().is_some_and(|((taken, _), _)| *taken == token)
     }
 
     /// The room's epoch and newest message, as the server was told.
@@ -156,6 +164,20 @@ impl Model {
     pub(super) fn received(&mut self, token: u64) {
         self.lines += 1;
         self.receipts.entry(token).or_default().push(self.lines);
+    }
+
+    /// A hostile one sends a line: whatever codes are in it.
+    pub(super) fn learns(&mut self, person: usize, line: &str) {
+        let letters = canonical(line);
+        for (id, room) in &self.facts.rooms {
+            if room.codes.keys().any(|code| letters.contains(code)) {
+                self.known.insert((person, id.clone()));
+            }
+        }
+    }
+
+    pub(super) fn knows(&self, person: usize, room: &str) -> bool {
+        self.known.contains(&(person, room.into()))
     }
 
     pub(super) fn came_twice(&self, token: u64) -> bool {

@@ -7,7 +7,7 @@ use qun_core::log::Kind;
 use qun_core::{Instant, SERVER_LINE};
 
 use super::json::Json;
-use super::model::{Model, canonical, token};
+use super::model::{Model, token};
 use super::plain::Screen;
 use super::{Violation, lines};
 
@@ -18,8 +18,8 @@ pub(in crate::sim) enum Trust {
     Client(usize),
     /// A person at netcat.
     Plain(usize),
-    /// Bytes that mean nothing, mostly.
-    Hostile,
+    /// Bytes that mean nothing, mostly; the key is always the same.
+    Hostile(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -27,8 +27,6 @@ pub(super) struct Wire {
     pub(super) trust: Trust,
     up: Vec<u8>,
     down: Vec<u8>,
-    /// All that a hostile one sent, as codes are compared.
-    letters: String,
     heard: Instant,
     /// Requests but says, in their order: so they are answered.
     pub(super) asked: VecDeque<Asked>,
@@ -91,7 +89,6 @@ impl Wire {
             trust,
             up: Vec::new(),
             down: Vec::new(),
-            letters: String::new(),
             heard: now,
             asked: VecDeque::new(),
             says: BTreeMap::new(),
@@ -119,7 +116,7 @@ impl Wire {
         match self.trust {
             Trust::Client(_) => self.subs.get(room),
             Trust::Plain(_) => self.screen.sub(room),
-            Trust::Hostile => None,
+            Trust::Hostile(_) => None,
         }
     }
 
@@ -141,7 +138,7 @@ impl Wire {
                         model.received(token);
                     }
                 }
-                Trust::Hostile => self.letters.push_str(&canonical(&text)),
+                Trust::Hostile(person) => model.learns(person, &text),
             }
         }
         Ok(())
@@ -153,7 +150,10 @@ impl Wire {
         self.is_leaving = true;
         match self.trust {
             Trust::Client(_) if Json::read(&rest).is_some() => self.request(model, now, &rest),
-            _ => {
+            trust => {
+                if let Trust::Hostile(person) = trust {
+                    model.learns(person, &String::from_utf8_lossy(&rest));
+                }
                 self.is_torn = !rest.is_empty();
                 Ok(())
             }
@@ -223,36 +223,10 @@ impl Wire {
                     let text = text.map_err(|_| Violation::new(6, "a person was sent what is not UTF-8"))?;
                     self.screen.line(model, &text)?;
                 }
-                Trust::Hostile => self.overheard(model, &line)?,
+                Trust::Hostile(person) => overheard(model, person, &line)?,
             }
         }
         Ok(())
-    }
-
-    /// A hostile one gets nothing of a room whose code it never sent.
-    fn overheard(&self, model: &Model, line: &[u8]) -> Result<(), Violation> {
-        let text = String::from_utf8_lossy(line);
-        let Some(frame) = Json::read(line).filter(|_| text.starts_with('{')) else {
-            if text.starts_with('{') {
-                return Err(Violation::new(6, format!("the server sent {text:?}")));
-            }
-            let body = text.split_once("> ").map_or("", |(_, body)| body);
-            let said = token(body).and_then(|token| model.said.get(&token));
-            return match said.filter(|said| !self.knows(model, &said.room)) {
-                Some(said) => Err(Violation::new(1, format!("{text:?} of {} reached a stranger", said.room))),
-                None => Ok(()),
-            };
-        };
-        let room = frame.text("room").or_else(|| frame.get("room")?.text("id"));
-        match room.filter(|room| !self.knows(model, room)) {
-            Some(room) => Err(Violation::new(1, format!("{text:?} of {room} reached a stranger"))),
-            None => Ok(()),
-        }
-    }
-
-    fn knows(&self, model: &Model, room: &str) -> bool {
-        let letters = self.letters.clone() + &canonical(&String::from_utf8_lossy(&self.up));
-        model.facts.rooms.get(room).is_some_and(|room| room.codes.keys().any(|code| letters.contains(code)))
     }
 
     /// What this connection should have had by now, where it takes bytes.
@@ -287,6 +261,23 @@ impl Wire {
             return Some(format!("{asked:?} is not answered"));
         }
         self.says.keys().next().map(|id| format!("what was said as {id} is not answered"))
+    }
+}
+
+/// A hostile one gets nothing of a room whose code it never sent.
+fn overheard(model: &Model, person: usize, line: &[u8]) -> Result<(), Violation> {
+    let text = String::from_utf8_lossy(line);
+    let room = match Json::read(line).filter(|_| text.starts_with('{')) {
+        Some(frame) => frame.text("room").or_else(|| frame.get("room")?.text("id")).map(String::from),
+        None if text.starts_with('{') => return Err(Violation::new(6, format!("the server sent {text:?}"))),
+        None => {
+            let body = text.split_once("> ").map_or("", |(_, body)| body);
+            token(body).and_then(|token| model.said.get(&token)).map(|said| said.room.clone())
+        }
+    };
+    match room.filter(|room| !model.knows(person, room)) {
+        Some(room) => Err(Violation::new(1, format!("{text:?} of {room} reached a stranger"))),
+        None => Ok(()),
     }
 }
 

@@ -86,3 +86,11 @@ fn what_is_broken_is_shrunk() {
     assert!(smaller.faults.len() <= plan.faults.len() && smaller.storm <= plan.storm);
     assert!(smaller.faults.iter().all(|fault: &Fault| plan.has(*fault)));
 }
+
+#[test]
+fn dbg() {
+    for (seed, which) in [(2, Break::LeftTooEarly), (6, Break::LateDeadline), (0, Break::ReadNeverResumes)] {
+        let report = run(&Plan::from_seed(seed), Some(which), None);
+        println!("{report}");
+    }
+}

@@ -133,6 +133,11 @@ impl Breaks {
         Self { which, rng, partial: BTreeMap::new(), rosters: BTreeMap::new() }
     }
 
+    /// The server starts, and names its connections anew.
+    pub(super) fn booted(&mut self) {
+        self.partial.clear();
+    }
+
     /// Whether this is the one, and now is the time.
     fn is(&mut self, which: Break) -> bool {
         self.which == Some(which) && self.rng.u32(0..6) == 0

@@ -132,6 +132,10 @@ impl Counters {
         self.0[fault as usize] += 1;
     }
 
+    pub(super) fn set(&mut self, fault: Fault, times: u64) {
+        self.0[fault as usize] = times;
+    }
+
     /// Adds those of another world.
     pub fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0).for_each(|(to, from)| *to += from);

@@ -24,7 +24,7 @@ impl World {
         self.hang_up(person);
         self.next_link += 1;
         let link = LinkId(self.next_link);
-        let capacity = 1 << self.net.u32(10..17);
+        let capacity = 1 << if self.plan.has(Fault::SmallRooms) { self.net.u32(8..12) } else { self.net.u32(10..17) };
         self.links.insert(link, Link::new(person, capacity));
         self.people[person].link = Some(link);
         if self.people[person].client().is_none() {
@@ -292,11 +292,23 @@ impl World {
             self.oracle.note(Err(Violation::new(7, text)));
         }
         let (conns, links) = (&self.conns, &self.links);
+        let link = |conn: ConnId| conns.get(&conn).and_then(|id| links.get(id));
+        let takes = |conn: ConnId| link(conn).is_some_and(|link| !link.is_blocked());
+        let is_read = |conn: ConnId| link(conn).is_some_and(|link| link.reading);
+        self.oracle.settled(takes, is_read);
+    }
+
+    /// Nothing that was due to happen at the server has not happened.
+    pub(super) fn look_at_deadlines(&mut self) {
+        if self.is_frozen() || self.is_draining || matches!(self.host, Host::Down(_)) {
+            return;
+        }
+        let (conns, links) = (&self.conns, &self.links);
         let takes = |conn: ConnId| {
             let link = conns.get(&conn).and_then(|id| links.get(id));
             link.is_some_and(|link| !link.is_blocked())
         };
-        self.oracle.settled(self.now.mono, takes);
+        self.oracle.look_at_deadlines(self.now.mono, takes);
     }
 
     fn set_reading(&mut self, conn: ConnId, on: bool) {

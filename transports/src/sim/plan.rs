@@ -111,6 +111,9 @@ impl Plan {
             // The smallest room that these texts allow: sixteen times the largest encoding of one.
             self.limits.text = TextLimits { bytes: 100, lines: 4 };
             self.limits.room_bytes = 8 << 10;
+            // So talkative that a reader who stalls misses something before they are given up.
+            self.limits.burst = 0;
+            self.chatter = self.chatter.min(Duration::from_millis(150));
         } else {
             let Limits { text, room_bytes, .. } = Limits::default();
             (self.limits.text, self.limits.room_bytes) = (text, room_bytes);

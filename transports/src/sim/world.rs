@@ -193,6 +193,7 @@ impl World {
     /// What went wrong so far, and how often.
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
+        counters.set(Fault::SmallRooms, self.oracle.model.gaps);
         match &self.host {
             Host::Up(driver) => counters.add(&driver.log().counters()),
             Host::Down(log) => counters.add(&log.counters),
@@ -233,6 +234,7 @@ impl World {
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next() else { return false };
         self.advance(at);
+        self.look_at_deadlines();
         match self.schedule.pop(self.now.mono) {
             Some(happening) => self.happen(happening),
             None => self.tick(),
@@ -339,6 +341,7 @@ impl World {
         self.host = Host::Up(Box::new(driver));
         self.is_draining = false;
         self.oracle.booted();
+        self.breaks.booted();
         self.journal(|| "the server starts".into());
         self.advance(self.now.mono);
     }

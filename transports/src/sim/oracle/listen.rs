@@ -48,7 +48,11 @@ impl Wire {
                 self.is_over = true;
                 Ok(())
             }
-            "ping" | "notice" => Ok(()),
+            "ping" => {
+                self.is_pinged = true;
+                Ok(())
+            }
+            "notice" => Ok(()),
             _ => wrong(6, "a line of no known type"),
         }
     }
@@ -210,7 +214,7 @@ impl Wire {
         Ok(())
     }
 
-    fn gap(&mut self, model: &Model, frame: &Json) -> Result<(), Violation> {
+    fn gap(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
         let full = model.facts.rooms.get(frame.text("room").unwrap_or_default()).is_some_and(|room| room.full);
         let roster = self.roster(frame, full)?;
         let (room, sub) = self.sub(frame)?;
@@ -219,6 +223,7 @@ impl Wire {
             return wrong(2, format!("{} was due", sub.next));
         }
         (sub.next, sub.roster, sub.here) = (to + 1, roster, frame.number("here").unwrap_or_default());
+        model.gaps += 1;
         // What was said here and missed has had its echo.
         let missed = (from..=to).filter_map(|seq| model.record(&room, &sub.epoch, seq)?.id);
         let missed: BTreeSet<_> = missed.map(|id| id.to_string()).collect();

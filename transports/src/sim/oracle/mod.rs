@@ -125,11 +125,25 @@ impl Oracle {
         }
     }
 
-    /// The server has done all that it wants to: whoever takes bytes has had everything, whatever the others do.
-    pub(super) fn settled(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
+    /// The server has done all that it wants to: whoever takes bytes has had everything, whatever the others do; and who
+    /// waits for no answer is read from.
+    pub(super) fn settled(&mut self, takes: impl Fn(ConnId) -> bool, is_read: impl Fn(ConnId) -> bool) {
+        let mut wrong = None;
+        let is_idle = self.model.is_idle();
+        for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
+            let unread = || (is_idle && !is_read(*conn) && wire.waits_for_nothing()).then(|| "it is not read from".into());
+            if let Some(text) = wire.is_behind(&self.model).or_else(unread) {
+                wrong = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
+            }
+        }
+        self.note(wrong.map_or(Ok(()), Err));
+    }
+
+    /// What was due is done.
+    pub(super) fn look_at_deadlines(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
         let mut late = None;
         for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
-            if let Some(text) = wire.is_behind(&self.model, now) {
+            if let Some(text) = wire.is_overdue(&self.model, now) {
                 late = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
             }
         }

@@ -61,6 +61,8 @@ pub(in crate::sim) struct Model {
     /// What each message looked like on the wire, and who was in the room just before it.
     pub(super) frames: BTreeMap<(String, u64), Vec<u8>>,
     pub(super) rosters: BTreeMap<(String, u64), BTreeMap<String, String>>,
+    /// How many gaps were told.
+    pub(in crate::sim) gaps: u64,
     /// Upper bound of what may have changed a roster since the server's start.
     pub(super) causes: u64,
 }
@@ -82,6 +84,7 @@ impl Model {
             appending: BTreeSet::new(),
             frames: BTreeMap::new(),
             rosters: BTreeMap::new(),
+            gaps: 0,
             causes: 0,
         }
     }
@@ -141,6 +144,12 @@ impl Model {
     /// The room's epoch and newest message, as the server was told.
     pub(super) fn told(&self, room: &str) -> Option<(&str, u64)> {
         self.told.get(room).map(|(epoch, head)| (epoch.as_str(), *head))
+    }
+
+    /// Whether the server and its log owe each other nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        let is_told = |(room, (epoch, head)): (&String, &(String, u64))| self.book(room, epoch).len() as u64 == *head;
+        self.appending.is_empty() && self.told.iter().all(is_told)
     }
 
     pub(super) fn answer(&mut self, answer: &Answer) {

@@ -28,6 +28,8 @@ pub(super) struct Wire {
     up: Vec<u8>,
     down: Vec<u8>,
     heard: Instant,
+    /// Since then it was asked whether it is still there.
+    pub(super) is_pinged: bool,
     /// Requests but says, in their order: so they are answered.
     pub(super) asked: VecDeque<Asked>,
     /// Says that are not answered, with the number of the request.
@@ -90,6 +92,7 @@ impl Wire {
             up: Vec::new(),
             down: Vec::new(),
             heard: now,
+            is_pinged: false,
             asked: VecDeque::new(),
             says: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -126,6 +129,7 @@ impl Wire {
 
     pub(super) fn up(&mut self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
         self.heard = now;
+        self.is_pinged = false;
         for line in lines(&mut self.up, bytes) {
             model.causes += 1;
             let text = String::from_utf8_lossy(&line);
@@ -229,15 +233,31 @@ impl Wire {
         Ok(())
     }
 
-    /// What this connection should have had by now, where it takes bytes.
-    pub(super) fn is_behind(&self, model: &Model, now: Instant) -> Option<String> {
-        if self.is_over || self.is_leaving {
+    /// What the server should have done about this connection by now.
+    pub(super) fn is_overdue(&self, model: &Model, now: Instant) -> Option<String> {
+        if self.is_over || self.is_leaving || self.me.is_none() {
             return None;
         }
         let limits = &model.facts.limits;
-        let patience = limits.ping * 11 / 10 + limits.pong + 2 * limits.drain + Duration::from_secs(1);
-        if self.me.is_some() && now.since(self.heard) > patience {
-            return Some(format!("nothing was heard for {:?}, and it is not closed", now.since(self.heard)));
+        let silence = now.since(self.heard);
+        let moment = Duration::from_millis(2);
+        if silence > limits.ping * 11 / 10 + moment && !self.is_pinged {
+            return Some(format!("nothing was heard for {silence:?}, and it is not pinged"));
+        }
+        let patience = limits.ping * 11 / 10 + limits.pong + limits.drain + moment;
+        (silence > patience).then(|| format!("nothing was heard for {silence:?}, and it is not closed"))
+    }
+
+    /// Whether everything that was asked here is answered, so that nothing can wait inside.
+    pub(super) fn waits_for_nothing(&self) -> bool {
+        let waits = !self.asked.is_empty() || !self.says.is_empty() || self.is_over || self.is_leaving;
+        self.is_json() && self.me.is_some() && !waits
+    }
+
+    /// What this connection should have had by now, where it takes bytes.
+    pub(super) fn is_behind(&self, model: &Model) -> Option<String> {
+        if self.is_over || self.is_leaving {
+            return None;
         }
         for (room, sub) in &self.subs {
             if let Some((_, head)) = model.told(room)

@@ -46,7 +46,8 @@ fn every_invariant_holds_whatever_goes_wrong() {
 #[test]
 fn seeds_that_once_failed() {
     // 48: a log that had let go of more than the room had heard of, so that `first` was beyond the head.
-    for seed in [48] {
+    // 360: of two rooms that a reader fell off, the second one's gap came behind the `bye`.
+    for seed in [48, 360] {
         assert_eq!(run(&Plan::from_seed(seed), None, None).violation, None, "seed {seed}");
     }
 }
@@ -85,12 +86,4 @@ fn what_is_broken_is_shrunk() {
     assert_eq!(report.violation.unwrap().invariant, violation.invariant);
     assert!(smaller.faults.len() <= plan.faults.len() && smaller.storm <= plan.storm);
     assert!(smaller.faults.iter().all(|fault: &Fault| plan.has(*fault)));
-}
-
-#[test]
-fn dbg() {
-    for (seed, which) in [(2, Break::LeftTooEarly), (6, Break::LateDeadline), (0, Break::ReadNeverResumes)] {
-        let report = run(&Plan::from_seed(seed), Some(which), None);
-        println!("{report}");
-    }
 }

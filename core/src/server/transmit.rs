@@ -171,7 +171,8 @@ impl Transmit<'_> {
     /// What goes out, in order, until `take` says no. [`gather`](Self::gather) and [`advance`](Self::advance) walk the
     /// same runs, so they can't disagree.
     ///
-    /// Between two private frames go, room by room, the batches up to the second one's stamp.
+    /// Between two private frames go, room by room, the batches up to the second one's stamp. Where a membership fell off
+    /// its log and its gap is still to be written, the walk ends before the next frame that is no gap.
     fn runs<'s>(&'s self, mut take: impl FnMut(Run<'s>) -> bool) {
         let out = &self.conn.out;
         if !out.half.is_empty() && !take(Run::Half(&out.half)) {
@@ -182,10 +183,12 @@ impl Transmit<'_> {
             let private = out.private.get(index);
             let place = out.first_place + index as u64;
             let stamp = private.map_or(u64::MAX, |private| private.stamp);
+            let mut owes_gap = false;
             for &slot in &out.dirty {
                 let Some(sub) = out.sub(slot).filter(|sub| sub.after < place) else { continue };
                 let held = &self.rooms[sub.room as usize].held;
                 if sub.at < held.start(out.dialect) {
+                    owes_gap = true;
                     continue;
                 }
                 // What earlier frames of this walk let pass is not shown again.
@@ -205,6 +208,10 @@ impl Transmit<'_> {
                     }
                     at = end;
                 }
+            }
+            // A gap that waits until another one is sent was due before this frame, which may be the last.
+            if owes_gap && private.is_some_and(|private| !matches!(private.kind, PrivateKind::Gap(..))) {
+                return;
             }
             if let Some(private) = private {
                 floor = floor.max(private.stamp);

@@ -55,6 +55,52 @@ pub(crate) enum Command {
     /// Make codes.
     #[command(subcommand)]
     Code(Code),
+    /// Break this server in a simulated world, from a seed, and see that nothing is lost.
+    ///
+    /// The real server and clients run in one thread of virtual time, on a network, a log and clocks that fail in every
+    /// way, until everything heals. Exits 0 when every invariant held, and 1 with the seed and the shortest way to what
+    /// broke. Without --seed or --seeds: seeds that nobody has tried, until it is stopped or --minutes are over.
+    #[cfg(feature = "sim")]
+    Sim(Sim),
+}
+
+/// `qun sim`
+#[cfg(feature = "sim")]
+#[derive(Debug, Args)]
+pub(crate) struct Sim {
+    /// Run this world, and say what it is made of.
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub(crate) seed: Option<u64>,
+    /// Run the worlds of these seeds, the last one excluded.
+    #[arg(long, value_name = "A..B", value_parser = crate::sim::parse_seeds)]
+    pub(crate) seeds: Option<std::ops::Range<u64>>,
+    /// Stop after so many minutes.
+    #[arg(long, value_name = "M")]
+    pub(crate) minutes: Option<u64>,
+    /// Write down everything that happens.
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Instead: how many seeds each deliberate break of the server takes until it is seen.
+    #[arg(long)]
+    pub(crate) breaks: bool,
+    /// Without these faults, separated by commas.
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
+    pub(crate) off: Vec<qun_transports::sim::Fault>,
+    /// With so many people who have a client, whatever the seed says.
+    #[arg(long, value_name = "N")]
+    pub(crate) clients: Option<usize>,
+    /// With so many people at netcat.
+    #[arg(long, value_name = "N")]
+    pub(crate) plain: Option<usize>,
+    /// With so many who send corrupted bytes.
+    #[arg(long, value_name = "N")]
+    pub(crate) hostile: Option<usize>,
+    /// With so many rooms.
+    #[arg(long, value_name = "N")]
+    pub(crate) rooms: Option<usize>,
+    /// Let things go wrong for so many milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub(crate) storm_ms: Option<u64>,
 }
 
 /// `qun serve`

@@ -14,6 +14,8 @@ mod keys;
 mod send;
 mod serve;
 mod session;
+#[cfg(feature = "sim")]
+mod sim;
 mod text;
 
 use std::io::{self, Write as _};
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
         args::Command::Code(args::Code::New { n }) => new_codes(n),
+        #[cfg(feature = "sim")]
+        args::Command::Sim(args) => sim::run_sim(&args),
     };
     match result {
         Ok(exit) => exit.into(),

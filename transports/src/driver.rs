@@ -122,6 +122,11 @@ impl<L: Log> Driver<L> {
         self.server.connections()
     }
 
+    /// Bytes that the rooms hold; see [`Server::memory`].
+    pub fn memory(&self) -> usize {
+        self.server.memory()
+    }
+
     /// The log, for whoever has to tend it.
     pub fn log(&self) -> &L {
         &self.log

@@ -63,6 +63,8 @@ impl Server {
             Some(Dialect::Json) => {
                 let room = RoomFrame { id: state.id.clone(), title: state.title.clone(), role };
                 let (here, members) = (state.here(), state.roster(&self.sessions));
+                // A log may have let go of more than the room has heard of.
+                let first = first.min(head.next());
                 let joined = Joined { re: join.re, room, here, members, epoch, first, from, head };
                 self.send_frame(id, &Frame::Joined(joined), kind)
             }

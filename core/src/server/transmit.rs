@@ -179,7 +179,8 @@ impl Transmit<'_> {
     /// What goes out, in order, until `take` says no. [`gather`](Self::gather) and [`advance`](Self::advance) walk the
     /// same runs, so they can't disagree.
     ///
-    /// Between two private frames go, room by room, the batches up to the second one's stamp.
+    /// Between two private frames go, room by room, the batches up to the second one's stamp. Where a membership fell off
+    /// its log and its gap is still to be written, the walk ends before the next frame that is no gap.
     fn runs<'s>(&'s self, mut take: impl FnMut(Run<'s>) -> bool) {
         let out = &self.conn.out;
         if !out.half.is_empty() && !take(Run::Half(&out.half)) {

@@ -28,10 +28,10 @@ impl End {
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     /// Whose it is; `None` once they let go of it.
-    pub(super) client: Option<usize>,
+    pub(super) person: Option<usize>,
     /// What the server calls it; `None` before it knows of it and after it let go.
     pub(super) conn: Option<ConnId>,
-    /// Whether the client knows that it has a connection.
+    /// Whether the person knows that they have a connection.
     pub(super) answered: bool,
     /// Whether the server reads.
     pub(super) reading: bool,
@@ -42,10 +42,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(client: usize, capacity: usize) -> Self {
+    pub(super) fn new(person: usize, capacity: usize) -> Self {
         let pipe = Pipe::new(capacity);
         Self {
-            client: Some(client),
+            person: Some(person),
             conn: None,
             answered: false,
             reading: true,
@@ -63,17 +63,27 @@ impl Link {
         }
     }
 
+    /// Whether the server has more to send here and found no room.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.down.blocked
+    }
+
+    /// Whether something will never arrive.
+    pub(super) fn is_broken(&self) -> bool {
+        self.cut || self.up.held || self.down.held
+    }
+
     /// Whether somebody is at this end, and reads.
     pub(super) fn takes(&self, end: End) -> bool {
         match end {
-            End::Client => self.client.is_some() && self.answered,
+            End::Client => self.person.is_some() && self.answered,
             End::Server => self.conn.is_some() && self.reading,
         }
     }
 
     /// Whether nobody is at either end any more.
     pub(super) fn is_forgotten(&self) -> bool {
-        self.client.is_none() && self.conn.is_none()
+        self.person.is_none() && self.conn.is_none()
     }
 }
 
@@ -87,6 +97,10 @@ pub(super) struct Pipe {
     last: Instant,
     /// Nothing arrives.
     held: bool,
+    /// Nothing more is sent.
+    ended: bool,
+    /// The receiver takes nothing before this: its window is zero.
+    pub(super) shut: Instant,
     /// Its sender has more and found no room.
     pub(super) blocked: bool,
 }
@@ -101,7 +115,16 @@ pub(super) enum Parcel {
 
 impl Pipe {
     fn new(capacity: usize) -> Self {
-        Self { parcels: VecDeque::new(), capacity, bytes: 0, last: Instant::default(), held: false, blocked: false }
+        Self {
+            parcels: VecDeque::new(),
+            capacity,
+            bytes: 0,
+            last: Instant::default(),
+            held: false,
+            ended: false,
+            shut: Instant::default(),
+            blocked: false,
+        }
     }
 
     /// How many more bytes it takes.
@@ -109,19 +132,23 @@ impl Pipe {
         self.capacity.saturating_sub(self.bytes)
     }
 
-    /// Sends a parcel to arrive at `at` or with its predecessor; says when.
+    /// Sends a parcel to arrive at `at` or with its predecessor; says when. Behind the end there is nothing.
     pub(super) fn send(&mut self, at: Instant, parcel: Parcel) -> Instant {
+        if self.is_ending() {
+            return self.last;
+        }
         if let Parcel::Bytes(bytes) = &parcel {
             self.bytes += bytes.len();
         }
+        self.ended = parcel == Parcel::End;
         self.last = self.last.max(at);
         self.parcels.push_back((self.last, parcel));
         self.last
     }
 
-    /// The next parcel that has arrived.
+    /// The next parcel that has arrived, where the receiver takes any.
     pub(super) fn receive(&mut self, now: Instant) -> Option<Parcel> {
-        let arrived = !self.held && self.parcels.front().is_some_and(|(at, _)| *at <= now);
+        let arrived = !self.held && self.shut <= now && self.parcels.front().is_some_and(|(at, _)| *at <= now);
         let (_, parcel) = if arrived { self.parcels.pop_front() } else { None }?;
         if let Parcel::Bytes(bytes) = &parcel {
             self.bytes -= bytes.len();
@@ -132,5 +159,10 @@ impl Pipe {
     /// From here on nothing arrives.
     pub(super) fn hold(&mut self) {
         self.held = true;
+    }
+
+    /// Whether an end of input was sent.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ended
     }
 }

@@ -1,63 +1,375 @@
-//! The log of the simulated server: the one in memory, with a disk's slowness.
+//! The log of the simulated server, with a disk's slowness and its faults.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use qun_core::log::{Answer, Request};
-use qun_core::{Instant, Now};
+use qun_core::log::{Answer, Draft, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, Now, RoomId, Seq};
 
-use super::weather::up_to;
+use super::fault::{Counters, Fault};
+use super::rule::{chance, up_to};
+use super::schedule::Schedule;
 use crate::log::Log;
-use crate::memory::MemoryLog;
 
-/// Takes a request at once and answers later. A crash between the two is the one that people fear: the message is in
-/// the log, and nobody was told.
+/// How the log behaves.
 #[derive(Clone, Debug)]
-pub(super) struct SlowLog {
-    memory: MemoryLog,
+pub(super) struct Disk {
+    /// How long it takes until something is committed, and until the answer to that is given.
+    pub(super) slowness: Duration,
+    /// Answers come together, this far apart.
+    pub(super) bursts: Option<Duration>,
+    /// Chances in a thousand.
+    pub(super) refuses: u32,
+    pub(super) unavailable: u32,
+    pub(super) unanswered: u32,
+    pub(super) foreign: u32,
+    /// The acknowledgement and the tail come by different ways.
+    pub(super) apart: bool,
+    /// What a room keeps.
+    pub(super) bytes: usize,
+}
+
+impl Disk {
+    /// One that does what it should, soon.
+    pub(super) fn sound(bytes: usize) -> Self {
+        Self {
+            slowness: Duration::from_millis(3),
+            bursts: None,
+            refuses: 0,
+            unavailable: 0,
+            unanswered: 0,
+            foreign: 0,
+            apart: false,
+            bytes,
+        }
+    }
+}
+
+/// What has become of a room's log, for the oracle.
+#[derive(Clone, Debug)]
+pub(super) struct Committed {
+    pub(super) room: RoomId,
+    pub(super) epoch: Epoch,
+    /// The oldest message that is still kept.
+    pub(super) first: Seq,
+    pub(super) record: Record,
+}
+
+/// Takes a request, does it somewhat later, and answers later still. A crash finds each at any of these points; that
+/// between the second and the third is the one that people fear: the message is in the log, and nobody was told.
+#[derive(Clone, Debug)]
+pub(super) struct SimLog {
+    disk: Disk,
     rng: Rng,
-    slowness: Duration,
-    answers: VecDeque<(Instant, Answer)>,
+    entropy: Entropy,
+    books: BTreeMap<RoomId, Book>,
+    work: Schedule<(Now, Request)>,
+    answers: Schedule<Answer>,
     now: Instant,
+    pub(super) counters: Counters,
+    pub(super) committed: Vec<Committed>,
 }
 
-impl SlowLog {
-    pub(super) fn new(memory: MemoryLog, rng: Rng, slowness: Duration) -> Self {
-        Self { memory, rng, slowness, answers: VecDeque::new(), now: Instant::default() }
-    }
-
-    /// Says what time it is: answers that are due by now may be polled.
-    pub(super) fn set_time(&mut self, now: Instant) {
-        self.now = now;
-    }
-
-    /// When the next answer is due.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.answers.front().map(|(at, _)| *at)
-    }
-
-    pub(super) fn memory(&self) -> &MemoryLog {
-        &self.memory
-    }
-
-    /// What survives a crash of the server.
-    pub(super) fn into_memory(self) -> MemoryLog {
-        self.memory
-    }
+/// A room's log.
+#[derive(Clone, Debug)]
+struct Book {
+    epoch: Epoch,
+    /// Everything since the first message, also what is not kept any more: the first has seq 1.
+    records: Vec<Record>,
+    once: Vec<Option<(KeyHash, Id)>>,
+    known: BTreeMap<(KeyHash, Id), Seq>,
+    /// The oldest message that is kept.
+    first: Seq,
+    /// Of those that are kept.
+    bytes: usize,
+    /// The tail is told in order.
+    told: Instant,
 }
 
-impl Log for SlowLog {
-    fn submit(&mut self, now: Now, request: Request) {
-        self.memory.submit(now, request);
-        while let Some(answer) = self.memory.poll() {
-            let earliest = self.answers.back().map_or(now.mono, |(at, _)| *at);
-            let at = earliest.max(now.mono + up_to(&mut self.rng, self.slowness));
-            self.answers.push_back((at, answer));
+impl SimLog {
+    pub(super) fn new(disk: Disk, mut rng: Rng) -> Self {
+        let seed = std::array::from_fn(|_| rng.u8(..));
+        Self {
+            disk,
+            rng,
+            entropy: Entropy::new(seed),
+            books: BTreeMap::new(),
+            work: Schedule::new(),
+            answers: Schedule::new(),
+            now: Instant::default(),
+            counters: Counters::default(),
+            committed: Vec::new(),
         }
     }
 
-    fn poll(&mut self) -> Option<Answer> {
-        if self.deadline()? <= self.now { self.answers.pop_front().map(|(_, answer)| answer) } else { None }
+    pub(super) fn set_disk(&mut self, disk: Disk) {
+        self.disk = disk;
     }
+
+    /// Says what time it is: what is due by now is done, and may be polled.
+    pub(super) fn set_time(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        while let Some((since, request)) = self.work.pop(self.now) {
+            self.perform(since, request);
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [self.work.next(), self.answers.next()].into_iter().flatten().min()
+    }
+
+    /// What survives a crash of the server: what was on its way got there or didn't; the answers are lost.
+    pub(super) fn crash(&mut self) {
+        while let Some((since, request)) = self.work.pop(Instant::from_micros(u64::MAX)) {
+            if self.rng.bool() {
+                self.perform(since, request);
+            }
+        }
+        self.answers = Schedule::new();
+    }
+
+    /// The log is lost, or all but its beginning is; what is left goes on under a new epoch.
+    pub(super) fn begin_anew(&mut self) {
+        for (room, book) in &mut self.books {
+            let left = if self.rng.bool() { 0 } else { self.rng.usize(0..=book.records.len()) };
+            let kept: Vec<_> = book.once.drain(..).take(left).collect();
+            let records: Vec<_> = book.records.drain(..).take(left).collect();
+            let first = book.first.min(Seq::new(left as u64 + 1));
+            *book = Book::new(Epoch::generate(&mut self.entropy), book.told);
+            book.first = first;
+            for (record, once) in records.into_iter().zip(kept) {
+                book.bytes += if record.seq < first { 0 } else { cost(&record) };
+                if let Some(once) = once.filter(|_| record.seq >= first) {
+                    book.known.insert(once, record.seq);
+                }
+                book.once.push(once);
+                self.committed.push(Committed { room: room.clone(), epoch: book.epoch, first, record: record.clone() });
+                book.records.push(record);
+            }
+        }
+    }
+
+    /// The newest message of each room is gone, as if it had never been: what no log may do.
+    pub(super) fn forget_newest(&mut self) {
+        for book in self.books.values_mut().filter(|book| book.first < book.head()) {
+            if let (Some(record), Some(once)) = (book.records.pop(), book.once.pop()) {
+                book.bytes -= cost(&record);
+                book.known.retain(|known, _| Some(*known) != once);
+            }
+        }
+    }
+
+    fn perform(&mut self, since: Now, request: Request) {
+        match request {
+            Request::Open { room, bytes } => self.open(room, bytes),
+            Request::Append { room, drafts } => self.append(since, room, drafts),
+            Request::Load { ticket, room, span, limit } => {
+                if chance(&mut self.rng, self.disk.unanswered) {
+                    return self.counters.count(Fault::Unanswered);
+                }
+                let unavailable = chance(&mut self.rng, self.disk.unavailable);
+                if unavailable {
+                    self.counters.count(Fault::Unavailable);
+                }
+                let book = self.books.get(&room).filter(|_| !unavailable);
+                let page = book.map(|book| book.page(span, limit)).ok_or(Unavailable);
+                let at = self.answer_time();
+                self.answers.push(at, Answer::Loaded { ticket, page });
+            }
+        }
+    }
+
+    fn open(&mut self, id: RoomId, bytes: usize) {
+        let told = self.books.get(&id).map_or(self.now, |book| book.told);
+        let at = self.answer_time().max(told);
+        if chance(&mut self.rng, self.disk.unavailable) {
+            self.counters.count(Fault::Unavailable);
+            return self.answers.push(at, Answer::Ready { room: id, tail: Err(Unavailable) });
+        }
+        let entropy = &mut self.entropy;
+        let book = self.books.entry(id.clone()).or_insert_with(|| Book::new(Epoch::generate(entropy), at));
+        book.told = at;
+        self.answers.push(at, Answer::Ready { tail: Ok(book.tail(bytes)), room: id });
+    }
+
+    fn append(&mut self, since: Now, room: RoomId, drafts: Vec<Draft>) {
+        let taken = match chance(&mut self.rng, self.disk.refuses) {
+            true => {
+                self.counters.count(Fault::DiskFull);
+                self.rng.usize(0..drafts.len())
+            }
+            false => drafts.len(),
+        };
+        let mut new = Vec::new();
+        if chance(&mut self.rng, self.disk.foreign) {
+            self.counters.count(Fault::Foreign);
+            new.extend(self.push(since, &room, foreign()));
+        }
+        let mut outcomes = Vec::new();
+        for (index, draft) in drafts.into_iter().enumerate() {
+            let known = self.books.get(&room).and_then(|book| book.known.get(&draft.once?)).copied();
+            outcomes.push(match known {
+                _ if index >= taken => Outcome::Refused,
+                Some(seq) => Outcome::Known(seq),
+                None => match self.push(since, &room, draft) {
+                    Some(record) => {
+                        let seq = record.seq;
+                        new.push(record);
+                        Outcome::New(seq)
+                    }
+                    None => Outcome::Refused,
+                },
+            });
+        }
+        let settled = self.answer_time();
+        self.grow(&room, new, settled);
+        self.answers.push(settled, Answer::Settled { room, outcomes });
+    }
+
+    /// Tells the tail: with the acknowledgement, or by its own way, in one piece or in several.
+    fn grow(&mut self, room: &RoomId, new: Vec<Record>, settled: Instant) {
+        let apart = self.disk.apart && !new.is_empty();
+        let own = self.answer_time();
+        let cut = if apart { self.rng.usize(0..=new.len()) } else { new.len() };
+        let again = apart && self.rng.bool();
+        if apart {
+            self.counters.count(Fault::Apart);
+        }
+        let Some(book) = self.books.get_mut(room) else { return };
+        let mut at = book.told.max(if apart { own } else { settled });
+        let first = book.first;
+        let (head, tail) = new.split_at(cut);
+        for part in [head, tail].into_iter().filter(|part| !part.is_empty()) {
+            let mut records = part.to_vec();
+            // What was told before may be told again.
+            let before = part[0].seq.get() as usize - 1;
+            if again && before > 0 {
+                records.insert(0, book.records[before - 1].clone());
+            }
+            self.answers.push(at, Answer::Grew { room: room.clone(), first, records });
+            book.told = at;
+            at = at + Duration::from_millis(5);
+        }
+    }
+
+    fn push(&mut self, now: Now, room: &RoomId, draft: Draft) -> Option<Record> {
+        let book = self.books.get_mut(room)?;
+        let Draft { once, member, name, kind, text } = draft;
+        let seq = Seq::new(book.records.len() as u64 + 1);
+        let ts = now.unix_ms.max(book.records.last().map_or(0, |record| record.ts));
+        let record = Record { seq, ts, member, name, kind, text, id: once.map(|(_, id)| id) };
+        if let Some(once) = once {
+            book.known.insert(once, seq);
+        }
+        book.records.push(record.clone());
+        book.once.push(once);
+        book.bytes += cost(&record);
+        book.trim(self.disk.bytes, &mut self.counters);
+        let (epoch, first) = (book.epoch, book.first);
+        self.committed.push(Committed { room: room.clone(), epoch, first, record: record.clone() });
+        Some(record)
+    }
+
+    fn answer_time(&mut self) -> Instant {
+        let at = self.now + up_to(&mut self.rng, self.disk.slowness);
+        let Some(apart) = self.disk.bursts else { return at };
+        self.counters.count(Fault::Bursts);
+        let apart = apart.as_micros() as u64;
+        Instant::from_micros(at.as_micros().div_ceil(apart) * apart)
+    }
+}
+
+impl Log for SimLog {
+    fn submit(&mut self, now: Now, request: Request) {
+        self.now = self.now.max(now.mono);
+        let slowness = up_to(&mut self.rng, self.disk.slowness);
+        if slowness > Duration::from_millis(50) {
+            self.counters.count(Fault::SlowLog);
+        }
+        self.work.push(self.now + slowness, (now, request));
+    }
+
+    fn poll(&mut self) -> Option<Answer> {
+        self.answers.pop(self.now)
+    }
+}
+
+impl Book {
+    fn new(epoch: Epoch, told: Instant) -> Self {
+        Self {
+            epoch,
+            records: Vec::new(),
+            once: Vec::new(),
+            known: BTreeMap::new(),
+            first: Seq::new(1),
+            bytes: 0,
+            told,
+        }
+    }
+
+    fn head(&self) -> Seq {
+        Seq::new(self.records.len() as u64)
+    }
+
+    fn kept(&self) -> &[Record] {
+        &self.records[self.first.get() as usize - 1..]
+    }
+
+    fn trim(&mut self, bytes: usize, counters: &mut Counters) {
+        while self.bytes > bytes && self.first <= self.head() {
+            counters.count(Fault::SmallLog);
+            let index = self.first.get() as usize - 1;
+            self.bytes -= cost(&self.records[index]);
+            if let Some(once) = self.once[index] {
+                self.known.remove(&once);
+            }
+            self.first = self.first.next();
+        }
+    }
+
+    fn tail(&self, bytes: usize) -> Tail {
+        let mut left = bytes;
+        let fits = |record: &&Record| {
+            let rest = left.checked_sub(record.text.as_str().len());
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        let count = self.kept().iter().rev().take_while(fits).count();
+        let records = self.records[self.records.len() - count..].to_vec();
+        Tail { epoch: self.epoch, first: self.first, head: self.head(), records }
+    }
+
+    fn page(&self, span: Span, limit: u64) -> Page {
+        let kept = self.kept();
+        let limit = limit as usize;
+        let (from, to) = match span {
+            Span::Before(seq) => {
+                let to = kept.iter().filter(|record| record.seq < seq).count();
+                (to.saturating_sub(limit), to)
+            }
+            Span::After(seq) => {
+                let from = kept.iter().filter(|record| record.seq <= seq).count();
+                (from, kept.len().min(from + limit))
+            }
+        };
+        let more = match span {
+            Span::Before(_) => from > 0,
+            Span::After(_) => to < kept.len(),
+        };
+        Page { first: self.first, more, records: kept[from..to].to_vec() }
+    }
+}
+
+fn cost(record: &Record) -> usize {
+    64 + record.text.as_str().len() + record.name.as_str().len()
+}
+
+/// What somebody says on another server of the same log.
+fn foreign() -> Draft {
+    let (Ok(name), Ok(text)) = ("far".parse(), "from far away".parse()) else {
+        unreachable!("these are a name and a text")
+    };
+    Draft { once: None, member: MemberId::from_bits(0xFA_0000), name, kind: Kind::Say, text }
 }

@@ -1,35 +1,46 @@
-//! A whole world in one process: a server, its log, clients, and the network between them, under virtual time.
+//! A whole world in one process: a server, its log, people, and the network between them, under virtual time.
 //!
 //! Everything that happens follows from one seed: the same seed gives the same world, byte for byte and microsecond for
 //! microsecond, and [`World::trace_hash`] says so. A week passes in as long as it takes to handle what happens in it.
 //!
-//! - [`World`] holds all of it and moves from one happening to the next.
-//! - [`Weather`] says what the network does to what is sent, and how often the server crashes. It can change at any
-//!   time: break everything, then clear up and demand that all is well.
-//! - [`World::check`] compares what each person was shown with the log.
+//! - A [`Plan`] is what a seed decides: which faults, how many people of which kind, how talkative, within which limits.
+//! - A [`World`] holds all of it and moves from one happening to the next. It runs the real server and the real clients;
+//!   the log, the network and those at netcat are simulated.
+//! - A [`Fault`] is something that goes wrong; [`Counters`] say how often each did. What the network does is composed of
+//!   the [`Word`]s of [`Rule`]s.
+//! - The oracle (`oracle/`) watches from outside that every invariant of docs/architecture.md holds.
+//! - A [`Break`] is a server, a log or a client that is wrong in one way, by which the oracle shows that it can see.
+//! - [`run`] is a whole trial: first everything breaks, then everything heals, and all must be well in a bounded time;
+//!   [`shrink`] looks for the shortest way to what broke.
 //!
 //! ```
-//! use std::time::Duration;
+//! use qun_transports::sim::{Plan, run};
 //!
-//! use qun_transports::sim::{Config, Weather, World};
-//!
-//! let mut world = World::new(Config { weather: Weather::ROUGH, ..Config::new(7) });
-//! world.run_for(Duration::from_secs(600));
-//! world.set_weather(Weather::CLEAR);
-//! world.set_chatter(None);
-//! world.run_for(Duration::from_secs(600));
-//! world.check().unwrap();
+//! let report = run(&Plan::from_seed(7), None, None);
+//! assert_eq!(report.violation, None);
 //! ```
 
+mod acts;
+mod breaks;
+mod chaos;
+mod fault;
 mod link;
 mod log;
 mod network;
+mod oracle;
 mod person;
+mod plan;
+mod raw;
+mod rule;
 mod schedule;
 mod trace;
-mod weather;
+mod trial;
 mod world;
 
-pub use person::{Person, Said, Shown};
-pub use weather::Weather;
-pub use world::{Config, Violation, World};
+pub use breaks::Break;
+pub use fault::{Counters, Fault, NoFault};
+pub use oracle::Violation;
+pub use plan::Plan;
+pub use rule::{Carried, Conditions, Rule, Word};
+pub use trial::{Report, run, shrink};
+pub use world::World;

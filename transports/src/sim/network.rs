@@ -1,13 +1,17 @@
 //! What is between the server and its people, from the first packet to the last.
 
-use qun_core::client::{self, Action};
-use qun_core::server::{Hangup, Peer};
-use qun_core::{ConnId, Instant};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use qun_core::ConnId;
+use qun_core::client::{self, Action};
+use qun_core::server::{Hangup, Peer};
+
+use super::fault::Fault;
 use super::link::{End, Link, LinkId, Parcel};
-use super::weather::{Fate, chance, up_to};
+use super::oracle::Violation;
+use super::person::Mind;
+use super::rule::{Carried, Fate, Word, chance, up_to};
 use super::world::{Happening, Host, World};
 use crate::driver::Event;
 
@@ -16,32 +20,48 @@ const SLICES: usize = 8;
 
 impl World {
     /// Somebody wants a connection.
-    fn connect(&mut self, client: usize) {
-        self.hang_up(client);
+    pub(super) fn connect(&mut self, person: usize) {
+        self.hang_up(person);
         self.next_link += 1;
         let link = LinkId(self.next_link);
-        let capacity = 1 << self.rng.u32(10..17);
-        self.links.insert(link, Link::new(client, capacity));
-        self.people[client].link = Some(link);
-        let at = self.now.mono + self.weather.delay(&mut self.rng);
-        self.schedule.push(at, Happening::Knock(link));
+        let capacity = 1 << if self.plan.has(Fault::SmallRooms) { self.net.u32(8..12) } else { self.net.u32(10..17) };
+        self.links.insert(link, Link::new(person, capacity));
+        self.people[person].link = Some(link);
+        if self.people[person].client().is_none() {
+            // Without a key, everyone is somebody else each time.
+            self.people[person].identity = self.next_identity;
+            self.next_identity += 1;
+        }
+        let fate = self.fate(Carried::Attempt);
+        let at = self.now.mono + fate.time;
+        match fate.word {
+            Word::Pass | Word::After(_) => self.schedule.push(at, Happening::Knock(link)),
+            // Nobody answers, and the client has to give up by itself; a person at netcat does so sooner or later.
+            Word::Hold => self.schedule.push(at + Duration::from_secs(40), Happening::Answer(link, false)),
+            Word::Drop => self.schedule.push(at, Happening::Answer(link, false)),
+        }
     }
 
     pub(super) fn knock(&mut self, id: LinkId) {
-        let refused = chance(&mut self.rng, self.weather.refuse);
+        if self.is_frozen() {
+            return self.schedule.push(self.frozen, Happening::Knock(id));
+        }
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.cut) else { return };
         let taken = match &mut self.host {
-            Host::Up(driver) if !refused => {
-                let from = link.client.unwrap_or_default() as u32;
-                let ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + from);
-                let conn = driver.open(self.now, Peer::Net(SocketAddr::from((ip, 40_000))));
+            Host::Up(driver) => {
+                let from = link.person.unwrap_or_default();
+                let ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + from as u32);
+                let now = self.server_now;
+                let conn = driver.open(now, Peer::Net(SocketAddr::from((ip, 40_000))));
                 link.conn = Some(conn);
                 self.conns.insert(conn, id);
+                let trust = self.people[from].trust(from);
+                self.oracle.opened(self.now.mono, conn, trust);
                 true
             }
-            Host::Up(_) | Host::Down(_) => false,
+            Host::Down(_) => false,
         };
-        let at = self.now.mono + self.weather.delay(&mut self.rng);
+        let at = self.now.mono + up_to(&mut self.net, self.conditions.jitter) + self.conditions.latency;
         self.schedule.push(at, Happening::Answer(id, taken));
         self.settle_server();
         // The client may have given up by now.
@@ -49,81 +69,109 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, id: LinkId, yes: bool) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.answered = true;
-        let Some(client) = link.client else { return };
+        let Some(person) = self.links.get(&id).and_then(|link| link.person) else { return };
+        if self.is_asleep(person) {
+            return self.schedule.push(self.people[person].asleep, Happening::Answer(id, yes));
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.answered = true;
+        }
         if !yes {
             return self.lose(id, End::Client);
         }
-        self.people[client].client.handle(self.now, client::Input::Connected);
-        self.settle_client(client);
+        let now = self.clock_of(person);
+        match &mut self.people[person].mind {
+            Mind::Client(client) => client.handle(now, client::Input::Connected),
+            Mind::Raw(raw) => raw.connected(),
+        }
+        self.settle_person(person);
         self.flush(id, End::Client);
         self.arrive(id, End::Client);
     }
 
     /// Hands over what has arrived at an end, while it reads.
     pub(super) fn arrive(&mut self, id: LinkId, end: End) {
-        while let Some(link) = self.links.get_mut(&id) {
-            if !link.takes(end) {
-                return;
-            }
+        while let Some(link) = self.links.get(&id) {
+            let busy = match end {
+                End::Client => link.person.is_some_and(|person| self.is_asleep(person)),
+                End::Server => self.is_frozen(),
+            };
+            let Some(link) = self.links.get_mut(&id).filter(|link| !busy && link.takes(end)) else { return };
             let pipe = link.to(end);
             let Some(parcel) = pipe.receive(self.now.mono) else { return };
             if std::mem::take(&mut pipe.blocked) {
-                let at = self.now.mono + self.weather.delay(&mut self.rng);
+                let at = self.now.mono + up_to(&mut self.net, self.conditions.jitter);
+                // Until then its sender still has no room, as far as it knows.
+                pipe.blocked = true;
                 self.schedule.push(at, Happening::Room(id, end.other()));
             }
-            match (end, link.client, link.conn) {
-                (End::Client, Some(client), _) => self.client_gets(id, client, parcel),
+            match (end, link.person, link.conn) {
+                (End::Client, Some(person), _) => self.person_gets(id, person, parcel),
                 (End::Server, _, Some(conn)) => self.server_gets(conn, parcel),
                 (End::Client, None, _) | (End::Server, _, None) => return,
             }
         }
     }
 
-    fn client_gets(&mut self, id: LinkId, client: usize, parcel: Parcel) {
-        match parcel {
-            Parcel::Bytes(bytes) => {
-                self.trace.bytes(&bytes);
-                for chunk in split(&bytes, &mut self.rng) {
-                    self.people[client].client.handle(self.now, client::Input::Received(chunk));
-                }
-                self.settle_client(client);
+    fn person_gets(&mut self, id: LinkId, person: usize, parcel: Parcel) {
+        let Parcel::Bytes(bytes) = parcel else { return self.lose(id, End::Client) };
+        self.trace.bytes(&bytes);
+        let now = self.clock_of(person);
+        for chunk in self.split(&bytes) {
+            match &mut self.people[person].mind {
+                Mind::Client(client) => client.handle(now, client::Input::Received(&chunk)),
+                Mind::Raw(raw) => raw.reads(&chunk),
             }
-            Parcel::End => self.lose(id, End::Client),
         }
+        self.settle_person(person);
     }
 
     fn server_gets(&mut self, conn: ConnId, parcel: Parcel) {
-        let Host::Up(driver) = &mut self.host else { return };
         match parcel {
             Parcel::Bytes(bytes) => {
                 self.trace.bytes(&bytes);
-                for chunk in split(&bytes, &mut self.rng) {
-                    driver.received(self.now, conn, chunk);
+                self.journal(|| format!("{conn:?} → {}", printable(&bytes)));
+                for chunk in self.split(&bytes) {
+                    let Host::Up(driver) = &mut self.host else { return };
+                    self.oracle.up(self.now.mono, conn, &chunk);
+                    driver.received(self.server_now, conn, &chunk);
                 }
             }
-            Parcel::End => driver.end_of_input(self.now, conn),
+            Parcel::End => {
+                let Host::Up(driver) = &mut self.host else { return };
+                self.oracle.ended(self.now.mono, conn);
+                driver.end_of_input(self.server_now, conn);
+            }
         }
         self.settle_server();
     }
 
     /// An end learns that the connection is no more.
     pub(super) fn lose(&mut self, id: LinkId, end: End) {
-        let Some(link) = self.links.get_mut(&id) else { return };
         match end {
             End::Client => {
-                if let Some(client) = link.client.take() {
-                    self.people[client].link = None;
-                    self.people[client].client.handle(self.now, client::Input::Disconnected);
-                    self.settle_client(client);
+                let Some(person) = self.links.get(&id).and_then(|link| link.person) else { return self.forget(id) };
+                if self.is_asleep(person) {
+                    return self.schedule.push(self.people[person].asleep, Happening::Lost(id, end));
                 }
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.person = None;
+                }
+                self.people[person].link = None;
+                let now = self.clock_of(person);
+                match &mut self.people[person].mind {
+                    Mind::Client(client) => client.handle(now, client::Input::Disconnected),
+                    Mind::Raw(raw) => raw.disconnected(),
+                }
+                self.settle_person(person);
             }
+            End::Server if self.is_frozen() => return self.schedule.push(self.frozen, Happening::Lost(id, end)),
             End::Server => {
-                if let Some(conn) = link.conn.take() {
+                if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn.take()) {
                     self.conns.remove(&conn);
+                    self.oracle.closed(conn);
                     if let Host::Up(driver) = &mut self.host {
-                        driver.closed(self.now, conn, Hangup::Reset);
+                        driver.closed(self.server_now, conn, Hangup::Reset);
                     }
                     self.settle_server();
                 }
@@ -132,7 +180,7 @@ impl World {
         self.forget(id);
     }
 
-    /// Every connection is lost, and the server knows of none.
+    /// The server knows of no connection any more.
     pub(super) fn cut_all(&mut self) {
         self.conns.clear();
         let ids: Vec<_> = self.links.keys().copied().collect();
@@ -146,31 +194,38 @@ impl World {
     }
 
     /// What is on its way never arrives, and both ends learn of it sooner or later.
-    fn cut(&mut self, id: LinkId) {
+    pub(super) fn cut(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.cut = true;
         for end in [End::Client, End::Server] {
             link.to(end).hold();
-            let at = self.now.mono + up_to(&mut self.rng, Duration::from_secs(2));
+            let at = self.now.mono + up_to(&mut self.net, Duration::from_secs(2));
             self.schedule.push(at, Happening::Lost(id, end));
         }
     }
 
-    fn forget(&mut self, id: LinkId) {
+    pub(super) fn forget(&mut self, id: LinkId) {
         if self.links.get(&id).is_some_and(Link::is_forgotten) {
             self.links.remove(&id);
         }
     }
 
-    /// A client lets go of its connection: politely, or with a reset.
-    fn hang_up(&mut self, client: usize) {
-        let Some(id) = self.people[client].link.take() else { return };
+    /// Somebody lets go of their connection: politely, or with a reset.
+    pub(super) fn hang_up(&mut self, person: usize) {
+        let Some(id) = self.people[person].link.take() else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.client = None;
-        let at = self.now.mono + self.weather.delay(&mut self.rng);
-        if self.rng.bool() {
+        link.person = None;
+        let at = self.now.mono + self.conditions.latency;
+        // Half of what a person at netcat typed would be taken for the whole.
+        let has_more = matches!(&self.people[person].mind, Mind::Raw(raw) if !raw.outgoing.is_empty());
+        if self.net.bool() && !has_more {
+            if link.to(End::Client).is_ending() {
+                self.counters.count(Fault::BothClose);
+            }
             let at = link.to(End::Server).send(at, Parcel::End);
             self.schedule.push(at, Happening::Arrive(id, End::Server));
+            // The rest of the connection goes when both directions are done.
+            self.schedule.push(at + Duration::from_secs(30), Happening::Lost(id, End::Server));
         } else {
             self.schedule.push(at, Happening::Lost(id, End::Server));
         }
@@ -179,18 +234,37 @@ impl World {
 
     /// Does what the server wants, until it wants nothing more.
     pub(super) fn settle_server(&mut self) {
-        let mut ticked = false;
+        if self.is_frozen() {
+            return;
+        }
+        let mut ticks = 0;
         loop {
             let Host::Up(driver) = &mut self.host else { return };
-            let Some(event) = driver.poll(self.now) else {
-                if driver.deadline().is_none_or(|at| at > self.now.mono) {
-                    return;
+            let event = driver.poll(self.server_now);
+            let log = driver.log_mut();
+            for committed in log.take_committed() {
+                self.oracle.committed(committed);
+            }
+            for tap in log.take_taps() {
+                self.oracle.tap(&tap);
+            }
+            let Some(event) = event else {
+                let Host::Up(driver) = &mut self.host else { return };
+                let deadline = self.breaks.deadline(driver.deadline());
+                if deadline.is_none_or(|at| at > self.server_now.mono) {
+                    break;
                 }
-                assert!(!ticked, "the server wants a tick at once after one");
-                driver.tick(self.now);
-                ticked = true;
+                ticks += 1;
+                if ticks > 1 {
+                    self.oracle.note(Err(Violation::new(9, "the server wants a tick at once after one")));
+                    break;
+                }
+                driver.tick(self.server_now);
                 continue;
             };
+            if self.breaks.swallows(&event) {
+                continue;
+            }
             match event {
                 Event::Transmit(conn) => {
                     if let Some(&id) = self.conns.get(&conn) {
@@ -198,17 +272,49 @@ impl World {
                     }
                 }
                 Event::Read(conn, on) => self.set_reading(conn, on),
-                Event::Close(conn, _) => self.close(conn),
-                Event::Note(note) => self.trace.bytes(format!("{note:?}").as_bytes()),
+                Event::Close(conn, reason) => {
+                    self.journal(|| format!("{conn:?} is closed: {reason:?}"));
+                    self.close(conn);
+                }
+                Event::Note(_) => {}
             }
         }
+        self.look_at_server();
+    }
+
+    /// Everything that the server owes by now has gone out, and it holds no more than it may.
+    fn look_at_server(&mut self) {
+        let Host::Up(driver) = &self.host else { return };
+        let most = self.config.rooms.len() * (3 * self.config.limits.room_bytes + (64 << 10));
+        let memory = driver.memory();
+        if memory > most {
+            let text = format!("the rooms hold {memory} bytes, where {most} are allowed");
+            self.oracle.note(Err(Violation::new(7, text)));
+        }
+        let (conns, links) = (&self.conns, &self.links);
+        let link = |conn: ConnId| conns.get(&conn).and_then(|id| links.get(id));
+        let takes = |conn: ConnId| link(conn).is_some_and(|link| !link.is_blocked());
+        let is_read = |conn: ConnId| link(conn).is_some_and(|link| link.reading);
+        self.oracle.settled(takes, is_read);
+    }
+
+    /// Nothing that was due to happen at the server has not happened.
+    pub(super) fn look_at_deadlines(&mut self) {
+        if self.is_frozen() || self.is_draining || matches!(self.host, Host::Down(_)) {
+            return;
+        }
+        let (conns, links) = (&self.conns, &self.links);
+        let takes = |conn: ConnId| {
+            let link = conns.get(&conn).and_then(|id| links.get(id));
+            link.is_some_and(|link| !link.is_blocked())
+        };
+        self.oracle.look_at_deadlines(self.now.mono, takes);
     }
 
     fn set_reading(&mut self, conn: ConnId, on: bool) {
         let Some(&id) = self.conns.get(&conn) else { return };
-        if let Some(link) = self.links.get_mut(&id) {
-            link.reading = on;
-        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.reading = on;
         if on {
             self.schedule.push(self.now.mono, Happening::Arrive(id, End::Server));
         }
@@ -216,27 +322,35 @@ impl World {
 
     /// The server is done with a connection; what it has sent still arrives.
     fn close(&mut self, conn: ConnId) {
+        self.oracle.closed(conn);
         let Some(id) = self.conns.remove(&conn) else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
         link.conn = None;
-        let at = self.now.mono + self.weather.delay(&mut self.rng);
+        if link.to(End::Server).is_ending() {
+            self.counters.count(Fault::BothClose);
+        }
+        let at = self.now.mono + self.conditions.latency;
         let at = link.to(End::Client).send(at, Parcel::End);
         self.schedule.push(at, Happening::Arrive(id, End::Client));
         self.forget(id);
     }
 
-    /// Does what a client wants, until it wants nothing more.
-    pub(super) fn settle_client(&mut self, index: usize) {
-        let mut ticked = false;
+    /// Does what somebody wants, until they want nothing more.
+    pub(super) fn settle_person(&mut self, index: usize) {
+        let mut ticks = 0;
         loop {
-            let client = &mut self.people[index].client;
+            let now = self.clock_of(index);
+            let Some(client) = self.people[index].client_mut() else { break };
             let Some(action) = client.poll() else {
-                if client.deadline().is_none_or(|at| at > self.now.mono) {
-                    return;
+                if client.deadline().is_none_or(|at| at > now.mono) {
+                    break;
                 }
-                assert!(!ticked, "a client wants a tick at once after one");
-                client.handle(self.now, client::Input::Tick);
-                ticked = true;
+                ticks += 1;
+                if ticks > 1 {
+                    self.oracle.note(Err(Violation::new(9, "a client wants a tick at once after one")));
+                    break;
+                }
+                client.handle(now, client::Input::Tick);
                 continue;
             };
             match action {
@@ -249,77 +363,150 @@ impl World {
                 }
                 Action::Show(event) => {
                     self.trace.bytes(format!("{index} {event:?}").as_bytes());
-                    let seen = self.people[index].see(event);
-                    self.note(index, seen);
+                    self.journal(|| format!("person {index} is shown {event:?}"));
+                    for _ in 0..self.breaks.shows(&event) {
+                        let full = self.plan.has(Fault::DiskFull);
+                        let seen = self.people[index].see(&event, &self.oracle.model, full);
+                        self.oracle.note(seen.map_err(|violation| Violation {
+                            text: format!("{} (person {index})", violation.text),
+                            ..violation
+                        }));
+                    }
                 }
             }
+        }
+        if let (Some(id), Mind::Raw(_)) = (self.people[index].link, &self.people[index].mind) {
+            self.flush(id, End::Client);
         }
     }
 
     /// Sends what an end has, as much as the pipe takes, in segments of any length.
     pub(super) fn flush(&mut self, id: LinkId, from: End) {
-        loop {
-            let Some(link) = self.links.get_mut(&id) else { return };
+        let busy = match from {
+            End::Client => self.links.get(&id).and_then(|link| link.person).is_some_and(|p| self.is_asleep(p)),
+            End::Server => self.is_frozen(),
+        };
+        if busy {
+            return;
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.to(from.other()).blocked = false;
+        }
+        while let Some(link) = self.links.get_mut(&id) {
             let room = link.to(from.other()).room();
-            let most = if self.rng.bool() { room } else { self.rng.usize(0..=room).max(1) };
-            let mut bytes = match (from, link.client, link.conn) {
-                (End::Client, Some(client), _) => {
-                    let Some(transmit) = self.people[client].client.transmit() else { return };
-                    let mut slices = [&[][..]; SLICES];
-                    let count = transmit.gather(&mut slices, |slice| slice);
-                    slices[..count].concat()
-                }
-                (End::Server, _, Some(conn)) => {
-                    let Host::Up(driver) = &mut self.host else { return };
+            let (person, conn) = (link.person, link.conn);
+            let answered = link.answered;
+            let mut bytes = match (from, person, conn, &mut self.host) {
+                (End::Client, Some(person), ..) => match &mut self.people[person].mind {
+                    Mind::Client(client) => {
+                        let Some(transmit) = client.transmit() else { return };
+                        let mut slices = [&[][..]; SLICES];
+                        let count = transmit.gather(&mut slices, |slice| slice);
+                        slices[..count].concat()
+                    }
+                    Mind::Raw(raw) if answered && !raw.outgoing.is_empty() => raw.outgoing.clone(),
+                    Mind::Raw(_) => return,
+                },
+                (End::Server, _, Some(conn), Host::Up(driver)) => {
                     let Some(transmit) = driver.transmit(conn) else { return };
                     let mut slices = [&[][..]; SLICES];
                     let count = transmit.gather(&mut slices, |slice| slice);
                     slices[..count].concat()
                 }
-                (End::Client, None, _) | (End::Server, _, None) => return,
+                _ => return,
             };
             if room == 0 {
                 link.to(from.other()).blocked = true;
                 return;
             }
-            assert!(!bytes.is_empty(), "there is something to send, but nothing to see of it");
+            if bytes.is_empty() {
+                return self
+                    .oracle
+                    .note(Err(Violation::new(9, "there is something to send, but nothing to see of it")));
+            }
+            let most = if self.plan_has(Fault::Writes) && self.net.bool() {
+                self.counters.count(Fault::Writes);
+                self.net.usize(0..=room).max(1)
+            } else {
+                room
+            };
             bytes.truncate(most);
-            let (client, conn, sent) = (link.client, link.conn, bytes.len());
-            self.send(id, from, bytes);
-            let advanced = match (from, client, conn, &mut self.host) {
-                (End::Client, Some(client), ..) => self.people[client].client.transmit().map(|mut t| t.advance(sent)),
-                (End::Server, _, Some(conn), Host::Up(driver)) => driver.transmit(conn).map(|mut t| t.advance(sent)),
+            let sent = bytes.len();
+            let is_advanced = match (from, person, conn, &mut self.host) {
+                (End::Client, Some(person), ..) => match &mut self.people[person].mind {
+                    Mind::Client(client) => client.transmit().is_some_and(|mut t| t.advance(sent).is_ok()),
+                    Mind::Raw(raw) => {
+                        raw.outgoing.drain(..sent);
+                        true
+                    }
+                },
+                (End::Server, _, Some(conn), Host::Up(driver)) => {
+                    driver.transmit(conn).is_some_and(|mut t| t.advance(sent).is_ok())
+                }
                 _ => return,
             };
-            assert_eq!(advanced, Some(Ok(())), "what was shown can be sent");
+            if !is_advanced {
+                return self.oracle.note(Err(Violation::new(9, "what was shown can't be sent")));
+            }
+            if let (End::Server, Some(conn)) = (from, conn) {
+                bytes = self.breaks.down(conn, &bytes);
+                self.oracle.down(self.now.mono, conn, &bytes);
+                self.journal(|| format!("{conn:?} ← {}", printable(&bytes)));
+            }
+            if !bytes.is_empty() {
+                self.send(id, from, bytes);
+            }
         }
     }
 
-    fn send(&mut self, id: LinkId, from: End, bytes: Vec<u8>) {
-        let fate = self.weather.fate(&mut self.rng);
+    fn send(&mut self, id: LinkId, from: End, mut bytes: Vec<u8>) {
+        let fate = self.fate(Carried::Segment);
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.cut {
             return;
         }
+        let is_typed = link.person.is_some_and(|person| self.people[person].client().is_none());
+        let at = self.now.mono + fate.time;
         let pipe = link.to(from.other());
-        let at: Instant = match fate {
-            Fate::After(time) => self.now.mono + time,
-            Fate::Hold => {
-                pipe.hold();
-                self.now.mono
+        match fate.word {
+            Word::Pass | Word::After(_) => {}
+            Word::Hold => pipe.hold(),
+            Word::Drop if fate.by.contains(&Fault::Torn) && !(is_typed && from == End::Client) => {
+                // A part of it arrives, then an end of input; the sender hears that nobody listens.
+                bytes.truncate(self.net.usize(0..bytes.len()));
+                pipe.send(at, Parcel::Bytes(bytes));
+                pipe.send(at, Parcel::End);
+                self.schedule.push(at, Happening::Arrive(id, from.other()));
+                return self.schedule.push(at, Happening::Lost(id, from));
             }
-            Fate::Drop => return self.cut(id),
-        };
+            Word::Drop => return self.cut(id),
+        }
         let at = pipe.send(at, Parcel::Bytes(bytes));
         self.schedule.push(at, Happening::Arrive(id, from.other()));
     }
+
+    fn fate(&mut self, of: Carried) -> Fate {
+        let fate = self.conditions.fate(of, &mut self.net);
+        for fault in &fate.by {
+            self.counters.count(*fault);
+        }
+        fate
+    }
+
+    /// The bytes as they were, in two pieces, or one by one.
+    fn split(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        if !self.plan_has(Fault::Reads) || !chance(&mut self.net, 500) {
+            return vec![bytes.to_vec()];
+        }
+        self.counters.count(Fault::Reads);
+        match self.net.u32(0..5) {
+            0 if bytes.len() < 2_000 => bytes.chunks(1).map(Vec::from).collect(),
+            _ => <[_; 2]>::from(bytes.split_at(self.net.usize(0..=bytes.len()))).map(Vec::from).into(),
+        }
+    }
 }
 
-/// The bytes as they were, in two pieces, or one by one.
-fn split<'a>(bytes: &'a [u8], rng: &mut fastrand::Rng) -> Vec<&'a [u8]> {
-    match rng.u32(0..10) {
-        0 => bytes.chunks(1).collect(),
-        1..5 => <[_; 2]>::from(bytes.split_at(rng.usize(0..=bytes.len()))).into(),
-        _ => vec![bytes],
-    }
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes).trim_end().replace('\n', " ⏎ ");
+    if text.len() > 400 { format!("{}…", &text[..text.floor_char_boundary(400)]) } else { text }
 }

@@ -1,160 +1,199 @@
-//! One person: their client, and what it showed them.
+//! People: what they hold in their hands, and what they were shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qun_core::client::{Client, Event};
-use qun_core::json::PageMessage;
-use qun_core::{Id, RoomId, Seq};
+use qun_core::{Id, Instant, Role, RoomId};
 
 use super::link::LinkId;
-use super::world::Violation;
-use crate::memory::MemoryLog;
+use super::oracle::{Model, Violation};
+use super::raw::Raw;
 
-/// Somebody at a client.
+/// Somebody.
 #[derive(Clone, Debug)]
-pub struct Person {
-    pub(super) client: Client,
+pub(super) struct Person {
+    /// Whom the oracle takes them for; a client with another key is somebody else.
+    pub(super) identity: usize,
+    pub(super) mind: Mind,
     pub(super) link: Option<LinkId>,
-    rooms: BTreeMap<RoomId, Vec<Shown>>,
-    said: BTreeMap<Id, Said>,
-    ended: bool,
+    /// Their machine sleeps until then.
+    pub(super) asleep: Instant,
+    /// What their clock is ahead of the world's, in milliseconds.
+    pub(super) ahead: i64,
+    /// Up to which seq each room was shown.
+    shown: BTreeMap<RoomId, Option<u64>>,
+    /// What they said by their client.
+    said: BTreeMap<Id, (u64, Said)>,
+    /// Rooms of which something was lost, so that what was said there may be unconfirmed.
+    excused: BTreeSet<RoomId>,
+    pub(super) has_ended: bool,
+    /// Whether they have said goodbye.
+    pub(super) is_done: bool,
 }
 
-/// What a person saw of a room's timeline, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// A message.
-    Message(Box<PageMessage>),
-    /// That these are missing for good.
-    Lost {
-        /// The first.
-        from: Seq,
-        /// The last.
-        to: Seq,
-    },
-    /// That numbering began anew.
-    Restarted,
+/// What they speak by.
+#[derive(Clone, Debug)]
+pub(super) enum Mind {
+    Client(Box<Client>),
+    Raw(Raw),
 }
 
 /// What became of something that a person said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// Nothing yet.
+enum Said {
     Pending,
-    /// It was echoed.
     Delivered,
-    /// The server refused it.
     Refused,
-    /// Nobody can tell.
     Unconfirmed,
 }
 
 impl Person {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, link: None, rooms: BTreeMap::new(), said: BTreeMap::new(), ended: false }
+    pub(super) fn new(identity: usize, mind: Mind) -> Self {
+        Self {
+            identity,
+            mind,
+            link: None,
+            asleep: Instant::default(),
+            ahead: 0,
+            shown: BTreeMap::new(),
+            said: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            has_ended: false,
+            is_done: false,
+        }
     }
 
-    /// The client.
-    pub fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn client(&self) -> Option<&Client> {
+        match &self.mind {
+            Mind::Client(client) => Some(client),
+            Mind::Raw(_) => None,
+        }
     }
 
-    /// What was shown of a room.
-    pub fn shown(&self, room: &RoomId) -> &[Shown] {
-        self.rooms.get(room).map_or(&[], Vec::as_slice)
+    pub(super) fn client_mut(&mut self) -> Option<&mut Client> {
+        match &mut self.mind {
+            Mind::Client(client) => Some(client),
+            Mind::Raw(_) => None,
+        }
     }
 
-    /// What was said, and what became of it.
-    pub fn said(&self) -> impl Iterator<Item = (Id, Said)> {
-        self.said.iter().map(|(id, said)| (*id, *said))
+    pub(super) fn raw_mut(&mut self) -> Option<&mut Raw> {
+        match &mut self.mind {
+            Mind::Client(_) => None,
+            Mind::Raw(raw) => Some(raw),
+        }
     }
 
-    pub(super) fn says(&mut self, id: Id) {
-        self.said.insert(id, Said::Pending);
+    /// A new client, after the old one has ended: all that it had to say is told.
+    pub(super) fn begin_anew(&mut self, identity: usize, client: Client) {
+        self.identity = identity;
+        self.mind = Mind::Client(Box::new(client));
+        self.shown.clear();
+        (self.has_ended, self.is_done) = (false, false);
     }
 
-    /// Sees an event.
-    pub(super) fn see(&mut self, event: Event) -> Result<(), Violation> {
+    pub(super) fn says(&mut self, id: Id, token: u64) {
+        self.said.insert(id, (token, Said::Pending));
+    }
+
+    /// Sees an event: each message once, in order, as the log has it; every hole told; one fate for everything said.
+    pub(super) fn see(&mut self, event: &Event, model: &Model, disk_may_be_full: bool) -> Result<(), Violation> {
         match event {
-            Event::Message { room, message, .. } => {
-                if let Some(said) = message.id.and_then(|id| self.said.get_mut(&id)) {
-                    *said = Said::Delivered;
+            Event::Message { room, message, mine, .. } => {
+                let seq = message.seq.get();
+                // Which of its histories this is, the client may know better by now than as it was shown.
+                let mut records = model.records(room.as_str(), seq);
+                if !records.any(|record| qun_core::json::PageMessage::from(record) == *message) {
+                    return wrong(2, format!("{message:?} is shown, and no log of {room} has it"));
                 }
-                self.show(room, Shown::Message(Box::new(message)))?;
+                if let Some((_, said)) = message.id.and_then(|id| self.said.get_mut(&id))
+                    && (*said == Said::Pending || *mine)
+                {
+                    *said = Said::Delivered;
+                } else if *mine {
+                    return wrong(3, format!("{message:?} is called theirs"));
+                }
+                self.follows(room, Some((seq, seq)))
             }
-            Event::Lost { room, from, to } => self.show(room, Shown::Lost { from, to })?,
-            Event::Restarted { room } => self.show(room, Shown::Restarted)?,
-            Event::Delivered { id, .. } => self.settle(id, Said::Delivered),
-            Event::Refused { re: Some(re), .. } => self.settle(re, Said::Refused),
-            Event::Unconfirmed { id, .. } => self.settle(id, Said::Unconfirmed),
-            Event::Ended { .. } => self.ended = true,
-            _ => {}
+            Event::Lost { room, from, to } => {
+                self.excused.insert(room.clone());
+                self.follows(room, Some((from.get(), to.get())))
+            }
+            Event::Restarted { room } => {
+                self.excused.insert(room.clone());
+                self.follows(room, None)
+            }
+            // What was said before one may only read is refused now, although it may have been taken then.
+            Event::Joined { room, role: Role::Read, .. } => {
+                self.excused.insert(room.clone());
+                Ok(())
+            }
+            Event::Left { room, .. } => {
+                self.shown.remove(room);
+                Ok(())
+            }
+            Event::Delivered { id, .. } => self.settle(*id, Said::Delivered),
+            Event::Refused { re: Some(re), .. } if self.said.contains_key(re) => self.settle(*re, Said::Refused),
+            Event::Unconfirmed { id, room, .. } => {
+                self.settle(*id, Said::Unconfirmed)?;
+                if self.excused.contains(room) || self.is_done || disk_may_be_full {
+                    return Ok(());
+                }
+                wrong(3, format!("{id} is unconfirmed, and nothing of {room} was lost"))
+            }
+            Event::Ended { .. } => {
+                self.has_ended = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, id: Id, fate: Said) -> Result<(), Violation> {
+        match self.said.get_mut(&id) {
+            Some((_, said)) if *said == Said::Pending => {
+                *said = fate;
+                Ok(())
+            }
+            other => wrong(3, format!("{id} is {fate:?}, and was {other:?}")),
+        }
+    }
+
+    fn follows(&mut self, room: &RoomId, range: Option<(u64, u64)>) -> Result<(), Violation> {
+        let before = self.shown.entry(room.clone()).or_default();
+        let after = std::mem::replace(before, range.map(|(_, to)| to));
+        match (after, range) {
+            (Some(after), Some((from, _))) if from != after + 1 => {
+                wrong(2, format!("in {room} {from} is shown after {after}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is still to become of what they said.
+    pub(super) fn unsettled(&self) -> Option<String> {
+        let pending = self.said.iter().find(|(_, (_, said))| *said == Said::Pending);
+        pending.map(|(id, _)| format!("nothing has become of {id}"))
+    }
+
+    /// What was called delivered is in the log, and what was called refused is not.
+    pub(super) fn check(&self, model: &Model) -> Result<(), Violation> {
+        for (id, (token, said)) in &self.said {
+            match (said, model.has(*token)) {
+                (Said::Delivered, false) => return wrong(4, format!("{id} (#{token}) is delivered, and in no log")),
+                (Said::Refused, true) => return wrong(3, format!("{id} (#{token}) is refused, and in a log")),
+                _ => {}
+            }
         }
         Ok(())
     }
 
-    fn settle(&mut self, id: Id, fate: Said) {
-        if let Some(said) = self.said.get_mut(&id).filter(|said| **said == Said::Pending) {
-            *said = fate;
-        }
-    }
-
-    /// Every message once, in order, and every hole told.
-    fn show(&mut self, room: RoomId, shown: Shown) -> Result<(), Violation> {
-        let timeline = self.rooms.entry(room).or_default();
-        let expected = timeline.last().and_then(Shown::end).map(Seq::next);
-        let begins = match &shown {
-            Shown::Message(message) => Some(message.seq),
-            Shown::Lost { from, .. } => Some(*from),
-            Shown::Restarted => None,
-        };
-        if let (Some(expected), Some(begins)) = (expected, begins)
-            && begins != expected
-        {
-            return Err(Violation(format!("after {expected} less one came {shown:?}")));
-        }
-        timeline.push(shown);
-        Ok(())
-    }
-
-    /// Compares what was shown of the room with its log, after everything has calmed down.
-    pub(super) fn check(&self, room: &RoomId, log: &MemoryLog) -> Result<(), Violation> {
-        if self.ended {
-            return Err(Violation("the client has ended".into()));
-        }
-        let shown = self.shown(room);
-        let since = shown.iter().rposition(|shown| *shown == Shown::Restarted).map_or(0, |index| index + 1);
-        let head = log.records(room).next_back().map(|record| record.seq);
-        let end = shown[since..].last().and_then(Shown::end);
-        if end != head {
-            return Err(Violation(format!("shown up to {end:?} of {head:?} in {room}")));
-        }
-        let messages = shown[since..].iter().filter_map(|shown| match shown {
-            Shown::Message(message) => Some(&**message),
-            _ => None,
-        });
-        let by_seq: BTreeMap<_, _> = log.records(room).map(|record| (record.seq, record)).collect();
-        for message in messages {
-            if let Some(record) = by_seq.get(&message.seq)
-                && PageMessage::from(*record) != *message
-            {
-                return Err(Violation(format!("shown {message:?}, logged {record:?}")));
-            }
-        }
-        match self.said.iter().find(|(_, said)| **said == Said::Pending) {
-            Some((id, _)) => Err(Violation(format!("nobody knows what became of {id}"))),
-            None => Ok(()),
-        }
+    /// The newest message shown of a room.
+    pub(super) fn has_seen(&self, room: &RoomId) -> Option<u64> {
+        self.shown.get(room).copied().flatten()
     }
 }
 
-impl Shown {
-    /// The seq up to which the timeline is known after this.
-    fn end(&self) -> Option<Seq> {
-        match self {
-            Self::Message(message) => Some(message.seq),
-            Self::Lost { to, .. } => Some(*to),
-            Self::Restarted => None,
-        }
-    }
+fn wrong(invariant: u8, text: String) -> Result<(), Violation> {
+    Err(Violation::new(invariant, text))
 }

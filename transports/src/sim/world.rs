@@ -1,79 +1,41 @@
 //! The world: who is in it, what time it is, and what happens next.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use fastrand::Rng;
 use qun_core::client::{self, Client};
-use qun_core::log::Kind;
 use qun_core::server::{self, Access, Presence};
-use qun_core::{Code, ConnId, Entropy, Instant, Key, Limits, Now, Role, RoomId};
+use qun_core::{Code, ConnId, Entropy, Instant, Key, Now, Role, RoomId};
 
+use super::breaks::{Break, Breaks, Tampered};
+use super::fault::{Counters, Fault};
 use super::link::{End, Link, LinkId};
-use super::log::SlowLog;
-use super::person::Person;
+use super::log::{Disk, SimLog};
+use super::oracle::{Facts, Oracle, RoomFacts, Trust, Violation, canonical};
+use super::person::{Mind, Person};
+use super::plan::Plan;
+use super::raw::{Raw, RawKind};
+use super::rule::Conditions;
 use super::schedule::Schedule;
 use super::trace::Trace;
-use super::weather::{Weather, chance, up_to};
 use crate::driver::Driver;
-use crate::memory::MemoryLog;
 
-/// What a [`World`] is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Everything follows from it.
-    pub seed: u64,
-    /// How many people there are. Each has a client and joins every room.
-    pub people: usize,
-    /// How many rooms there are.
-    pub rooms: usize,
-    /// What the network and the server suffer from.
-    pub weather: Weather,
-    /// The mean time between two acts of anybody; `None`: nobody does anything.
-    pub chatter: Option<Duration>,
-    /// How long the log takes to answer at most.
-    pub log_slowness: Duration,
-    /// How much of a room the log holds, as [`MemoryLog`] counts; what is older is lost.
-    pub log_bytes: usize,
-    /// The server's limits.
-    pub limits: Limits,
-}
-
-impl Config {
-    /// Four people in two rooms, in clear weather.
-    pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            people: 4,
-            rooms: 2,
-            weather: Weather::CLEAR,
-            chatter: Some(Duration::from_millis(500)),
-            log_slowness: Duration::from_millis(20),
-            log_bytes: MemoryLog::BUDGET,
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// Something is as it must not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation(pub(super) String);
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Violation {}
-
-/// A server, its people and the network between them.
+/// A server, its people, its log and the network between them.
 #[derive(Clone, Debug)]
 pub struct World {
+    pub(super) plan: Plan,
     pub(super) now: Now,
-    pub(super) rng: Rng,
-    pub(super) weather: Weather,
+    /// What the server's clocks say.
+    pub(super) server_now: Now,
+    pub(super) server_ahead: i64,
+    /// The server's machine stands still until then.
+    pub(super) frozen: Instant,
+    /// The choices of the network, of people, of fate: apart, so that fewer of one leave the others as they are.
+    pub(super) net: Rng,
+    pub(super) acts: Rng,
+    pub(super) chaos: Rng,
+    pub(super) conditions: Conditions,
     pub(super) host: Host,
     pub(super) people: Vec<Person>,
     pub(super) links: BTreeMap<LinkId, Link>,
@@ -81,19 +43,28 @@ pub struct World {
     pub(super) schedule: Schedule<Happening>,
     pub(super) trace: Trace,
     pub(super) next_link: u64,
-    config: server::Config,
-    log_slowness: Duration,
-    log_bytes: usize,
-    chatter: Option<Duration>,
-    violations: Vec<Violation>,
+    pub(super) next_token: u64,
+    pub(super) next_identity: usize,
+    pub(super) config: server::Config,
+    /// The codes of the rooms: to talk, and to read.
+    pub(super) codes: Vec<(RoomId, Code, Code)>,
+    pub(super) counters: Counters,
+    pub(super) oracle: Oracle,
+    pub(super) breaks: Breaks,
+    pub(super) which: Option<Break>,
+    /// Whether things go wrong, and people do something.
+    pub(super) is_stormy: bool,
+    /// Whether the server was told to go down.
+    pub(super) is_draining: bool,
+    journal: Option<VecDeque<String>>,
 }
 
 /// The machine that the server runs on.
 #[derive(Clone, Debug)]
 pub(super) enum Host {
-    Up(Box<Driver<SlowLog>>),
+    Up(Box<Driver<Tampered>>),
     /// Between a crash and the next start, with the log that survived.
-    Down(Option<MemoryLog>),
+    Down(Box<SimLog>),
 }
 
 /// What the schedule holds.
@@ -111,9 +82,15 @@ pub(super) enum Happening {
     Lost(LinkId, End),
     /// Somebody does something.
     Act,
-    /// The server crashes.
-    Crash,
-    /// It starts again.
+    /// A fault strikes.
+    Strike(Fault),
+    /// A person's machine wakes up.
+    Wake(usize),
+    /// The server's machine goes on.
+    Thaw,
+    /// The server, told to go down, must be down.
+    Halt,
+    /// The server starts again.
     Boot,
 }
 
@@ -121,39 +98,92 @@ pub(super) enum Happening {
 const BEGIN_MS: u64 = 1_767_225_600_000;
 
 impl World {
-    /// A world whose server has just started and whose people want to join every room.
-    pub fn new(config: Config) -> Self {
-        let mut rng = Rng::with_seed(config.seed);
+    /// A world whose server has just started and whose people want to join their rooms.
+    pub fn new(plan: &Plan) -> Self {
+        Self::broken(plan, None)
+    }
+
+    /// The same, with something in it that is wrong.
+    pub fn broken(plan: &Plan, which: Option<Break>) -> Self {
+        let mut rng = Rng::with_seed(plan.seed);
         let mut entropy = Entropy::new(seed(&mut rng));
-        let rooms: Vec<_> = (0..config.rooms).map(|index| room(index, &mut entropy)).collect();
-        let codes: Vec<_> = rooms.iter().map(|room| room.codes[0].code.clone()).collect();
+        let codes: Vec<_> =
+            (0..plan.rooms).map(|index| (room_id(index), code(&mut entropy), code(&mut entropy))).collect();
+        let rooms: Vec<_> = codes.iter().enumerate().map(|(index, codes)| room(index, codes)).collect();
+        let facts = Facts { rooms: rooms.iter().map(room_facts).collect(), limits: plan.limits.clone() };
+        let config = server::Config { rooms, limits: plan.limits.clone(), ..server::Config::default() };
         let now = Now { mono: Instant::default(), unix_ms: BEGIN_MS };
-        let people = (0..config.people).map(|_| person(&mut rng, &mut entropy, now, &codes)).collect();
-        let server = server::Config { rooms, limits: config.limits, ..server::Config::default() };
+        let (net, acts, mut chaos, log) = (rng.fork(), rng.fork(), rng.fork(), rng.fork());
+        let log = Box::new(SimLog::new(plan.disk(&mut chaos), log));
         let mut world = Self {
+            plan: plan.clone(),
             now,
-            weather: config.weather,
-            host: Host::Down(None),
-            people,
+            server_now: now,
+            server_ahead: 0,
+            frozen: now.mono,
+            net,
+            acts,
+            chaos,
+            conditions: plan.conditions(),
+            host: Host::Down(log),
+            people: Vec::new(),
             links: BTreeMap::new(),
             conns: BTreeMap::new(),
             schedule: Schedule::new(),
             trace: Trace::new(),
             next_link: 0,
-            config: server,
-            log_slowness: config.log_slowness,
-            log_bytes: config.log_bytes,
-            chatter: config.chatter,
-            violations: Vec::new(),
-            rng,
+            next_token: 0,
+            next_identity: 0,
+            config,
+            codes,
+            counters: Counters::default(),
+            oracle: Oracle::new(facts),
+            breaks: Breaks::new(which, rng.fork()),
+            which,
+            is_stormy: true,
+            is_draining: false,
+            journal: None,
         };
         world.boot();
-        world.plan_crash();
+        world.populate(&mut entropy);
         world.schedule.push(now.mono, Happening::Act);
-        for index in 0..world.people.len() {
-            world.settle_client(index);
-        }
+        world.plan_strikes();
         world
+    }
+
+    fn populate(&mut self, entropy: &mut Entropy) {
+        for index in 0..self.plan.clients {
+            let key = Key::generate(entropy);
+            let client = self.new_client(index, key);
+            self.people.push(Person::new(index, Mind::Client(Box::new(client))));
+        }
+        let raws = [(RawKind::Plain, self.plan.plain), (RawKind::Hostile, self.plan.hostile)];
+        for kind in raws.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)) {
+            self.people.push(Person::new(self.people.len(), Mind::Raw(Raw::new(kind))));
+        }
+        self.next_identity = self.people.len();
+        for index in 0..self.plan.clients {
+            self.settle_person(index);
+        }
+    }
+
+    /// A client that wants to be in some rooms, the first always.
+    pub(super) fn new_client(&mut self, index: usize, key: Key) -> Client {
+        let config = client::Config {
+            agent: "qun/sim".into(),
+            name: if self.acts.bool() { NAMES[index % NAMES.len()].parse().ok() } else { None },
+            key,
+            tail: self.acts.u64(0..=60),
+            timeline: 50,
+            backoff: Duration::from_secs(20),
+        };
+        let mut client = Client::new(config, seed(&mut self.acts));
+        for index in 0..self.codes.len() {
+            if index == 0 || self.acts.bool() {
+                client.join(self.now, self.codes[index].1.clone());
+            }
+        }
+        client
     }
 
     /// What time it is.
@@ -161,55 +191,51 @@ impl World {
         self.now
     }
 
-    /// The people.
-    pub fn people(&self) -> &[Person] {
-        &self.people
-    }
-
-    /// The rooms.
-    pub fn rooms(&self) -> impl Iterator<Item = &RoomId> {
-        self.config.rooms.iter().map(|room| &room.id)
-    }
-
-    /// The server's log, or what a crash has left of it.
-    pub fn log(&self) -> Option<&MemoryLog> {
+    /// What went wrong so far, and how often.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters.clone();
+        counters.set(Fault::SmallRooms, self.oracle.model.gaps);
         match &self.host {
-            Host::Up(driver) => Some(driver.log().memory()),
-            Host::Down(log) => log.as_ref(),
+            Host::Up(driver) => counters.add(&driver.log().counters()),
+            Host::Down(log) => counters.add(&log.counters),
         }
+        counters
     }
 
-    /// A fingerprint of everything that has happened: the same seed and the same calls give the same.
+    /// What is as it must not be, if anything is.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.oracle.violation()
+    }
+
+    /// A fingerprint of everything that has happened: the same plan and the same calls give the same.
     pub fn trace_hash(&self) -> u64 {
         self.trace.hash()
     }
 
-    /// Changes the weather from now on. What is already held back or cut stays so.
-    pub fn set_weather(&mut self, weather: Weather) {
-        let crashes = self.weather.crash.is_some();
-        self.weather = weather;
-        if !crashes {
-            self.plan_crash();
-        }
+    /// Writes down from now on what happens, the newest `lines` of it.
+    pub fn keep_journal(&mut self, lines: usize) {
+        self.journal = Some(VecDeque::with_capacity(lines.min(1 << 16)));
     }
 
-    /// Changes how much people do from now on.
-    pub fn set_chatter(&mut self, chatter: Option<Duration>) {
-        let silent = self.chatter.is_none();
-        self.chatter = chatter;
-        if silent {
-            self.schedule.push(self.now.mono, Happening::Act);
+    /// What was written down since it was taken last.
+    pub fn take_journal(&mut self) -> Vec<String> {
+        self.journal.as_mut().map(|journal| journal.drain(..).collect()).unwrap_or_default()
+    }
+
+    pub(super) fn journal(&mut self, line: impl FnOnce() -> String) {
+        let Some(journal) = &mut self.journal else { return };
+        if journal.len() == journal.capacity() {
+            journal.pop_front();
         }
+        let seconds = Duration::from_micros(self.now.mono.as_micros()).as_secs_f64();
+        journal.push_back(format!("{seconds:11.6} {}", line()));
     }
 
     /// Lets the next thing happen, if anything ever will.
-    ///
-    /// # Panics
-    /// Where a machine breaks its contract with its driver: it wants a tick at once after one, or has bytes to send that
-    /// it doesn't show.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.next() else { return false };
         self.advance(at);
+        self.look_at_deadlines();
         match self.schedule.pop(self.now.mono) {
             Some(happening) => self.happen(happening),
             None => self.tick(),
@@ -217,78 +243,75 @@ impl World {
         true
     }
 
-    /// Lets everything happen that happens within this time.
+    /// Lets everything happen that happens within this time, until something is as it must not be.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now.mono + time;
-        while self.next().is_some_and(|at| at <= end) {
+        while self.violation().is_none() && self.next().is_some_and(|at| at <= end) {
             self.step();
         }
         self.advance(end);
     }
 
-    /// Lets things happen until `done`, at most for this time; says whether it came to that.
-    pub fn run_until(&mut self, time: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
-        let end = self.now.mono + time;
-        while !done(self) {
-            if self.next().is_none_or(|at| at > end) {
-                self.advance(end);
-                return done(self);
-            }
-            self.step();
-        }
-        true
+    pub(super) fn plan_has(&self, fault: Fault) -> bool {
+        self.is_stormy && self.plan.has(fault)
     }
 
-    /// Whether everyone was shown every message of the log once and in order, every say has come to an end, and nobody
-    /// ever saw anything else. True in clear weather, once things have had time to settle.
-    ///
-    /// # Errors
-    /// The first thing that is not so.
-    pub fn check(&self) -> Result<(), Violation> {
-        if let Some(violation) = self.violations.first() {
-            return Err(violation.clone());
-        }
-        let Some(log) = self.log() else { return Err(Violation("there is no log".into())) };
-        for (index, person) in self.people.iter().enumerate() {
-            for room in self.rooms() {
-                person.check(room, log).map_err(|Violation(text)| Violation(format!("person {index}: {text}")))?;
-            }
-        }
-        Ok(())
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen > self.now.mono
+    }
+
+    pub(super) fn is_asleep(&self, person: usize) -> bool {
+        self.people[person].asleep > self.now.mono
+    }
+
+    /// What a person's clocks say.
+    pub(super) fn clock_of(&self, person: usize) -> Now {
+        let unix_ms = self.now.unix_ms.saturating_add_signed(self.people[person].ahead);
+        Now { unix_ms, ..self.now }
     }
 
     /// When the next thing happens: something scheduled, a machine's deadline, or an answer of the log.
-    fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         let host = match &self.host {
-            Host::Up(driver) => [driver.deadline(), driver.log().deadline()],
-            Host::Down(_) => [None; 2],
+            Host::Up(driver) if !self.is_frozen() => {
+                [self.breaks.clone().deadline(driver.deadline()), driver.log().deadline()]
+            }
+            _ => [None; 2],
         };
-        let clients = self.people.iter().filter_map(|person| person.client.deadline());
+        let awake = (0..self.people.len()).filter(|person| !self.is_asleep(*person));
+        let clients = awake.filter_map(|person| self.people[person].client()?.deadline());
         host.into_iter().flatten().chain(self.schedule.next()).chain(clients).min()
     }
 
-    fn advance(&mut self, to: Instant) {
+    pub(super) fn advance(&mut self, to: Instant) {
         self.now.mono = self.now.mono.max(to);
         self.now.unix_ms = BEGIN_MS + self.now.mono.as_micros() / 1_000;
+        self.server_now = Now { unix_ms: self.now.unix_ms.saturating_add_signed(self.server_ahead), ..self.now };
         if let Host::Up(driver) = &mut self.host {
-            driver.log_mut().set_time(self.now.mono);
+            driver.log_mut().inner().set_time(self.now.mono);
         }
     }
 
     /// Nothing is scheduled for now: somebody's deadline has come.
-    fn tick(&mut self) {
-        let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= self.now.mono);
+    pub(super) fn tick(&mut self) {
         if let Host::Up(driver) = &mut self.host
-            && (due(driver.deadline()) || due(driver.log().deadline()))
+            && self.frozen <= self.now.mono
         {
-            driver.tick(self.now);
-            self.settle_server();
+            let deadline = self.breaks.deadline(driver.deadline());
+            if [deadline, driver.log().deadline()].into_iter().flatten().any(|at| at <= self.now.mono) {
+                driver.tick(self.server_now);
+                self.settle_server();
+            }
         }
         for index in 0..self.people.len() {
-            let client = &mut self.people[index].client;
-            if client.deadline().is_some_and(|at| at <= self.now.mono) {
-                client.handle(self.now, client::Input::Tick);
-                self.settle_client(index);
+            if self.is_asleep(index) {
+                continue;
+            }
+            let (mono, now) = (self.now.mono, self.clock_of(index));
+            let Some(client) = self.people[index].client_mut() else { continue };
+            if client.deadline().is_some_and(|at| at <= mono) {
+                client.handle(now, client::Input::Tick);
+                self.settle_person(index);
             }
         }
     }
@@ -303,109 +326,64 @@ impl World {
             Happening::Room(link, end) => self.flush(link, end),
             Happening::Lost(link, end) => self.lose(link, end),
             Happening::Act => self.act(),
-            Happening::Crash => self.crash(),
+            Happening::Strike(fault) => self.strike(fault),
+            Happening::Wake(person) => self.wake(person),
+            Happening::Thaw => self.thaw(),
+            Happening::Halt => self.halt(),
             Happening::Boot => self.boot(),
         }
     }
 
-    /// Somebody says something, reads what was said, or loses patience with the connection.
-    fn act(&mut self) {
-        let Some(mean) = self.chatter else { return };
-        let next = self.now.mono + up_to(&mut self.rng, 2 * mean);
-        self.schedule.push(next, Happening::Act);
-        if self.people.is_empty() {
-            return;
-        }
-        let index = self.rng.usize(0..self.people.len());
-        let rooms: Vec<RoomId> = self.config.rooms.iter().map(|room| room.id.clone()).collect();
-        let Some(room) = self.rng.choice(&rooms) else { return };
-        let person = &mut self.people[index];
-        match self.rng.u32(0..100) {
-            0..3 => person.client.reconnect(self.now),
-            _ => {
-                let most = if chance(&mut self.rng, 20) { 600 } else { 8 };
-                let words = self.rng.usize(1..=most);
-                let text: String = (0..words).map(|_| "word ").collect();
-                let kind = if chance(&mut self.rng, 100) { Kind::Me } else { Kind::Say };
-                // Before the first `joined` there is no room to say it in.
-                if let Ok(text) = text.trim_end().parse()
-                    && let Ok(id) = person.client.say(self.now, room, kind, text)
-                {
-                    person.says(id);
-                }
-            }
-        }
-        self.settle_client(index);
-    }
-
-    fn plan_crash(&mut self) {
-        if let Some(mean) = self.weather.crash {
-            let at = self.now.mono + up_to(&mut self.rng, 2 * mean);
-            self.schedule.push(at, Happening::Crash);
-        }
-    }
-
-    fn crash(&mut self) {
-        if self.weather.crash.is_none() {
-            return;
-        }
-        if let Host::Up(driver) = std::mem::replace(&mut self.host, Host::Down(None)) {
-            if chance(&mut self.rng, self.weather.keep_log) {
-                self.host = Host::Down(Some(driver.into_log().into_memory()));
-            }
-            self.cut_all();
-        }
-        let at = self.now.mono + up_to(&mut self.rng, Duration::from_secs(10));
-        self.schedule.push(at, Happening::Boot);
-        self.plan_crash();
-    }
-
-    fn boot(&mut self) {
+    pub(super) fn boot(&mut self) {
         let Host::Down(log) = &mut self.host else { return };
-        let memory = log.take().unwrap_or_else(|| MemoryLog::with_budget(seed(&mut self.rng), self.log_bytes));
-        let log = SlowLog::new(memory, self.rng.fork(), self.log_slowness);
-        let driver = Driver::new(self.config.clone(), seed(&mut self.rng), log);
+        let empty = Box::new(SimLog::new(Disk::sound(0), Rng::with_seed(0)));
+        let log = Tampered::new(*std::mem::replace(log, empty), self.which, self.chaos.fork());
+        let driver = Driver::new(self.config.clone(), seed(&mut self.chaos), log);
         self.host = Host::Up(Box::new(driver));
+        self.is_draining = false;
+        self.oracle.booted();
+        self.breaks.booted();
+        self.journal(|| "the server starts".into());
         self.advance(self.now.mono);
     }
+}
 
-    /// Notes what is wrong, for [`check`](Self::check) to tell.
-    pub(super) fn note(&mut self, index: usize, seen: Result<(), Violation>) {
-        if let Err(Violation(text)) = seen {
-            self.violations.push(Violation(format!("person {index} at {:?}: {text}", self.now.mono)));
+impl Person {
+    /// What the oracle may expect of their connections.
+    pub(super) fn trust(&self, index: usize) -> Trust {
+        match &self.mind {
+            Mind::Client(_) => Trust::Client(self.identity),
+            Mind::Raw(raw) if raw.kind == RawKind::Plain => Trust::Plain(self.identity),
+            Mind::Raw(_) => Trust::Hostile(index),
         }
     }
 }
 
-fn seed(rng: &mut Rng) -> [u8; 32] {
+/// What people like to be called; two of them like the same.
+pub(super) const NAMES: [&str; 6] = ["ann", "bob", "mei", "Ann", "小明", "eve"];
+
+pub(super) fn seed(rng: &mut Rng) -> [u8; 32] {
     std::array::from_fn(|_| rng.u8(..))
 }
 
-fn room(index: usize, entropy: &mut Entropy) -> server::RoomConfig {
-    let access = Access {
-        code: Code::generate(entropy),
-        label: "all".into(),
-        role: Role::Talk,
-        expires: None,
-        max_members: None,
-    };
-    let presence = if index.is_multiple_of(2) { Presence::Full } else { Presence::Count };
-    let id = format!("room-{index}").parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"));
-    server::RoomConfig { id, title: format!("Room {index}"), presence, codes: vec![access] }
+fn code(entropy: &mut Entropy) -> Code {
+    Code::generate(entropy)
 }
 
-fn person(rng: &mut Rng, entropy: &mut Entropy, now: Now, codes: &[Code]) -> Person {
-    let config = client::Config {
-        agent: "qun/sim".into(),
-        name: None,
-        key: Key::generate(entropy),
-        tail: rng.u64(1..=60),
-        timeline: 500,
-        backoff: Duration::from_secs(20),
-    };
-    let mut client = Client::new(config, seed(rng));
-    for code in codes {
-        client.join(now, code.clone());
-    }
-    Person::new(client)
+fn room_id(index: usize) -> RoomId {
+    format!("room-{index}").parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"))
+}
+
+fn room(index: usize, (id, talk, read): &(RoomId, Code, Code)) -> server::RoomConfig {
+    let access =
+        |code: &Code, role| Access { code: code.clone(), label: "all".into(), role, expires: None, max_members: None };
+    let presence = if index % 3 == 2 { Presence::Count } else { Presence::Full };
+    let codes = vec![access(talk, Role::Talk), access(read, Role::Read)];
+    server::RoomConfig { id: id.clone(), title: format!("Room {index}"), presence, codes }
+}
+
+fn room_facts(room: &server::RoomConfig) -> (String, RoomFacts) {
+    let codes = room.codes.iter().map(|access| (canonical(access.code.canonical()), access.role)).collect();
+    let facts = RoomFacts { title: room.title.clone(), codes, full: room.presence == Presence::Full };
+    (room.id.to_string(), facts)
 }

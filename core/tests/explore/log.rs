@@ -1,0 +1,81 @@
+//! A log whose every step is a step of the world: taking a request, and answering it.
+
+use std::collections::VecDeque;
+
+use qun_core::log::{Answer, Outcome, Page, Record, Request, Span, Tail};
+use qun_core::{Epoch, Id, KeyHash, RoomId, Seq};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Log {
+    pub(crate) records: Vec<Record>,
+    once: Vec<(KeyHash, Id)>,
+    pub(crate) asked: VecDeque<Request>,
+    pub(crate) answers: VecDeque<Answer>,
+}
+
+impl Log {
+    /// Does what was asked first. From here on it survives a crash.
+    pub(crate) fn commit(&mut self) {
+        match self.asked.pop_front() {
+            None => {}
+            Some(Request::Open { room, .. }) => self.answers.push_back(Answer::Ready { room, tail: Ok(self.tail()) }),
+            Some(Request::Append { room, drafts }) => self.append(room, drafts),
+            Some(Request::Load { ticket, span, .. }) => {
+                let fits = |record: &&Record| match span {
+                    Span::Before(seq) => record.seq < seq,
+                    Span::After(seq) => record.seq > seq,
+                };
+                let records = self.records.iter().filter(fits).cloned().collect();
+                self.answers
+                    .push_back(Answer::Loaded { ticket, page: Ok(Page { first: Seq::new(1), more: false, records }) });
+            }
+        }
+    }
+
+    /// The server is gone, and what was on its way to and from it.
+    pub(crate) fn crash(&mut self) {
+        self.asked.clear();
+        self.answers.clear();
+    }
+
+    /// Whether a tail stands right behind an acknowledgement.
+    pub(crate) fn has_tail_behind(&self) -> bool {
+        matches!((self.answers.front(), self.answers.get(1)), (Some(Answer::Settled { .. }), Some(Answer::Grew { .. })))
+    }
+
+    fn tail(&self) -> Tail {
+        let epoch: Epoch = "e".parse().unwrap();
+        let head = Seq::new(self.records.len() as u64);
+        Tail { epoch, first: Seq::new(1), head, records: self.records.clone() }
+    }
+
+    fn append(&mut self, room: RoomId, drafts: Vec<qun_core::log::Draft>) {
+        let mut new = Vec::new();
+        let mut outcomes = Vec::new();
+        for draft in drafts {
+            let once = draft.once.unwrap();
+            if let Some(at) = self.once.iter().position(|earlier| *earlier == once) {
+                outcomes.push(Outcome::Known(Seq::new(at as u64 + 1)));
+                continue;
+            }
+            let seq = Seq::new(self.records.len() as u64 + 1);
+            let record = Record {
+                seq,
+                ts: 0,
+                member: draft.member,
+                name: draft.name,
+                kind: draft.kind,
+                text: draft.text,
+                id: Some(once.1),
+            };
+            self.once.push(once);
+            self.records.push(record.clone());
+            new.push(record);
+            outcomes.push(Outcome::New(seq));
+        }
+        self.answers.push_back(Answer::Settled { room: room.clone(), outcomes });
+        if !new.is_empty() {
+            self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records: new });
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What people do.
+
+use qun_core::log::Kind;
+use qun_core::{Key, RoomId, Seq};
+
+use super::fault::Fault;
+use super::oracle::Sentence;
+use super::person::Mind;
+use super::raw::{RawKind, Stage, corrupted};
+use super::rule::{chance, up_to};
+use super::world::{Happening, NAMES, World};
+
+impl World {
+    /// Somebody does something.
+    pub(super) fn act(&mut self) {
+        if !self.is_stormy {
+            return;
+        }
+        let next = self.now.mono + up_to(&mut self.acts, 2 * self.plan.chatter);
+        self.schedule.push(next, Happening::Act);
+        if self.people.is_empty() {
+            return;
+        }
+        let index = self.acts.usize(0..self.people.len());
+        if self.is_asleep(index) {
+            return;
+        }
+        match &self.people[index].mind {
+            Mind::Client(_) => self.act_by_client(index),
+            Mind::Raw(raw) if raw.kind == RawKind::Plain => self.act_at_netcat(index),
+            Mind::Raw(_) => self.act_hostile(index),
+        }
+        self.settle_person(index);
+    }
+
+    fn act_by_client(&mut self, index: usize) {
+        let now = self.clock_of(index);
+        if self.people[index].has_ended {
+            // A new program, in the same hands.
+            let key = Key::generate(&mut qun_core::Entropy::new(super::world::seed(&mut self.acts)));
+            let client = self.new_client(index, key);
+            self.next_identity += 1;
+            return self.people[index].begin_anew(self.next_identity - 1, client);
+        }
+        let dice = self.acts.u32(0..1_000);
+        let room = self.some_room_of(index);
+        let any = self.acts.usize(0..self.codes.len());
+        let (talk, read) = (self.codes[any].1.clone(), self.codes[any].2.clone());
+        let wrong = self.acts.u32(..);
+        let name = format!("{}{}", NAMES[self.acts.usize(0..NAMES.len())], self.acts.u32(0..20));
+        let before = Seq::new(self.acts.u64(1..200));
+        let limit = self.acts.u64(1..60);
+        let person = &mut self.people[index];
+        let Some(client) = person.client_mut() else { return };
+        match (dice, room) {
+            (0..20, _) => client.reconnect(now),
+            (20..40, _) => {
+                client.join(now, talk);
+            }
+            (40..43, _) => {
+                client.join(now, read);
+            }
+            (43..50, _) => {
+                if let Ok(code) = format!("WRONG{wrong}").parse() {
+                    client.join(now, code);
+                }
+            }
+            (50..65, _) => {
+                if let Ok(name) = name.parse() {
+                    client.rename(now, name);
+                }
+            }
+            (65..67, _) => {
+                client.bye(now);
+                person.is_done = true;
+            }
+            (67..85, Some(room)) => {
+                let _ = client.leave(now, &room);
+            }
+            (85..120, Some(room)) => {
+                let _ = client.history(now, &room, before, limit);
+            }
+            (_, Some(room)) => self.say(index, &room),
+            (_, None) => {}
+        }
+    }
+
+    fn some_room_of(&mut self, index: usize) -> Option<RoomId> {
+        let rooms: Vec<RoomId> = self.people[index].client()?.rooms().map(|room| room.id().clone()).collect();
+        self.acts.choice(&rooms).cloned()
+    }
+
+    fn say(&mut self, index: usize, room: &RoomId) {
+        let (token, text, kind) = self.sentence(true);
+        let now = self.clock_of(index);
+        let Some(client) = self.people[index].client_mut() else { return };
+        let Ok(parsed) = text.parse() else { return };
+        // Not so in a room that is being left.
+        if let Ok(id) = client.say(now, room, kind, parsed) {
+            self.people[index].says(id, token);
+            let person = self.people[index].identity;
+            let sentence = Sentence { person, room: room.to_string(), kind, text };
+            self.oracle.model.said.insert(token, sentence);
+        }
+    }
+
+    /// Something to say, which nobody has said before.
+    fn sentence(&mut self, may_have_lines: bool) -> (u64, String, Kind) {
+        self.next_token += 1;
+        let token = self.next_token;
+        let most = self.plan.limits.text.bytes - 20;
+        let wanted = if chance(&mut self.acts, 20) { most } else { self.acts.usize(0..80).min(most) };
+        let word = if may_have_lines && chance(&mut self.acts, 50) { "\nword" } else { " word" };
+        // Few lines, however long it is.
+        let words = if word.starts_with('\n') { (wanted / 5).min(3) } else { wanted / 5 };
+        let text = format!("#{token}{}", word.repeat(words));
+        let kind = if chance(&mut self.acts, 100) { Kind::Me } else { Kind::Say };
+        (token, text, kind)
+    }
+
+    fn act_at_netcat(&mut self, index: usize) {
+        let dice = self.acts.u32(0..100);
+        let any = self.acts.usize(0..self.codes.len());
+        let code = self.codes[any].1.to_string();
+        let name = NAMES[self.acts.usize(0..NAMES.len())];
+        let has_link = self.people[index].link.is_some();
+        let Some(raw) = self.people[index].raw_mut() else { return };
+        match raw.stage {
+            Stage::Away if has_link => {}
+            Stage::Away => self.connect(index),
+            Stage::Knocking if raw.is_asked_for_name() => raw.types(name),
+            Stage::Knocking if !raw.outgoing.is_empty() => {}
+            Stage::Knocking if dice < 5 => raw.types("WRONGCODE1 x"),
+            Stage::Knocking if dice < 30 => raw.types(&code),
+            Stage::Knocking if dice < 70 => raw.types(&format!("{code} {name}")),
+            Stage::Knocking => {}
+            Stage::Lobby => {
+                raw.types(&format!("/join {code}"));
+                raw.stage = Stage::Waiting(None);
+            }
+            Stage::In(room) => match dice {
+                0..4 => {
+                    raw.types(if dice < 3 { "/join WRONGCODE2" } else { "/join" });
+                    if dice < 3 {
+                        raw.stage = Stage::Waiting(Some(room));
+                    }
+                }
+                4..8 => {
+                    raw.types(&format!("/join {code}"));
+                    raw.stage = Stage::Waiting(Some(room));
+                }
+                8..10 => {
+                    raw.types("/leave");
+                    raw.stage = Stage::Waiting(Some(room));
+                }
+                10..14 => {
+                    raw.types("/history 5");
+                    raw.stage = Stage::Waiting(Some(room));
+                }
+                14..18 => raw.types("/who"),
+                18..20 => {
+                    raw.types(&format!("/name {name}{dice}"));
+                    raw.stage = Stage::Waiting(Some(room));
+                }
+                20..22 => raw.types("/nonsense"),
+                22..23 => {
+                    raw.types("/quit");
+                    raw.stage = Stage::Waiting(None);
+                }
+                _ => self.type_sentence(index, room),
+            },
+            // Patience has an end: whatever was asked, it is forgotten.
+            Stage::Waiting(_) if dice < 2 => self.hang_up_raw(index),
+            Stage::Waiting(_) => {}
+        }
+    }
+
+    fn type_sentence(&mut self, index: usize, room: usize) {
+        let (token, text, kind) = self.sentence(false);
+        let id = self.codes[room].0.to_string();
+        let person = self.people[index].identity;
+        let sentence = Sentence { person, room: id, kind, text: text.clone() };
+        self.oracle.model.said.insert(token, sentence);
+        let Some(raw) = self.people[index].raw_mut() else { return };
+        match kind {
+            Kind::Say => raw.types(&text),
+            Kind::Me => raw.types(&format!("/me {text}")),
+        }
+    }
+
+    fn act_hostile(&mut self, index: usize) {
+        let dice = self.acts.u32(0..100);
+        if self.people[index].link.is_none() {
+            return self.connect(index);
+        }
+        self.counters.count(Fault::Hostile);
+        if dice < 4 {
+            return self.hang_up_raw(index);
+        }
+        let codes: Vec<String> = self.codes.iter().map(|(_, code, _)| code.to_string()).collect();
+        let bytes = corrupted(&mut self.acts, index, &codes);
+        if let Some(raw) = self.people[index].raw_mut()
+            && raw.outgoing.len() < 1 << 20
+        {
+            raw.outgoing.extend(bytes);
+        }
+    }
+
+    pub(super) fn hang_up_raw(&mut self, index: usize) {
+        self.hang_up(index);
+        if let Some(raw) = self.people[index].raw_mut() {
+            raw.disconnected();
+        }
+    }
+}

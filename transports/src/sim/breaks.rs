@@ -1,0 +1,397 @@
+//! Deliberate breaks, each of which the oracle must see.
+//!
+//! The machines have no switch for any of them: a break is a wrapper around a machine or its wire that corrupts what goes
+//! through. So the machine under test is the real one, and what the oracle sees is a server, a log or a client that is
+//! wrong in just one way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use fastrand::Rng;
+use qun_core::client;
+use qun_core::log::{Answer, Draft, Outcome, Record, Request};
+use qun_core::{ConnId, Instant, Now, RoomId, Seq};
+
+use super::fault::Counters;
+use super::log::{Committed, SimLog};
+use crate::driver::Event;
+use crate::log::Log;
+
+/// Declares the breaks, each with its name and what it does.
+macro_rules! breaks {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// One way of being wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Break {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Break {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What it does.
+            pub fn doc(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim(),)*
+                }
+            }
+        }
+    };
+}
+
+breaks! {
+    /// A message is sent as one of another room.
+    WrongRoom,
+    /// A message is not sent to one member.
+    LostMessage,
+    /// A message is sent twice.
+    DoubledMessage,
+    /// Two messages change places.
+    SwappedMessages,
+    /// One member gets another text.
+    WrongText,
+    /// A gap begins one message too late.
+    GapTooLate,
+    /// A gap reaches one message too far.
+    GapTooFar,
+    /// After a gap the roster is an old one.
+    StaleGapRoster,
+    /// On joining the roster is an old one.
+    StaleRoster,
+    /// Somebody's coming or going is not told.
+    LostPresence,
+    /// It is told twice.
+    DoubledPresence,
+    /// A room's first frame comes before its `joined`.
+    JoinedTooLate,
+    /// A room's last message comes behind its `left`.
+    LeftTooEarly,
+    /// `joined` promises one message too few.
+    WrongFrom,
+    /// A request is not answered.
+    LostAnswer,
+    /// A request is answered twice.
+    DoubledAnswer,
+    /// A page of history has a hole.
+    HoleInPage,
+    /// A page is wrong about whether there is more.
+    WrongMore,
+    /// A partial write forgets a byte.
+    LostByte,
+    /// The driver is not told that there is something to send.
+    LostWakeup,
+    /// The driver is not told to read on.
+    ReadNeverResumes,
+    /// A deadline is later than what is due.
+    LateDeadline,
+    /// A say that is sent again is appended again.
+    AppendedTwice,
+    /// An append has its messages in another order.
+    ReorderedAppend,
+    /// An append goes to another room.
+    MisplacedAppend,
+    /// A message is acknowledged, and the log never had it.
+    AcknowledgedUnwritten,
+    /// A message is refused, and the log has it.
+    RefusedWritten,
+    /// A message that was acknowledged is missing after a crash.
+    LostInCrash,
+    /// A client shows a message twice.
+    ShownTwice,
+    /// A client does not show a message.
+    NotShown,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{self:?}"))
+    }
+}
+
+/// What the server and its log say to each other.
+#[derive(Clone, Debug)]
+pub(super) enum Tap {
+    Request(Request),
+    Answer(Answer),
+}
+
+/// The wrapper around the wire, the server's actions and the client's.
+#[derive(Clone, Debug)]
+pub(super) struct Breaks {
+    which: Option<Break>,
+    rng: Rng,
+    /// Lines that are not whole yet; only where something is to be changed in them.
+    partial: BTreeMap<ConnId, Vec<u8>>,
+    /// A roster that was told of a room once.
+    rosters: BTreeMap<String, String>,
+}
+
+impl Breaks {
+    pub(super) fn new(which: Option<Break>, rng: Rng) -> Self {
+        Self { which, rng, partial: BTreeMap::new(), rosters: BTreeMap::new() }
+    }
+
+    /// The server starts, and names its connections anew.
+    pub(super) fn booted(&mut self) {
+        self.partial.clear();
+    }
+
+    /// Whether this is the one, and now is the time.
+    fn is(&mut self, which: Break) -> bool {
+        self.which == Some(which) && self.rng.u32(0..6) == 0
+    }
+
+    pub(super) fn deadline(&mut self, deadline: Option<Instant>) -> Option<Instant> {
+        match self.which {
+            Some(Break::LateDeadline) => deadline.map(|at| at + Duration::from_secs(60)),
+            _ => deadline,
+        }
+    }
+
+    pub(super) fn swallows(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Transmit(_) => self.is(Break::LostWakeup),
+            Event::Read(_, true) => self.is(Break::ReadNeverResumes),
+            _ => false,
+        }
+    }
+
+    /// How often a client shows this.
+    pub(super) fn shows(&mut self, event: &client::Event) -> usize {
+        match event {
+            client::Event::Message { .. } if self.is(Break::ShownTwice) => 2,
+            client::Event::Message { .. } if self.is(Break::NotShown) => 0,
+            _ => 1,
+        }
+    }
+
+    pub(super) fn down(&mut self, conn: ConnId, bytes: &[u8]) -> Vec<u8> {
+        let Some(which) = self.which else { return bytes.to_vec() };
+        if which == Break::LostByte && bytes.len() > 20 && self.is(which) {
+            let mut bytes = bytes.to_vec();
+            bytes.remove(self.rng.usize(10..20));
+            return bytes;
+        }
+        let partial = self.partial.entry(conn).or_default();
+        partial.extend_from_slice(bytes);
+        // A person at netcat gets prompts, which are no lines.
+        if !partial.starts_with(b"{") {
+            return std::mem::take(partial);
+        }
+        let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole: Vec<u8> = partial.drain(..end).collect();
+        let lines: Vec<String> =
+            whole.split_inclusive(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
+        self.lines(which, lines).concat().into_bytes()
+    }
+
+    fn lines(&mut self, which: Break, mut lines: Vec<String>) -> Vec<String> {
+        let kind = |line: &str| -> String { line.split('"').nth(3).unwrap_or_default().into() };
+        let mut at = 0;
+        while at < lines.len() {
+            let (this, next) = (kind(&lines[at]), lines.get(at + 1).map(|line| kind(line)).unwrap_or_default());
+            let line = &mut lines[at];
+            match (which, this.as_str(), next.as_str()) {
+                (Break::WrongRoom, "msg", _) if self.is(which) => {
+                    *line = if line.contains("room-0") { line.replace("room-0", "room-1") } else { replace_room(line) };
+                }
+                (Break::LostMessage, "msg", _)
+                | (Break::LostPresence, "presence", _)
+                | (Break::LostAnswer, "page" | "pong" | "ok" | "error", _)
+                    if self.is(which) =>
+                {
+                    lines.remove(at);
+                    continue;
+                }
+                (Break::DoubledMessage, "msg", _)
+                | (Break::DoubledPresence, "presence", _)
+                | (Break::DoubledAnswer, "page" | "pong" | "ok" | "error", _)
+                    if self.is(which) =>
+                {
+                    let line = line.clone();
+                    lines.insert(at, line);
+                    at += 1;
+                }
+                (Break::SwappedMessages, "msg", "msg")
+                | (Break::JoinedTooLate, "joined", "msg" | "presence" | "here")
+                | (Break::LeftTooEarly, "msg" | "presence", "left")
+                    if self.is(which) =>
+                {
+                    lines.swap(at, at + 1);
+                    at += 1;
+                }
+                (Break::WrongText, "msg", _) if self.is(which) => {
+                    *line = line.replacen("\"text\":\"#", "\"text\":\"#1", 1)
+                }
+                (Break::GapTooLate, "gap", _) => *line = changed(line, "\"from\":", |from| from + 1),
+                (Break::GapTooFar, "gap", _) => *line = changed(line, "\"to\":", |to| to + 1),
+                (Break::WrongFrom, "joined", _) => *line = changed(line, "\"from\":", |from| from + 1),
+                (Break::StaleGapRoster, "gap" | "joined", _) | (Break::StaleRoster, "joined", _) => {
+                    let room = line.split("room-").nth(1).and_then(|rest| rest.get(..1)).unwrap_or_default();
+                    if let Some((before, rest)) = line.split_once("\"members\":")
+                        && let Some((members, after)) = rest.split_once(']')
+                    {
+                        let old = self.rosters.insert(room.into(), members.into());
+                        if let Some(old) = old.filter(|_| which == Break::StaleRoster || this == "gap") {
+                            *line = format!("{before}\"members\":{old}]{after}");
+                        }
+                    }
+                }
+                (Break::HoleInPage, "page", _) => {
+                    if let Some((first, rest)) = line.split_once("},{\"seq\"")
+                        && let Some((_, after)) = rest.split_once("},{\"seq\"")
+                    {
+                        *line = format!("{first}}},{{\"seq\"{after}");
+                    }
+                }
+                (Break::WrongMore, "page", _) => {
+                    let (is, other) =
+                        if line.contains("\"more\":true") { ("true", "false") } else { ("false", "true") };
+                    *line = line.replacen(&format!("\"more\":{is}"), &format!("\"more\":{other}"), 1);
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        lines
+    }
+}
+
+fn replace_room(line: &str) -> String {
+    let mut line = line.to_string();
+    if let Some(at) = line.find("\"room-") {
+        line.replace_range(at + 6..at + 7, "0");
+    }
+    line
+}
+
+/// The line with another number behind `key`.
+fn changed(line: &str, key: &str, change: impl Fn(u64) -> u64) -> String {
+    let Some((before, rest)) = line.split_once(key) else { return line.into() };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let number = rest[..digits].parse().map_or(0, change);
+    format!("{before}{key}{number}{}", &rest[digits..])
+}
+
+/// The wrapper around the log, where also is heard what it and the server say.
+#[derive(Clone, Debug)]
+pub(super) struct Tampered {
+    log: SimLog,
+    which: Option<Break>,
+    rng: Rng,
+    taps: Vec<Tap>,
+    /// Answers of its own.
+    answers: VecDeque<Answer>,
+    /// Rooms whose next acknowledgement is a lie, and those of which something was opened.
+    rooms: Vec<RoomId>,
+    heads: BTreeMap<RoomId, Seq>,
+}
+
+impl Tampered {
+    pub(super) fn new(log: SimLog, which: Option<Break>, rng: Rng) -> Self {
+        Self { log, which, rng, taps: Vec::new(), answers: VecDeque::new(), rooms: Vec::new(), heads: BTreeMap::new() }
+    }
+
+    pub(super) fn inner(&mut self) -> &mut SimLog {
+        &mut self.log
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.log.deadline()
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.log.counters.clone()
+    }
+
+    pub(super) fn take_taps(&mut self) -> Vec<Tap> {
+        std::mem::take(&mut self.taps)
+    }
+
+    pub(super) fn take_committed(&mut self) -> Vec<Committed> {
+        std::mem::take(&mut self.log.committed)
+    }
+
+    /// What survives a crash of the server.
+    pub(super) fn crashed(mut self) -> SimLog {
+        self.log.crash();
+        if self.which == Some(Break::LostInCrash) {
+            self.log.forget_newest();
+        }
+        self.log
+    }
+
+    fn is(&mut self, which: Break) -> bool {
+        self.which == Some(which) && self.rng.u32(0..6) == 0
+    }
+
+    fn append(&mut self, now: Now, room: RoomId, mut drafts: Vec<Draft>) -> Option<Request> {
+        if self.which == Some(Break::AppendedTwice) {
+            drafts.iter_mut().for_each(|draft| draft.once = None);
+        }
+        if drafts.len() > 1 && self.is(Break::ReorderedAppend) {
+            drafts.reverse();
+        }
+        if self.is(Break::AcknowledgedUnwritten)
+            && let Some(&head) = self.heads.get(&room)
+        {
+            let seqs = (1..).map(|n| head.plus(n));
+            let records = drafts.into_iter().zip(seqs).map(|(draft, seq)| {
+                let Draft { once, member, name, kind, text } = draft;
+                Record { seq, ts: now.unix_ms, member, name, kind, text, id: once.map(|(_, id)| id) }
+            });
+            let records: Vec<_> = records.collect();
+            let outcomes = records.iter().map(|record| Outcome::New(record.seq)).collect();
+            self.answers.push_back(Answer::Settled { room: room.clone(), outcomes });
+            self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records });
+            return None;
+        }
+        Some(Request::Append { room, drafts })
+    }
+}
+
+impl Log for Tampered {
+    fn submit(&mut self, now: Now, request: Request) {
+        let request = match request {
+            Request::Append { room, drafts } => {
+                let other = self.rooms.iter().find(|other| **other != room).cloned();
+                let room = other.filter(|_| self.is(Break::MisplacedAppend)).unwrap_or(room);
+                let asked = self.append(now, room.clone(), drafts.clone());
+                let seen = match &asked {
+                    Some(request) => request.clone(),
+                    None => Request::Append { room, drafts },
+                };
+                self.taps.push(Tap::Request(seen));
+                asked
+            }
+            request => {
+                if let Request::Open { room, .. } = &request {
+                    self.rooms.push(room.clone());
+                }
+                self.taps.push(Tap::Request(request.clone()));
+                Some(request)
+            }
+        };
+        if let Some(request) = request {
+            self.log.submit(now, request);
+        }
+    }
+
+    fn poll(&mut self) -> Option<Answer> {
+        let mut answer = self.answers.pop_front().or_else(|| self.log.poll())?;
+        match &mut answer {
+            Answer::Settled { outcomes, .. } if self.is(Break::RefusedWritten) => outcomes.fill(Outcome::Refused),
+            Answer::Ready { room, tail: Ok(tail) } => {
+                self.heads.insert(room.clone(), tail.head);
+            }
+            Answer::Grew { room, records, .. } => {
+                self.heads.insert(room.clone(), records.last().map_or(Seq::ZERO, |record| record.seq));
+            }
+            _ => {}
+        }
+        self.taps.push(Tap::Answer(answer.clone()));
+        Some(answer)
+    }
+}

@@ -1,0 +1,169 @@
+//! Everything that can go wrong, and how often it did.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// Declares the faults, each with its name on the command line and what it means.
+macro_rules! faults {
+    ($($(#[doc = $doc:literal])* $fault:ident $name:literal,)*) => {
+        /// Something that goes wrong in a world.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Fault {
+            $($(#[doc = $doc])* $fault,)*
+        }
+
+        impl Fault {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$fault),*];
+
+            /// What the command line calls it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$fault => $name,)*
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// A write takes any part of what there is.
+    Writes "writes",
+    /// What arrives is handed over in pieces.
+    Reads "reads",
+    /// A segment is late, and what follows it too.
+    Late "late",
+    /// A segment is so late that somebody may give up.
+    Stall "stall",
+    /// A segment is lost, and the connection with it: both ends learn of it sooner or later.
+    Lost "lost",
+    /// The same, behind a part of a frame and with an end of input: EOF within a line.
+    Torn "torn",
+    /// From some segment on nothing arrives in one direction, and nobody is told.
+    HalfOpen "half-open",
+    /// An attempt to connect fails.
+    Refused "refused",
+    /// A receiver takes nothing for a while.
+    Window "window",
+    /// A connection is reset out of the blue.
+    Reset "reset",
+    /// All connections are reset, and everyone comes back at once.
+    Storm "storm",
+    /// Both sides close at once.
+    BothClose "both-close",
+    /// Wakeups and ticks that nobody asked for.
+    Spurious "spurious",
+    /// A person's machine sleeps.
+    Nap "nap",
+    /// The server's machine stands still.
+    Freeze "freeze",
+    /// A clock for people leaps, either way.
+    Leap "leap",
+    /// The server's monotonic clock goes back.
+    StepBack "step-back",
+    /// The server crashes, and starts again with what the log had committed.
+    Crash "crash",
+    /// The log does not survive a crash, or only its beginning does: the epoch is a new one.
+    NewEpoch "new-epoch",
+    /// The server goes down in good order, and starts again.
+    Shutdown "shutdown",
+    /// The log takes its time.
+    SlowLog "slow-log",
+    /// The log answers in bursts.
+    Bursts "bursts",
+    /// The log refuses what is appended: the disk is full.
+    DiskFull "disk-full",
+    /// The log can't open a room or load a page.
+    Unavailable "unavailable",
+    /// The log never answers a load.
+    Unanswered "unanswered",
+    /// The acknowledgement and the tail come by different ways.
+    Apart "apart",
+    /// Another server appends to the same log.
+    Foreign "foreign",
+    /// The room holds so little that slow readers miss messages.
+    SmallRooms "small-rooms",
+    /// The log keeps so little that history is lost.
+    SmallLog "small-log",
+    /// Somebody sends corrupted bytes.
+    Hostile "hostile",
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// There is no fault of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoFault(String);
+
+impl fmt::Display for NoFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        write!(f, "there is no fault {:?}; there are: {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for NoFault {}
+
+impl FromStr for Fault {
+    type Err = NoFault;
+
+    fn from_str(name: &str) -> Result<Self, NoFault> {
+        Self::ALL.iter().find(|fault| fault.name() == name).copied().ok_or_else(|| NoFault(name.into()))
+    }
+}
+
+/// How often each fault has occurred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counters([u64; Fault::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self([0; Fault::ALL.len()])
+    }
+}
+
+impl Counters {
+    pub(super) fn count(&mut self, fault: Fault) {
+        self.0[fault as usize] += 1;
+    }
+
+    pub(super) fn set(&mut self, fault: Fault, times: u64) {
+        self.0[fault as usize] = times;
+    }
+
+    /// Adds those of another world.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(to, from)| *to += from);
+    }
+
+    /// How often this one has occurred.
+    pub fn of(&self, fault: Fault) -> u64 {
+        self.0[fault as usize]
+    }
+
+    /// How often any has.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Those that never have.
+    pub fn missing(&self) -> BTreeSet<Fault> {
+        Fault::ALL.iter().copied().filter(|fault| self.of(*fault) == 0).collect()
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut space = "";
+        for fault in Fault::ALL.iter().filter(|fault| self.of(**fault) > 0) {
+            write!(f, "{space}{fault} {}", self.of(*fault))?;
+            space = ", ";
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! Whether everything is as it must be, seen from outside.
+//!
+//! The oracle reads the bytes on each connection with its own small reading of the protocol, hears what the server asks
+//! of its log and what the log answers, and sees what people are shown. It never asks a machine under test. What it
+//! compares with is a model of rooms that is obviously right: a room is the list of what its log has committed, a member
+//! is the next seq that it must be sent, a roster is a map that presence changes.
+
+mod json;
+mod listen;
+mod model;
+mod plain;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use qun_core::{ConnId, Instant};
+
+use super::breaks::Tap;
+use super::log::Committed;
+pub(super) use model::{Facts, Model, RoomFacts, Sentence, canonical};
+pub(super) use wire::Trust;
+use wire::Wire;
+
+/// Something is as it must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which invariant is broken, as docs/architecture.md numbers them.
+    pub invariant: u8,
+    /// How.
+    pub text: String,
+}
+
+impl Violation {
+    pub(super) fn new(invariant: u8, text: impl Into<String>) -> Self {
+        Self { invariant, text: text.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invariant {} is broken: {}", self.invariant, self.text)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// What the oracle knows.
+#[derive(Clone, Debug)]
+pub(super) struct Oracle {
+    pub(super) model: Model,
+    wires: BTreeMap<ConnId, Wire>,
+    /// The first thing that was wrong.
+    violation: Option<Violation>,
+}
+
+impl Oracle {
+    pub(super) fn new(facts: Facts) -> Self {
+        Self { model: Model::new(facts), wires: BTreeMap::new(), violation: None }
+    }
+
+    pub(super) fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    pub(super) fn note(&mut self, result: Result<(), Violation>) {
+        if let (None, Err(violation)) = (&self.violation, result) {
+            self.violation = Some(violation);
+        }
+    }
+
+    /// The server starts, and knows nobody.
+    pub(super) fn booted(&mut self) {
+        self.wires.clear();
+        self.model.booted();
+    }
+
+    pub(super) fn opened(&mut self, now: Instant, conn: ConnId, trust: Trust) {
+        self.wires.insert(conn, Wire::new(now, trust));
+    }
+
+    pub(super) fn closed(&mut self, conn: ConnId) {
+        self.wires.remove(&conn);
+    }
+
+    /// These bytes reach the server.
+    pub(super) fn up(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        let Some(wire) = self.wires.get_mut(&conn) else { return };
+        let result = wire.up(&mut self.model, now, bytes);
+        self.note(result);
+    }
+
+    /// No more will.
+    pub(super) fn ended(&mut self, now: Instant, conn: ConnId) {
+        let Some(wire) = self.wires.get_mut(&conn) else { return };
+        let result = wire.ended(&mut self.model, now);
+        self.note(result);
+    }
+
+    /// The server sends these bytes.
+    pub(super) fn down(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        let Some(wire) = self.wires.get_mut(&conn) else { return };
+        let result = wire.down(&mut self.model, now, bytes);
+        let result = result.map_err(|violation| Violation {
+            text: format!("{} (connection {conn:?} of {:?})", violation.text, wire.trust),
+            ..violation
+        });
+        self.note(result);
+    }
+
+    pub(super) fn committed(&mut self, committed: Committed) {
+        let result = self.model.committed(committed);
+        self.note(result);
+    }
+
+    /// The server and its log talk.
+    pub(super) fn tap(&mut self, tap: &Tap) {
+        match tap {
+            Tap::Request(request) => {
+                let result = self.model.request(request);
+                self.note(result);
+            }
+            Tap::Answer(answer) => self.model.answer(answer),
+        }
+    }
+
+    /// The server has done all that it wants to: whoever takes bytes has had everything, whatever the others do; and who
+    /// waits for no answer is read from.
+    pub(super) fn settled(&mut self, takes: impl Fn(ConnId) -> bool, is_read: impl Fn(ConnId) -> bool) {
+        let mut wrong = None;
+        let is_idle = self.model.is_idle();
+        for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
+            let unread =
+                || (is_idle && !is_read(*conn) && wire.waits_for_nothing()).then(|| "it is not read from".into());
+            if let Some(text) = wire.is_behind(&self.model).or_else(unread) {
+                wrong = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
+            }
+        }
+        self.note(wrong.map_or(Ok(()), Err));
+    }
+
+    /// What was due is done.
+    pub(super) fn look_at_deadlines(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
+        let mut late = None;
+        for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
+            if let Some(text) = wire.is_overdue(&self.model, now) {
+                late = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
+            }
+        }
+        self.note(late.map_or(Ok(()), Err));
+    }
+
+    /// The server's machine stood still for this long: it heard nobody meanwhile.
+    pub(super) fn froze(&mut self, time: Duration) {
+        self.wires.values_mut().for_each(|wire| wire.froze(time));
+    }
+
+    /// What keeps things from being as they are when nothing goes wrong and nobody does anything.
+    pub(super) fn unsettled(&self) -> Option<String> {
+        for (conn, wire) in &self.wires {
+            if let Some(why) = wire.unsettled() {
+                return Some(format!("connection {conn:?} of {:?}: {why}", wire.trust));
+            }
+        }
+        self.rooms_unsettled()
+    }
+
+    /// Every roster is who is in the room, and so is every number.
+    fn rooms_unsettled(&self) -> Option<String> {
+        for room in self.model.facts.rooms.keys() {
+            let members = || self.wires.values().filter_map(|wire| Some((wire, wire.in_room(room)?)));
+            let here = members().count() as u64;
+            for (wire, sub) in members().filter(|(wire, _)| wire.is_json()) {
+                if sub.here != here {
+                    return Some(format!("{:?} is told of {} in {room}, where {here} are", wire.trust, sub.here));
+                }
+                for (other, _) in members().filter(|_| sub.roster.is_some()) {
+                    if let (Some(m), Some(name)) = (&other.me, &other.name)
+                        && sub.roster.as_ref().and_then(|roster| roster.get(m)) != Some(name)
+                    {
+                        return Some(format!("the roster of {:?} in {room} has not {m} as {name}", wire.trust));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The roster of a room as a person's connection was told it.
+    pub(super) fn roster(&self, conn: ConnId, room: &str) -> Option<&BTreeMap<String, String>> {
+        self.wires.get(&conn)?.in_room(room)?.roster.as_ref()
+    }
+}
+
+/// Takes the whole lines off the front of `buffer`, each without its end.
+fn lines(buffer: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
+    buffer.extend_from_slice(bytes);
+    let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+    let rest = buffer.split_off(end + 1);
+    let whole = std::mem::replace(buffer, rest);
+    let whole = &whole[..whole.len() - 1];
+    whole.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect()
+}

@@ -1,0 +1,201 @@
+//! What a world is made of, and how one seed decides it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use fastrand::Rng;
+use qun_core::{Limits, TextLimits};
+
+use super::fault::Fault;
+use super::rule::{Carried, Conditions, Rule, Word};
+
+/// What a world is made of. The seed decides all of it, and then everything that happens there; what is changed
+/// afterwards (a fault less, a person less) leaves the rest as it is, as far as it can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// What goes wrong.
+    pub faults: BTreeSet<Fault>,
+    /// How many people have a client of this project.
+    pub clients: usize,
+    /// How many sit at netcat.
+    pub plain: usize,
+    /// How many send corrupted bytes.
+    pub hostile: usize,
+    /// How many rooms there are.
+    pub rooms: usize,
+    /// The mean time between two acts of anybody.
+    pub chatter: Duration,
+    /// How long things go wrong.
+    pub storm: Duration,
+    /// How rough it is: the chances of faults are multiplied by it, over 4.
+    pub roughness: u32,
+    /// How much of a room the log keeps, in bytes of text and names with 64 for each message.
+    pub log_bytes: usize,
+    /// The server's limits.
+    pub limits: Limits,
+}
+
+impl Plan {
+    /// What this seed decides: which faults, how many people, how talkative, within which limits.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x5157_4152_4d00_0000);
+        // One world in eight is calm, so that what needs no fault is seen too.
+        let calm = rng.u32(0..8) == 0;
+        let likely = rng.u32(20..80);
+        let faults = Fault::ALL.iter().copied().filter(|_| rng.u32(0..100) < likely && !calm).collect();
+        let clients = rng.usize(2..=6);
+        let plain = rng.usize(0..=3);
+        let hostile = rng.usize(1..=3);
+        let rooms = rng.usize(1..=4);
+        let chatter = Duration::from_millis(rng.u64(20..=1_500));
+        let storm = Duration::from_secs(rng.u64(60..=420));
+        let roughness = rng.u32(1..=8);
+        let small_log = rng.usize(1_000..6_000);
+        let limits = limits(&mut rng);
+        let plan = Self {
+            seed,
+            faults,
+            clients,
+            plain,
+            hostile,
+            rooms,
+            chatter,
+            storm,
+            roughness,
+            log_bytes: small_log,
+            limits,
+        };
+        plan.consistent()
+    }
+
+    /// Four people in two rooms where nothing goes wrong, for tests.
+    pub fn calm(seed: u64) -> Self {
+        Self {
+            seed,
+            faults: BTreeSet::new(),
+            clients: 4,
+            plain: 1,
+            hostile: 0,
+            rooms: 2,
+            chatter: Duration::from_millis(500),
+            storm: Duration::from_secs(60),
+            roughness: 4,
+            log_bytes: usize::MAX,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The same without these faults.
+    pub fn without(&self, faults: &[Fault]) -> Self {
+        let mut plan = self.clone();
+        plan.faults.retain(|fault| !faults.contains(fault));
+        plan.consistent()
+    }
+
+    /// Whether this goes wrong here.
+    pub fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    fn consistent(mut self) -> Self {
+        if !self.has(Fault::Hostile) {
+            self.hostile = 0;
+        }
+        if !self.has(Fault::SmallLog) {
+            self.log_bytes = usize::MAX;
+        }
+        if self.has(Fault::SmallRooms) {
+            // The smallest room that these texts allow: sixteen times the largest encoding of one.
+            self.limits.text = TextLimits { bytes: 100, lines: 4 };
+            self.limits.room_bytes = 8 << 10;
+            // So talkative that a reader who stalls misses something before they are given up.
+            self.limits.burst = 0;
+            self.chatter = self.chatter.min(Duration::from_millis(150));
+        } else {
+            let Limits { text, room_bytes, .. } = Limits::default();
+            (self.limits.text, self.limits.room_bytes) = (text, room_bytes);
+        }
+        self
+    }
+
+    /// The conditions of the network while things go wrong.
+    pub(super) fn conditions(&self) -> Conditions {
+        let rough = |per_mille: u32| per_mille * self.roughness / 4;
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        let rules = [
+            Rule { fault: Fault::Refused, of: Carried::Attempt, per_mille: rough(200), word: Word::Drop },
+            Rule { fault: Fault::Late, of: Carried::Attempt, per_mille: rough(100), word: Word::After(s(10)) },
+            Rule { fault: Fault::HalfOpen, of: Carried::Attempt, per_mille: rough(10), word: Word::Hold },
+            Rule { fault: Fault::Late, of: Carried::Segment, per_mille: rough(60), word: Word::After(s(2)) },
+            Rule { fault: Fault::Stall, of: Carried::Segment, per_mille: rough(5), word: Word::After(s(30)) },
+            Rule { fault: Fault::Lost, of: Carried::Segment, per_mille: rough(6), word: Word::Drop },
+            Rule { fault: Fault::Torn, of: Carried::Segment, per_mille: rough(6), word: Word::Drop },
+            Rule { fault: Fault::HalfOpen, of: Carried::Segment, per_mille: rough(3), word: Word::Hold },
+        ];
+        let rules = rules.into_iter().filter(|rule| self.has(rule.fault)).collect();
+        Conditions { latency: ms(5), jitter: ms(if self.has(Fault::Late) { 300 } else { 5 }), rules }
+    }
+}
+
+/// Limits that are reached.
+fn limits(rng: &mut Rng) -> Limits {
+    let all = Limits::default();
+    let mut pick = |often: Duration, rarely: Duration| if rng.u32(0..3) == 0 { rarely } else { often };
+    let (ping, grace) = (pick(all.ping, Duration::from_secs(5)), pick(all.grace, Duration::from_secs(8)));
+    let (stall, load) = (pick(all.stall, Duration::from_secs(3)), pick(all.load, Duration::from_secs(1)));
+    let mut pick = |often: usize, rarely: usize| if rng.u32(0..3) == 0 { rarely } else { often };
+    Limits {
+        ping,
+        grace,
+        stall,
+        load,
+        in_flight: pick(all.in_flight, 3),
+        private: pick(all.private, 2 << 10),
+        unread: pick(all.unread, 1 << 10),
+        replay: pick(all.replay as usize, 7) as u64,
+        page: pick(all.page as usize, 5) as u64,
+        burst: pick(all.burst as usize, 0) as u32,
+        acts_burst: pick(all.acts_burst as usize, 4) as u32,
+        connections_per_source: pick(all.connections_per_source as usize, 3) as u32,
+        ..all
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { clients, plain, hostile, rooms, chatter, storm, roughness, log_bytes, limits, .. } = self;
+        write!(f, "{clients} clients, {plain} at netcat, {hostile} hostile, {rooms} rooms, ")?;
+        write!(f, "an act each {chatter:?}, {storm:?} of roughness {roughness}")?;
+        let defaults = Limits::default();
+        let numbers = [
+            ("room_bytes", limits.room_bytes, defaults.room_bytes),
+            ("log_bytes", *log_bytes, usize::MAX),
+            ("in_flight", limits.in_flight, defaults.in_flight),
+            ("private", limits.private, defaults.private),
+            ("unread", limits.unread, defaults.unread),
+            ("replay", limits.replay as usize, defaults.replay as usize),
+            ("page", limits.page as usize, defaults.page as usize),
+            ("burst", limits.burst as usize, defaults.burst as usize),
+            ("acts_burst", limits.acts_burst as usize, defaults.acts_burst as usize),
+            (
+                "connections_per_source",
+                limits.connections_per_source as usize,
+                defaults.connections_per_source as usize,
+            ),
+            ("ping_s", limits.ping.as_secs() as usize, defaults.ping.as_secs() as usize),
+            ("grace_s", limits.grace.as_secs() as usize, defaults.grace.as_secs() as usize),
+            ("stall_s", limits.stall.as_secs() as usize, defaults.stall.as_secs() as usize),
+            ("load_s", limits.load.as_secs() as usize, defaults.load.as_secs() as usize),
+        ];
+        for (name, value, default) in numbers {
+            if value != default {
+                write!(f, ", {name} {value}")?;
+            }
+        }
+        let faults: Vec<_> = self.faults.iter().map(|fault| fault.name()).collect();
+        write!(f, "; faults: {}", if faults.is_empty() { "none".into() } else { faults.join(" ") })
+    }
+}

@@ -1,0 +1,146 @@
+//! Those without a client: people at netcat, and senders of corrupted bytes.
+
+use fastrand::Rng;
+
+/// Somebody who sends bytes as they are.
+#[derive(Clone, Debug)]
+pub(super) struct Raw {
+    pub(super) kind: RawKind,
+    /// What they have typed and the network has not taken.
+    pub(super) outgoing: Vec<u8>,
+    pub(super) stage: Stage,
+    /// The name of the room that they read last.
+    room: Option<usize>,
+    /// What they read of the line that is not at its end.
+    line: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RawKind {
+    /// A person who types lines and reads the answers.
+    Plain,
+    /// Something that sends bytes, and may or may not read.
+    Hostile,
+}
+
+/// Where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not connected.
+    Away,
+    /// Connected, and in no room yet.
+    Knocking,
+    /// In a room.
+    In(usize),
+    /// In no room any more.
+    Lobby,
+    /// Waiting for an answer, and where they were before.
+    Waiting(Option<usize>),
+}
+
+impl Raw {
+    pub(super) fn new(kind: RawKind) -> Self {
+        Self { kind, outgoing: Vec::new(), stage: Stage::Away, room: None, line: String::new() }
+    }
+
+    pub(super) fn types(&mut self, line: &str) {
+        self.outgoing.extend_from_slice(line.as_bytes());
+        self.outgoing.push(b'\n');
+    }
+
+    pub(super) fn connected(&mut self) {
+        self.stage = Stage::Knocking;
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        *self = Self::new(self.kind);
+    }
+
+    /// Whether they are asked for their name.
+    pub(super) fn is_asked_for_name(&self) -> bool {
+        self.line.contains("Your name [")
+    }
+
+    /// Reads what arrives, as far as it says where they are.
+    pub(super) fn reads(&mut self, bytes: &[u8]) {
+        self.line.push_str(&String::from_utf8_lossy(bytes));
+        while let Some((line, rest)) = self.line.split_once('\n') {
+            let words = line.find("-- ").map_or("", |at| &line[at + 3..]).trim_end().to_string();
+            self.line = rest.into();
+            self.reads_words(&words);
+        }
+    }
+
+    fn reads_words(&mut self, words: &str) {
+        let title = words.strip_prefix("Room ").and_then(|words| words.split_once(". "));
+        if let Some(room) = title.and_then(|(room, _)| room.parse().ok()) {
+            self.room = Some(room);
+        } else if words.starts_with("You are in. ") || words.starts_with("You are in, ") {
+            self.stage = self.room.map_or(Stage::Lobby, Stage::In);
+        } else if words.starts_with("You left ") {
+            // The answer to a /join is still to come; to a /leave this is it.
+            match self.stage {
+                Stage::Waiting(_) => self.stage = Stage::Waiting(None),
+                _ => self.stage = Stage::Lobby,
+            }
+        } else if let Stage::Waiting(before) = self.stage
+            && ANSWERS.iter().any(|answer| words.contains(answer))
+        {
+            self.stage = before.map_or(Stage::Lobby, Stage::In);
+        }
+    }
+}
+
+/// How a person learns that they have an answer, and are not going anywhere.
+const ANSWERS: [&str; 11] = [
+    "You are ",
+    "is taken",
+    "End of history",
+    "There is no history",
+    "That code does not open",
+    "That code has expired",
+    "Too fast",
+    "Too many wrong codes",
+    "The room is full",
+    "Try again later",
+    "already.",
+];
+
+/// What a hostile one sends: something that could be meant well, and then not quite that.
+pub(super) fn corrupted(rng: &mut Rng, who: usize, codes: &[String]) -> Vec<u8> {
+    let code = rng.choice(codes).cloned().unwrap_or_default();
+    let n = rng.u64(0..40);
+    let mut bytes = match rng.u32(0..16) {
+        0 | 1 => format!("{{\"t\":\"hello\",\"id\":\"h{n}\",\"v\":[1],\"name\":\"eve\",\"key\":\"{}\"}}\n", key(who)),
+        2 | 3 => format!("{{\"t\":\"join\",\"id\":\"j{n}\",\"code\":\"{code}\",\"tail\":{n}}}\n"),
+        4 | 5 => format!("{{\"t\":\"say\",\"id\":\"s{n}\",\"room\":\"room-{}\",\"text\":\"evil {n}\"}}\n", n % 3),
+        6 => format!("{{\"t\":\"history\",\"id\":\"x{n}\",\"room\":\"room-{}\",\"before\":{n},\"limit\":9}}\n", n % 3),
+        7 => format!("{{\"t\":\"leave\",\"id\":\"l{n}\",\"room\":\"room-{}\"}}\n", n % 3),
+        8 => format!("{{\"t\":\"name\",\"id\":\"n{n}\",\"name\":\"eve{n}\"}}\n"),
+        9 => format!("{{\"t\":\"join\",\"id\":\"j{n}\",\"room\":\"room-{}\"}}\n", n % 3),
+        10 => format!("{code} mallory\r\nhello\r\n/who\r\n/history 5\r\n"),
+        11 => "\u{0}\u{1}\u{7f}ÿ\u{202e}\r\n\r\n\n".repeat(3),
+        12 => "[".repeat(40) + "\n",
+        13 => "x".repeat(rng.usize(1..20_000)),
+        14 => "GET / HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+        _ => "{\"t\":\"ping\",\"n\":1}\n".repeat(rng.usize(1..40)),
+    }
+    .into_bytes();
+    if rng.bool() {
+        for _ in 0..rng.usize(1..4) {
+            let at = rng.usize(0..bytes.len());
+            match rng.u32(0..4) {
+                0 => bytes[at] = rng.u8(..),
+                1 => bytes.insert(at, rng.u8(..)),
+                2 => bytes[at] ^= 1 << rng.u32(0..8),
+                _ => bytes.truncate(at + 1),
+            }
+        }
+    }
+    bytes
+}
+
+/// A key of their own, that no corruption makes another's.
+fn key(who: usize) -> String {
+    char::from(b'A' + (who % 26) as u8).to_string().repeat(22)
+}

@@ -17,6 +17,12 @@ pub(crate) const POLLER: &str = match env!("CARGO_CRATE_NAME").as_bytes() {
     _ => "epoll",
 };
 
+/// What drives it.
+const RUNTIME: &str = match env!("CARGO_CRATE_NAME").as_bytes() {
+    b"end_to_end_over_smol" => "smol",
+    _ => "readiness",
+};
+
 /// A server with three rooms: `ops` (two codes), `dev` and `hall`, which only counts.
 pub(crate) struct Server {
     process: Process,
@@ -98,7 +104,9 @@ impl Server {
 
 fn serve(dir: &TempDir, listen: &str) -> (Process, SocketAddr) {
     let mut command = qun();
-    command.args(["serve", "--poller", POLLER, "--listen", listen, "--config"]).arg(dir.path().join("qun.toml"));
+    command
+        .args(["serve", "--runtime", RUNTIME, "--poller", POLLER, "--listen", listen, "--config"])
+        .arg(dir.path().join("qun.toml"));
     let process = Process::start(&mut command);
     let addr = process.err.until("where it listens", |text| {
         let line = text.lines().next()?;

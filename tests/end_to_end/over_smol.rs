@@ -1,0 +1,6 @@
+//! The same, under the smol runtime.
+
+#[path = "main.rs"]
+mod end_to_end;
+#[cfg(test)]
+use end_to_end::world;

@@ -88,15 +88,20 @@ fn one(args: &Sim, plan: &Plan) -> Report {
 fn failed(args: &Sim, plan: &Plan, report: &Report) -> Result<Exit, Failure> {
     let Some(violation) = &report.violation else { return Ok(Exit::Ok) };
     crate::say(&format!("seed {}: {plan}\n  {report}\n", plan.seed))?;
-    let (smaller, report) = if args.trace { (plan.clone(), report.clone()) } else { shrink(plan, None, violation, TRIES) };
+    let (smaller, report) =
+        if args.trace { (plan.clone(), report.clone()) } else { shrink(plan, None, violation, TRIES) };
     let mut lines = std::collections::VecDeque::new();
     if !args.trace {
-        run(&smaller, None, Some(&mut |line| {
-            if lines.len() == TRACE {
-                lines.pop_front();
-            }
-            lines.push_back(line.to_string());
-        }));
+        run(
+            &smaller,
+            None,
+            Some(&mut |line| {
+                if lines.len() == TRACE {
+                    lines.pop_front();
+                }
+                lines.push_back(line.to_string());
+            }),
+        );
         crate::say(&format!("\nThe smallest world found that breaks it: {smaller}\n  {report}\nIts last moments:\n"))?;
     }
     for line in lines {
@@ -157,7 +162,9 @@ impl Totals {
         let Self { worlds, counters, .. } = self;
         let kinds = Fault::ALL.len() - counters.missing().len();
         let total = counters.total();
-        format!("{worlds} worlds, {hours:.1} simulated hours ({per_second:.2} a second), {total} faults of {kinds} kinds")
+        format!(
+            "{worlds} worlds, {hours:.1} simulated hours ({per_second:.2} a second), {total} faults of {kinds} kinds"
+        )
     }
 }
 

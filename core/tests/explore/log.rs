@@ -26,7 +26,8 @@ impl Log {
                     Span::After(seq) => record.seq > seq,
                 };
                 let records = self.records.iter().filter(fits).cloned().collect();
-                self.answers.push_back(Answer::Loaded { ticket, page: Ok(Page { first: Seq::new(1), more: false, records }) });
+                self.answers
+                    .push_back(Answer::Loaded { ticket, page: Ok(Page { first: Seq::new(1), more: false, records }) });
             }
         }
     }

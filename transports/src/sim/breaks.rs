@@ -182,7 +182,8 @@ impl Breaks {
         }
         let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let whole: Vec<u8> = partial.drain(..end).collect();
-        let lines: Vec<String> = whole.split_inclusive(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
+        let lines: Vec<String> =
+            whole.split_inclusive(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
         self.lines(which, lines).concat().into_bytes()
     }
 
@@ -221,7 +222,9 @@ impl Breaks {
                     lines.swap(at, at + 1);
                     at += 1;
                 }
-                (Break::WrongText, "msg", _) if self.is(which) => *line = line.replacen("\"text\":\"#", "\"text\":\"#1", 1),
+                (Break::WrongText, "msg", _) if self.is(which) => {
+                    *line = line.replacen("\"text\":\"#", "\"text\":\"#1", 1)
+                }
                 (Break::GapTooLate, "gap", _) => *line = changed(line, "\"from\":", |from| from + 1),
                 (Break::GapTooFar, "gap", _) => *line = changed(line, "\"to\":", |to| to + 1),
                 (Break::WrongFrom, "joined", _) => *line = changed(line, "\"from\":", |from| from + 1),
@@ -244,7 +247,8 @@ impl Breaks {
                     }
                 }
                 (Break::WrongMore, "page", _) => {
-                    let (is, other) = if line.contains("\"more\":true") { ("true", "false") } else { ("false", "true") };
+                    let (is, other) =
+                        if line.contains("\"more\":true") { ("true", "false") } else { ("false", "true") };
                     *line = line.replacen(&format!("\"more\":{is}"), &format!("\"more\":{other}"), 1);
                 }
                 _ => {}

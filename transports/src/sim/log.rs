@@ -368,6 +368,8 @@ fn cost(record: &Record) -> usize {
 
 /// What somebody says on another server of the same log.
 fn foreign() -> Draft {
-    let (Ok(name), Ok(text)) = ("far".parse(), "from far away".parse()) else { unreachable!("these are a name and a text") };
+    let (Ok(name), Ok(text)) = ("far".parse(), "from far away".parse()) else {
+        unreachable!("these are a name and a text")
+    };
     Draft { once: None, member: MemberId::from_bits(0xFA_0000), name, kind: Kind::Say, text }
 }

@@ -420,7 +420,9 @@ impl World {
                 return;
             }
             if bytes.is_empty() {
-                return self.oracle.note(Err(Violation::new(9, "there is something to send, but nothing to see of it")));
+                return self
+                    .oracle
+                    .note(Err(Violation::new(9, "there is something to send, but nothing to see of it")));
             }
             let most = if self.plan_has(Fault::Writes) && self.net.bool() {
                 self.counters.count(Fault::Writes);

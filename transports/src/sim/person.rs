@@ -197,4 +197,3 @@ impl Person {
 fn wrong(invariant: u8, text: String) -> Result<(), Violation> {
     Err(Violation::new(invariant, text))
 }
-

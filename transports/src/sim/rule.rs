@@ -109,7 +109,8 @@ mod tests {
     #[test]
     fn delays_add_up_and_the_first_loss_decides() {
         let second = Duration::from_secs(1);
-        let rules = vec![always(Word::After(second)), always(Word::After(second)), always(Word::Hold), always(Word::Drop)];
+        let rules =
+            vec![always(Word::After(second)), always(Word::After(second)), always(Word::Hold), always(Word::Drop)];
         let conditions = Conditions { rules, latency: second, ..Conditions::clear() };
         let mut rng = Rng::with_seed(1);
         for _ in 0..100 {

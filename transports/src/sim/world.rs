@@ -107,7 +107,8 @@ impl World {
     pub fn broken(plan: &Plan, which: Option<Break>) -> Self {
         let mut rng = Rng::with_seed(plan.seed);
         let mut entropy = Entropy::new(seed(&mut rng));
-        let codes: Vec<_> = (0..plan.rooms).map(|index| (room_id(index), code(&mut entropy), code(&mut entropy))).collect();
+        let codes: Vec<_> =
+            (0..plan.rooms).map(|index| (room_id(index), code(&mut entropy), code(&mut entropy))).collect();
         let rooms: Vec<_> = codes.iter().enumerate().map(|(index, codes)| room(index, codes)).collect();
         let facts = Facts { rooms: rooms.iter().map(room_facts).collect(), limits: plan.limits.clone() };
         let config = server::Config { rooms, limits: plan.limits.clone(), ..server::Config::default() };
@@ -374,13 +375,8 @@ fn room_id(index: usize) -> RoomId {
 }
 
 fn room(index: usize, (id, talk, read): &(RoomId, Code, Code)) -> server::RoomConfig {
-    let access = |code: &Code, role| Access {
-        code: code.clone(),
-        label: "all".into(),
-        role,
-        expires: None,
-        max_members: None,
-    };
+    let access =
+        |code: &Code, role| Access { code: code.clone(), label: "all".into(), role, expires: None, max_members: None };
     let presence = if index % 3 == 2 { Presence::Count } else { Presence::Full };
     let codes = vec![access(talk, Role::Talk), access(read, Role::Read)];
     server::RoomConfig { id: id.clone(), title: format!("Room {index}"), presence, codes }

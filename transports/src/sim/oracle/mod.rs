@@ -20,8 +20,8 @@ use qun_core::{ConnId, Instant};
 use super::breaks::Tap;
 use super::log::Committed;
 pub(super) use model::{Facts, Model, RoomFacts, Sentence, canonical};
-use wire::Wire;
 pub(super) use wire::Trust;
+use wire::Wire;
 
 /// Something is as it must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +131,8 @@ impl Oracle {
         let mut wrong = None;
         let is_idle = self.model.is_idle();
         for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
-            let unread = || (is_idle && !is_read(*conn) && wire.waits_for_nothing()).then(|| "it is not read from".into());
+            let unread =
+                || (is_idle && !is_read(*conn) && wire.waits_for_nothing()).then(|| "it is not read from".into());
             if let Some(text) = wire.is_behind(&self.model).or_else(unread) {
                 wrong = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
             }

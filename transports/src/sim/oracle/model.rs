@@ -114,7 +114,10 @@ impl Model {
         }
         let due = book.len() as u64 + 1;
         if record.seq.get() != due {
-            return Err(Violation::new(4, format!("{room} had {} messages, and now {} is the next", due - 1, record.seq)));
+            return Err(Violation::new(
+                4,
+                format!("{room} had {} messages, and now {} is the next", due - 1, record.seq),
+            ));
         }
         book.push(record);
         Ok(())

@@ -107,10 +107,8 @@ impl Screen {
         } else if let Some(range) = words.strip_prefix("Messages ").or(words.strip_prefix("Message ")) {
             let (from, to) = range.split_once(" to ").unwrap_or((range, range));
             self.page = number(from.trim_end_matches(':')).zip(number(to.trim_end_matches(':')));
-        } else if words.starts_with("End of history") {
-            if self.page.take().is_none_or(|(next, to)| next != to + 1) {
-                return Err(Violation::new(2, "a page ends early"));
-            }
+        } else if words.starts_with("End of history") && self.page.take().is_none_or(|(next, to)| next != to + 1) {
+            return Err(Violation::new(2, "a page ends early"));
         }
         Ok(())
     }
@@ -144,7 +142,6 @@ fn is_message(line: &str) -> bool {
     let rest = line.split_once(' ').filter(|(time, _)| time.len() == 5 && time.contains(':'));
     rest.is_some_and(|(_, rest)| rest.starts_with('<') || rest.starts_with("* "))
 }
-
 
 /// The further lines of a record, where this is its first one.
 fn rest_of(record: &Record, line: &str) -> Option<VecDeque<String>> {

@@ -29,6 +29,7 @@ impl Client {
         match &self.link {
             Link::Closing { .. } => return self.be_over(None),
             Link::Online(session) if session.was_live(now) => self.failures = 0,
+            Link::Greeting { .. } => self.ghosts = self.ghosts.saturating_add(1),
             _ => {}
         }
         self.cut();

@@ -10,7 +10,7 @@ use super::link::{Link, Session};
 use super::outbox::Refused;
 use super::room::{Fetch, Room, Show, Stage};
 use crate::id::{Id, RoomId, Seq};
-use crate::json::{Change, ErrorCode, Frame, Joined, Page, Request, Retry, VERSION, Welcome};
+use crate::json::{ByeCode, Change, ErrorCode, Frame, Joined, Page, Request, Retry, VERSION, Welcome};
 use crate::time::Instant;
 
 /// The shortest wait before something is asked again that the server could not do.
@@ -109,6 +109,11 @@ impl Client {
     fn dismissed(&mut self, bye: Bye, wait_ms: Option<u64>) {
         match (&self.link, bye.retry) {
             (Link::Closing { .. }, _) => self.end(None),
+            // Not by somebody else, perhaps, but by a hello of ours that was long on its way: once for each of these.
+            _ if bye.code == ByeCode::Replaced && self.ghosts > 0 => {
+                self.ghosts -= 1;
+                self.fail(Some(bye), Duration::ZERO);
+            }
             (_, Retry::Fix | Retry::No) => self.end(Some(bye)),
             (_, Retry::Now | Retry::Later) => {
                 self.fail(Some(bye), Duration::from_millis(wait_ms.unwrap_or_default()));

@@ -94,6 +94,8 @@ pub struct Client {
     link: Link,
     /// Connections and attempts in a row that failed.
     failures: u32,
+    /// Connections that were given up with a hello on its way, which may reach the server yet, and replace a later one.
+    ghosts: u32,
     course: Course,
     lines: Lines,
     unsent: Outgoing,
@@ -126,6 +128,7 @@ impl Client {
             link: Link::connecting(clock.now()),
             clock,
             failures: 0,
+            ghosts: 0,
             course: Course::Staying,
             lines: Lines::default(),
             unsent: Outgoing::default(),

@@ -76,6 +76,25 @@ fn ten_seconds_live_end_a_row_of_failures() {
     }
 }
 
+/// A hello that was given up may reach the server after the next one, and take its session over.
+#[test]
+fn a_hello_of_its_own_that_comes_late_does_not_end_a_client() {
+    let mut rig = Rig::new();
+    rig.input(Input::Connected);
+    rig.pass(20_000 * MS);
+    assert!(matches!(rig.client.status(), Status::Waiting { .. }), "nobody answered the hello");
+    rig.pass(20_000 * MS);
+    rig.greet();
+    rig.events();
+    rig.feed(&bye("replaced", "no", 0));
+    assert!(matches!(rig.client.status(), Status::Waiting { .. }));
+    rig.pass(20_000 * MS);
+    rig.greet();
+    // There was one such hello, so this one is somebody else.
+    rig.feed(&bye("replaced", "no", 0));
+    assert_eq!(rig.client.status(), Status::Ended);
+}
+
 #[test]
 fn a_bye_is_obeyed_by_its_class_whatever_its_code() {
     for code in ["shutdown", "a_code_to_come"] {

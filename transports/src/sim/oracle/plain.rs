@@ -107,10 +107,8 @@ impl Screen {
         } else if let Some(range) = words.strip_prefix("Messages ").or(words.strip_prefix("Message ")) {
             let (from, to) = range.split_once(" to ").unwrap_or((range, range));
             self.page = number(from.trim_end_matches(':')).zip(number(to.trim_end_matches(':')));
-        } else if words.starts_with("End of history") {
-            if self.page.take().is_none_or(|(next, to)| next != to + 1) {
-                return Err(Violation::new(2, "a page ends early"));
-            }
+        } else if words.starts_with("End of history") && self.page.take().is_none_or(|(next, to)| next != to + 1) {
+            return Err(Violation::new(2, "a page ends early"));
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ fn explore(budget: Budget) -> Explored {
 fn held(says: [u8; 2], cuts: u8, crashes: u8) {
     let budget = Budget { says, cuts, crashes };
     let explored = explore(budget);
-    println!("{budget:?}: {explored:?}");
+    eprintln!("{budget:?}: {explored:?}");
     assert!(explored.quiet > 0);
 }
 

@@ -173,6 +173,7 @@ impl World {
         self.counters.count(Fault::Freeze);
         let time = up_to(&mut self.chaos, Duration::from_secs(30));
         self.frozen = self.now.mono + time;
+        self.halt = self.halt + time;
         self.oracle.froze(time);
         self.schedule.push(self.frozen, Happening::Thaw);
     }
@@ -232,17 +233,17 @@ impl World {
         self.is_draining = true;
         driver.drain(self.server_now);
         self.settle_server();
-        let halt = self.now.mono + 2 * self.plan.limits.drain + Duration::from_millis(1);
-        self.schedule.push(halt, Happening::Halt);
+        self.halt = self.now.mono + 2 * self.plan.limits.drain + Duration::from_millis(1);
+        self.schedule.push(self.halt, Happening::Halt);
     }
 
     /// Going down takes no longer than twice the time for draining.
     pub(super) fn halt(&mut self) {
-        if self.is_frozen() {
-            return self.schedule.push(self.frozen + 2 * self.plan.limits.drain, Happening::Halt);
-        }
         if !self.is_draining {
             return;
+        }
+        if self.halt > self.now.mono {
+            return self.schedule.push(self.halt, Happening::Halt);
         }
         if let Host::Up(driver) = &self.host
             && driver.connections() > 0

@@ -70,22 +70,28 @@ fn live(world: &mut World, plan: &Plan, journal: &mut Option<&mut dyn FnMut(&str
         world.check()?;
     }
     world.heal();
+    let took = calm(world, &mut tell)?;
+    // Nothing that was said before turns up now, and who leaves late is missed.
+    world.run_for(Duration::from_secs(30));
+    calm(world, &mut tell)?;
+    Ok(took)
+}
+
+/// Waits until all is well.
+fn calm(world: &mut World, tell: &mut dyn FnMut(&mut World)) -> Result<Duration, Violation> {
     let healed = world.now().mono;
-    while let Some(why) = world.unsettled() {
-        let took = world.now().mono.since(healed);
-        if took > CALM {
-            return Err(Violation::new(11, format!("after {took:?} of calm, {why}")));
-        }
-        world.run_for(Duration::from_secs(1));
+    loop {
         tell(world);
         world.check()?;
+        let took = world.now().mono.since(healed);
+        match world.unsettled() {
+            None => return Ok(took),
+            Some(why) if took > CALM => {
+                return Err(Violation::new(11, format!("after {took:?} of calm, {why}")));
+            }
+            Some(_) => world.run_for(Duration::from_secs(1)),
+        }
     }
-    let took = world.now().mono.since(healed);
-    // Nothing that was said before turns up now.
-    world.run_for(Duration::from_secs(30));
-    tell(world);
-    world.check()?;
-    world.unsettled().map_or(Ok(took), |why| Err(Violation::new(11, why)))
 }
 
 /// Looks for a smaller world that breaks the same invariant: less time, fewer faults, fewer people. At most `tries` worlds

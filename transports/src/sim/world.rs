@@ -56,6 +56,8 @@ pub struct World {
     pub(super) is_stormy: bool,
     /// Whether the server was told to go down.
     pub(super) is_draining: bool,
+    /// By when it must be down then; time at which its machine stands still does not count.
+    pub(super) halt: Instant,
     journal: Option<VecDeque<String>>,
 }
 
@@ -142,6 +144,7 @@ impl World {
             which,
             is_stormy: true,
             is_draining: false,
+            halt: now.mono,
             journal: None,
         };
         world.boot();

@@ -35,6 +35,7 @@ mod rule;
 mod schedule;
 mod trace;
 mod trial;
+mod watch;
 mod world;
 
 pub use breaks::Break;

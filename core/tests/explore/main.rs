@@ -6,7 +6,7 @@
 //! merge: heartbeats, graces and rates are the simulator's. What is promised is held in every state, and in every state
 //! where nothing is left to do, everything must have arrived.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test says by a panic what is wrong")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by a panic what is wrong")]
 
 mod log;
 mod world;

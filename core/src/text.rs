@@ -67,7 +67,7 @@ impl FromStr for Text {
     type Err = TextError;
 
     fn from_str(typed: &str) -> Result<Self, TextError> {
-        if let Some(c) = typed.chars().find(|&c| is_unsafe(c)) {
+        if let Some(c) = typed.chars().find(|&c| is_forbidden(c)) {
             return Err(TextError::Control(c));
         }
         if typed.trim().is_empty() {
@@ -78,7 +78,7 @@ impl FromStr for Text {
 }
 
 /// Whether a character could move the cursor, hide text or forge a line where it is shown.
-fn is_unsafe(c: char) -> bool {
+fn is_forbidden(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -77,24 +77,40 @@ impl FromStr for Code {
         if let Some(word) = crate::sniff::RESERVED.iter().find(|word| word.eq_ignore_ascii_case(first)) {
             return Err(CodeError::Reserved(word));
         }
-        let mut canonical = String::with_capacity(typed.len());
-        let mut chars = 0;
-        for c in typed.nfkc().filter(|c| !c.is_whitespace() && !is_hyphen(*c)).flat_map(char::to_uppercase) {
-            if !c.is_alphanumeric() {
-                return Err(CodeError::Character(c));
+        // What is left when hyphens are gone may compose or reorder anew, so once is not always enough; twice mostly is.
+        let mut canonical = fold(typed)?;
+        for _ in 0..ROUNDS {
+            let again = fold(&canonical)?;
+            if again == canonical {
+                break;
             }
-            chars += 1;
-            if chars > Self::MAX_CHARS {
-                return Err(CodeError::TooLong);
-            }
-            canonical.push(match c {
-                'I' | 'L' => '1',
-                'O' => '0',
-                c => c,
-            });
+            canonical = again;
         }
         if canonical.is_empty() { Err(CodeError::Empty) } else { Ok(Self(canonical)) }
     }
+}
+
+/// How often a canonical form is folded again, until it stays as it is.
+const ROUNDS: usize = 4;
+
+fn fold(typed: &str) -> Result<String, CodeError> {
+    let mut folded = String::with_capacity(typed.len());
+    let mut chars = 0;
+    for c in typed.nfkc().filter(|c| !c.is_whitespace() && !is_hyphen(*c)).flat_map(char::to_uppercase) {
+        if !c.is_alphanumeric() {
+            return Err(CodeError::Character(c));
+        }
+        chars += 1;
+        if chars > Code::MAX_CHARS {
+            return Err(CodeError::TooLong);
+        }
+        folded.push(match c {
+            'I' | 'L' => '1',
+            'O' => '0',
+            c => c,
+        });
+    }
+    Ok(folded)
 }
 
 /// The hyphens and dashes that keyboards and text editors put in place of one another.
@@ -114,5 +130,17 @@ impl fmt::Display for Code {
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Code(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn a_canonical_form_is_its_own() {
+        // Two marks that a hyphen kept in an order which is not theirs.
+        let code: Code = "k\u{654}-\u{64D}k".parse().unwrap();
+        assert_eq!(code.canonical().parse(), Ok(code.clone()));
     }
 }

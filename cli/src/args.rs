@@ -55,6 +55,12 @@ pub(crate) enum Command {
     /// Make codes.
     #[command(subcommand)]
     Code(Code),
+    /// Put a load on a server, and say what it makes of it and what that costs.
+    ///
+    /// Rooms are filled over real connections, some members talk, and everyone is watched to hear everything once, in
+    /// order, and nothing of another room. Exits 1 where something was wrong.
+    #[cfg(feature = "load")]
+    Bench(crate::bench::Bench),
     /// Break this server in a simulated world, from a seed, and see that nothing is lost.
     ///
     /// The real server and clients run in one thread of virtual time, on a network, a log and clocks that fail in every
@@ -232,7 +238,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads `HOST`, `HOST:PORT`, `IPV6` or `[IPV6]:PORT`, and adds the port where there is none.
-fn server(text: &str) -> Result<String, String> {
+pub(crate) fn server(text: &str) -> Result<String, String> {
     let wrong = || Err("write HOST:PORT, as in chat.example.org:7777 or [::1]:7777".to_string());
     if text.parse::<std::net::Ipv6Addr>().is_ok() {
         return Ok(format!("[{text}]:{DEFAULT_PORT}"));

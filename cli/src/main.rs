@@ -5,6 +5,8 @@
 
 mod args;
 mod banner;
+#[cfg(feature = "load")]
+mod bench;
 mod config;
 mod door;
 mod exit;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
         args::Command::Code(args::Code::New { n }) => new_codes(n),
+        #[cfg(feature = "load")]
+        args::Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "sim")]
         args::Command::Sim(args) => sim::run_sim(&args),
     };

@@ -7,7 +7,7 @@ use std::thread;
 
 use qun_core::Code;
 use qun_transports::MemoryLog;
-use qun_transports::readiness::{Options, Server};
+use qun_transports::readiness::{Options, Server, raise_descriptor_limit};
 use qun_transports::smol;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -30,6 +30,8 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     if let Some(poller) = args.poller {
         settings.poller = poller;
     }
+    // Where the system refuses, fewer people get in, and the operator is told when that is so.
+    let _ = raise_descriptor_limit();
     let (listeners, addresses) = listen(&settings.listen)?;
     // Codes are shown here, on stdout, and never logged.
     let greeting = match &rooms {

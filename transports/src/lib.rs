@@ -7,6 +7,7 @@
 //! - [`readiness`] is a blocking event loop on one thread, for servers and for clients over TCP;
 //! - `smol` is the same inside an async program, on any executor (feature `smol`);
 //! - `conformance` checks any loop, ours and others', by what it must do (feature `conformance`);
+//! - `load` puts a load on a server and says what it costs (feature `load`);
 //! - `sim` is a whole world in one process: servers, clients and what lies between them under virtual time, every
 //!   choice from one seed (feature `sim`).
 //!
@@ -18,6 +19,8 @@ mod clock;
 pub mod conformance;
 mod driver;
 mod ids;
+#[cfg(all(feature = "load", unix))]
+pub mod load;
 mod log;
 mod memory;
 #[cfg(all(feature = "readiness", unix))]

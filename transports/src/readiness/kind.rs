@@ -56,7 +56,7 @@ impl PollerKind {
         }
     }
 
-    pub(super) fn open(self) -> io::Result<Box<dyn Poller>> {
+    pub(crate) fn open(self) -> io::Result<Box<dyn Poller>> {
         Ok(match self {
             Self::Select => Box::new(Select::new()),
             #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -33,13 +33,14 @@ mod alarm;
 pub(crate) mod connect;
 #[cfg(test)]
 mod contract;
+mod descriptors;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
 pub(crate) mod kind;
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 mod kqueue;
 mod linger;
-mod poller;
+pub(crate) mod poller;
 pub(crate) mod resolve;
 mod select;
 pub(crate) mod server;
@@ -48,5 +49,6 @@ mod table;
 mod unheard;
 
 pub use connect::{ClientHandle, Connection};
+pub use descriptors::raise_descriptor_limit;
 pub use kind::{PollerKind, UnknownPoller};
 pub use server::{Event, Handle, Options, Server};

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::id::RoomId;
-use crate::json::{Change, Frame, Message, PageMessage};
+use crate::json::{self, Change, Frame};
 use crate::log::Record;
 use crate::plain::{self, Language, Phrase};
 
@@ -40,9 +40,7 @@ impl Dialect {
     /// Appends a message as every member of `room` reads it.
     pub(crate) fn message(self, style: Style, room: &RoomId, record: &Record, out: &mut Vec<u8>) {
         match self {
-            Self::Json => {
-                Frame::Msg(Message { room: room.clone(), body: PageMessage::from(record) }).encode(out);
-            }
+            Self::Json => json::write_message(room, record, out),
             Self::Plain => plain::message(record, style.utc_offset_s, out),
         }
     }

@@ -13,6 +13,10 @@ use crate::entropy::Entropy;
 /// The alphabet of base64url, in order.
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
 /// Why a text is not the identifier that it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{0}")]
@@ -51,7 +55,7 @@ impl FromStr for Id {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(|b| BASE64URL.contains(&b)) {
+        if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(is_base64url) {
             return Err(IdError("an id is 1 to 36 of A-Z a-z 0-9 _ -"));
         }
         let mut bytes = [0; Self::MAX];
@@ -99,8 +103,7 @@ impl FromStr for Key {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let key =
-            text.as_bytes().try_into().ok().filter(|key: &[u8; Self::LEN]| key.iter().all(|b| BASE64URL.contains(b)));
+        let key = text.as_bytes().try_into().ok().filter(|key: &[u8; Self::LEN]| key.iter().copied().all(is_base64url));
         key.map(Self).ok_or(IdError("a key is 22 of A-Z a-z 0-9 _ -"))
     }
 }
@@ -131,7 +134,7 @@ impl MemberId {
         Self(bits & !0xF)
     }
 
-    fn text(self) -> [u8; 10] {
+    pub(crate) fn text(self) -> [u8; 10] {
         core::array::from_fn(|i| BASE64URL[(self.0 >> (58 - 6 * i)) as usize & 63])
     }
 }

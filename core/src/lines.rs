@@ -1,12 +1,16 @@
 //! Bytes in, lines out.
 
-use bytes::{Buf, Bytes, BytesMut};
+use alloc::vec::Vec;
+
+use memchr::memchr;
 
 /// The unread input of one connection. Holds no memory while it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Lines {
-    unread: BytesMut,
-    /// No line ends within this many bytes: they need no second look.
+    bytes: Vec<u8>,
+    /// So many of the first bytes are taken. They go when the next ones come, or when the rest is [tidied](Self::tidy).
+    taken: usize,
+    /// No line ends before here: it needs no second look.
     scanned: usize,
 }
 
@@ -16,52 +20,109 @@ pub(crate) struct TooLong;
 
 impl Lines {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.unread.extend_from_slice(bytes);
+        self.tidy();
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// What has been pushed and not taken.
     pub(crate) fn unread(&self) -> &[u8] {
-        &self.unread
+        &self.bytes[self.taken..]
     }
 
     /// Whether [`next`](Self::next) would answer something.
     pub(crate) fn has_line(&self, limit: usize) -> bool {
-        self.unread.len() >= limit || self.unread[self.scanned..].contains(&b'\n')
+        self.unread().len() >= limit || memchr(b'\n', &self.bytes[self.scanned..]).is_some()
     }
 
-    /// The next line, without its `\n` or `\r\n`; an error once more than `limit` bytes, its end included, make none.
-    pub(crate) fn next(&mut self, limit: usize) -> Option<Result<Bytes, TooLong>> {
-        let Some(end) = self.unread[self.scanned..].iter().position(|&b| b == b'\n').map(|i| i + self.scanned) else {
-            self.scanned = self.unread.len();
-            return (self.scanned >= limit).then_some(Err(TooLong));
+    /// Takes the next line into `line`, which is empty, without its `\n` or `\r\n`; an error once more than `limit` bytes,
+    /// its end included, make none.
+    pub(crate) fn next(&mut self, limit: usize, line: &mut Vec<u8>) -> Option<Result<(), TooLong>> {
+        let Some(end) = memchr(b'\n', &self.bytes[self.scanned..]).map(|at| at + self.scanned) else {
+            self.scanned = self.bytes.len();
+            return (self.unread().len() >= limit).then_some(Err(TooLong));
         };
-        if end >= limit {
+        let whole = &self.bytes[self.taken..end];
+        if whole.len() >= limit {
             return Some(Err(TooLong));
         }
-        let mut line = self.unread.split_to(end);
-        self.unread.advance(1);
-        self.forget_if_empty();
-        if line.ends_with(b"\r") {
-            line.truncate(end - 1);
-        }
-        Some(Ok(line.freeze()))
+        line.extend_from_slice(whole.strip_suffix(b"\r").unwrap_or(whole));
+        (self.taken, self.scanned) = (end + 1, end + 1);
+        Some(Ok(()))
     }
 
     /// What is left where no more will come: a last line without its end.
-    pub(crate) fn rest(&mut self) -> Option<Bytes> {
-        self.scanned = 0;
-        let rest = core::mem::take(&mut self.unread);
-        (!rest.is_empty()).then(|| rest.freeze())
+    pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
+        self.tidy();
+        let rest = core::mem::take(self).bytes;
+        (!rest.is_empty()).then_some(rest)
+    }
+
+    /// Lets go of what is taken.
+    pub(crate) fn tidy(&mut self) {
+        if self.taken == self.bytes.len() {
+            self.clear();
+        } else if self.taken > 0 {
+            self.bytes.drain(..self.taken);
+            self.scanned -= self.taken;
+            self.taken = 0;
+        }
     }
 
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+}
 
-    fn forget_if_empty(&mut self) {
-        self.scanned = 0;
-        if self.unread.is_empty() {
-            self.unread = BytesMut::new();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(lines: &mut Lines) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            match lines.next(8, &mut line) {
+                Some(Ok(())) => all.push(line),
+                _ => return all,
+            }
         }
+    }
+
+    #[test]
+    fn any_split_gives_the_same_lines() {
+        let bytes = b"one\r\n\n\rtwo\nthree\r";
+        for at in 0..bytes.len() {
+            let mut lines = Lines::default();
+            lines.push(&bytes[..at]);
+            let mut got = all(&mut lines);
+            lines.push(&bytes[at..]);
+            got.extend(all(&mut lines));
+            assert_eq!(got, [&b"one"[..], b"", b"\rtwo"], "split at {at}");
+            assert_eq!(lines.rest().as_deref(), Some(&b"three\r"[..]));
+            assert_eq!(lines, Lines::default());
+        }
+    }
+
+    #[test]
+    fn a_line_is_too_long_whether_its_end_has_come_or_not() {
+        for bytes in [&b"seven77\n"[..], b"eight888\n", b"eight888"] {
+            let mut lines = Lines::default();
+            lines.push(b"x\n");
+            lines.push(bytes);
+            let mut line = Vec::new();
+            assert_eq!(lines.next(8, &mut line), Some(Ok(())));
+            line.clear();
+            let fits = bytes.starts_with(b"seven");
+            assert_eq!(lines.next(8, &mut line), Some(if fits { Ok(()) } else { Err(TooLong) }), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_takes_no_memory() {
+        let mut lines = Lines::default();
+        lines.push(b"one\ntwo\n");
+        assert_eq!(all(&mut lines).len(), 2);
+        lines.tidy();
+        assert_eq!(lines.bytes.capacity(), 0);
     }
 }

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
 
+use memchr::memchr;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A text that is safe to show: not blank, no control characters but `\n` and `\t`, no bidirectional overrides.
@@ -48,7 +49,14 @@ impl Text {
 
     /// Its lines, at the ends that some terminal or reader takes for one.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
-        self.0.split(['\n', '\u{2028}', '\u{2029}'])
+        // Most texts are one line of ASCII, which needs no look at each character.
+        let text = self.as_str();
+        let (whole, several) = if text.is_ascii() && memchr(b'\n', text.as_bytes()).is_none() {
+            (Some(text), None)
+        } else {
+            (None, Some(text.split(['\n', '\u{2028}', '\u{2029}'])))
+        };
+        whole.into_iter().chain(several.into_iter().flatten())
     }
 
     /// Whether it stays within `limits`.
@@ -67,7 +75,9 @@ impl FromStr for Text {
     type Err = TextError;
 
     fn from_str(typed: &str) -> Result<Self, TextError> {
-        if let Some(c) = typed.chars().find(|&c| is_forbidden(c)) {
+        // Most texts are nothing but printable ASCII, which needs no look at each character.
+        let is_plain = typed.bytes().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~'));
+        if !is_plain && let Some(c) = typed.chars().find(|&c| is_forbidden(c)) {
             return Err(TextError::Control(c));
         }
         if typed.trim().is_empty() {

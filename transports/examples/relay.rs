@@ -92,7 +92,8 @@ impl Relay {
         let room = match conn.room {
             Some(room) => room,
             None => {
-                let (first, others) = lines.split_at(lines.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1));
+                let (first, others) =
+                    lines.split_at(lines.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1));
                 let name = [&std::mem::take(&mut conn.rest), first].concat();
                 if conn.stream.write_all(&name).is_err() {
                     return false;

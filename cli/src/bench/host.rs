@@ -46,7 +46,8 @@ impl Host {
         }
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(cant)?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or_else(|| cant(io::ErrorKind::BrokenPipe.into()))?).lines();
+        let mut lines =
+            BufReader::new(child.stderr.take().ok_or_else(|| cant(io::ErrorKind::BrokenPipe.into()))?).lines();
         let mut said = String::new();
         let address = loop {
             let Some(line) = lines.next().transpose().map_err(cant)? else {
@@ -83,7 +84,8 @@ fn document(codes: &[String], presence: Presence) -> String {
         Presence::Count => "count",
         Presence::Full => "full",
     };
-    let mut text = String::from("[limits]\nburst = 0\nper_s = 0\nacts_burst = 0\nacts_per_s = 0\nfull_members = 2000\n");
+    let mut text =
+        String::from("[limits]\nburst = 0\nper_s = 0\nacts_burst = 0\nacts_per_s = 0\nfull_members = 2000\n");
     for (room, code) in codes.iter().enumerate() {
         let _ = write!(
             text,

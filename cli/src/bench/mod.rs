@@ -185,7 +185,9 @@ fn resolve(server: &str) -> Result<SocketAddr, Failure> {
 fn failure(plan: &Plan, failure: &load::Failure) -> Failure {
     let text = match failure {
         load::Failure::Refused { .. } if plan.protocol.is_quns() => {
-            format!("{failure}\n(the rates of a server under load are to be lifted: burst, per_s, acts_burst and acts_per_s = 0 under [limits])")
+            format!(
+                "{failure}\n(the rates of a server under load are to be lifted: burst, per_s, acts_burst and acts_per_s = 0 under [limits])"
+            )
         }
         load::Failure::Closed { .. } | load::Failure::Stuck { .. } => format!("{failure} ({})", plan.server),
         _ => failure.to_string(),

@@ -60,7 +60,9 @@ fn of_talk(plan: &Plan, talked: &Talked, table: &mut String) {
         ),
     );
     if faults.lost > 0 && plan.protocol.is_quns() {
-        table.push_str("(who reads too slowly misses messages, and is told which: is the load generator short of a processor?)\n");
+        table.push_str(
+            "(who reads too slowly misses messages, and is told which: is the load generator short of a processor?)\n",
+        );
     }
 }
 

@@ -18,6 +18,7 @@ use world::{HELLO, JOIN, World, say};
 const CASES: &[(&str, fn())] = &[
     ("one say read, up to the log", one_say_read),
     ("100 says read, appended and told to one", || many_says(1)),
+    ("100 says of plain, the same", plain_says),
     ("one message to 1 member", || fan_out(1)),
     ("one message to 10 members", || fan_out(10)),
     ("one message to 1000 members", || fan_out(1_000)),
@@ -63,6 +64,19 @@ fn many_says(members: usize) {
         world.settle();
     });
     assert!(world.sent > 0);
+}
+
+fn plain_says() {
+    let mut world = World::new();
+    let conn = world.plain();
+    world.plain();
+    let lines = [&b"x".repeat(64)[..], b"\r\n"].concat().repeat(50);
+    measured(|| {
+        world.receive(conn, &lines);
+        world.settle();
+        world.receive(conn, &lines);
+        world.settle();
+    });
 }
 
 fn fan_out(members: usize) {

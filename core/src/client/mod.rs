@@ -371,14 +371,17 @@ impl Client {
             return;
         }
         self.lines.push(bytes);
+        let mut line = Vec::new();
         while self.link.is_connected() {
-            match self.lines.next(SERVER_LINE) {
+            line.clear();
+            match self.lines.next(SERVER_LINE, &mut line) {
                 None => break,
-                Some(Ok(line)) => self.line(&line),
+                Some(Ok(())) => self.line(&line),
                 Some(Err(_)) => self.fail(None, Duration::ZERO),
             }
             self.settle();
         }
+        self.lines.tidy();
     }
 
     fn disconnected(&mut self) {

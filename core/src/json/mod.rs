@@ -1,12 +1,14 @@
 //! The json dialect: one object a line. See PROTOCOL.md for what each line means.
 
 mod frame;
+mod message;
 mod request;
 mod strict;
 
 pub use frame::{
     ByeCode, Change, ErrorCode, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room, Welcome,
 };
+pub(crate) use message::write_message;
 pub use request::{Door, Malformed, Request};
 
 /// The version of the wire that this crate speaks.

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use unicode_width::UnicodeWidthStr;
 
 use crate::log::{Kind, Record};
-use crate::plain::words::Voice;
 
 /// Appends a message as whole lines, with the time `utc_offset_s` seconds ahead of UTC:
 ///
@@ -19,17 +18,34 @@ use crate::plain::words::Voice;
 pub(crate) fn message(record: &Record, utc_offset_s: i32, out: &mut Vec<u8>) {
     let Record { ts, name, kind, text, .. } = record;
     let (hours, minutes) = clock(*ts, utc_offset_s);
+    // Lines hold no control character but tabs, and names none at all, so all goes out as it is.
     let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default();
-    let mut voice = Voice::new("", out);
-    match kind {
-        Kind::Say => voice.line(format_args!("{hours:02}:{minutes:02} <{name}> {first}")),
-        Kind::Me => voice.line(format_args!("{hours:02}:{minutes:02} * {name} {first}")),
+    out.reserve(FRAME + name.as_str().len() + text.as_str().len());
+    push_two_digits(hours, out);
+    out.push(b':');
+    push_two_digits(minutes, out);
+    let (before, behind): (&[u8], &[u8]) = match kind {
+        Kind::Say => (b" <", b"> "),
+        Kind::Me => (b" * ", b" "),
+    };
+    for part in [before, name.as_str().as_bytes(), behind, lines.next().unwrap_or_default().as_bytes(), b"\r\n"] {
+        out.extend_from_slice(part);
     }
-    let indent = "14:03 <> ".len() + name.as_str().width() + 1;
     for line in lines {
-        voice.line(format_args!("{:indent$}| {line}", ""));
+        let indent = "14:03 <> ".len() + name.as_str().width() + 1;
+        out.resize(out.len() + indent, b' ');
+        for part in [b"| ", line.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
     }
+}
+
+/// Bytes of a message besides its name and text, where it is one line.
+const FRAME: usize = 16;
+
+fn push_two_digits(number: i64, out: &mut Vec<u8>) {
+    let digit = |number: i64| b'0' + number.rem_euclid(10) as u8;
+    out.extend_from_slice(&[digit(number / 10), digit(number)]);
 }
 
 /// Hours and minutes of the day.

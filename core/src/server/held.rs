@@ -220,10 +220,18 @@ impl Held {
         encoded.map_or(self.end(dialect), |encoded| encoded.start)
     }
 
-    /// The batch that holds the byte at `at`; `None` at the end.
+    /// The batch that holds the byte at `at`; `None` at the end. Nearly every reader is at the newest one.
     pub(super) fn piece(&self, dialect: Dialect, at: u64) -> Option<Piece<'_>> {
-        let past = |batch: &Batch| batch.encoded[dialect.index()].as_ref().is_none_or(|encoded| encoded.end() <= at);
-        let batch = self.batches.get(self.batches.partition_point(past))?;
+        let encoded =
+            |batch: &'_ Batch| batch.encoded[dialect.index()].as_ref().map(|encoded| encoded.start..encoded.end());
+        let newest = self.batches.back()?;
+        let batch = match encoded(newest) {
+            Some(range) if range.start <= at => (at < range.end).then_some(newest)?,
+            _ => {
+                let past = |batch: &Batch| encoded(batch).is_none_or(|range| range.end <= at);
+                self.batches.get(self.batches.partition_point(past))?
+            }
+        };
         Some(Piece { batch, encoded: batch.encoded[dialect.index()].as_ref()? })
     }
 
@@ -255,6 +263,9 @@ impl<'a> Piece<'a> {
 
     /// Where the frame ends that the byte before `at` belongs to.
     pub(super) fn frame_end(self, at: u64) -> u64 {
+        if at == self.end() {
+            return at;
+        }
         let relative = at - self.start();
         let frame = self.encoded.ends.partition_point(|&end| u64::from(end) < relative);
         self.start() + self.encoded.ends.get(frame).map_or(relative, |&end| end.into())
@@ -262,6 +273,9 @@ impl<'a> Piece<'a> {
 
     /// The seq of the message that a reader at `at`, a frame's start or the end, reads next.
     pub(super) fn next_seq(self, at: u64) -> Seq {
+        if at == self.end() {
+            return self.batch.last().next();
+        }
         let relative = at - self.start();
         let read = self.encoded.ends.partition_point(|&end| u64::from(end) <= relative);
         self.batch.first.plus(if self.is_presence() { 0 } else { read as u64 })

@@ -63,6 +63,8 @@ impl Server {
         if let Some(conn) = self.conn(id) {
             conn.wait = Some(Wait::Page(ticket));
         }
+        // What was said before it was asked is appended before it is loaded, however the bytes came.
+        self.append(room);
         let limit = limit.unwrap_or(self.limits.page).min(self.limits.page).max(1);
         let room = self.rooms[room as usize].id.clone();
         self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));

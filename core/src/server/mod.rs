@@ -98,6 +98,10 @@ pub struct Server {
     wake: VecDeque<ConnId>,
     /// Connections that the driver may have to be told to read or not to.
     reads: VecDeque<ConnId>,
+    /// Rooms whose says are to be handed to the log: what comes until the driver asks is one append.
+    appends: VecDeque<u32>,
+    /// The line that is being handled. Empty between lines, and kept for its memory.
+    line: Vec<u8>,
 }
 
 impl Server {
@@ -143,6 +147,8 @@ impl Server {
             actions: VecDeque::new(),
             wake: VecDeque::new(),
             reads: VecDeque::new(),
+            appends: VecDeque::new(),
+            line: Vec::new(),
         }
     }
 
@@ -180,6 +186,8 @@ impl Server {
                 if let Some(read) = self.reading(conn) {
                     return Some(Action::Read(conn, read));
                 }
+            } else if let Some(room) = self.appends.pop_front() {
+                self.append(room);
             } else if self.timers.next().is_some_and(|at| at <= self.now.mono) {
                 // What a pumped line made due at once: after draining, nothing is.
                 self.expire();
@@ -191,10 +199,11 @@ impl Server {
 
     /// When the machine wants an [`Input::Tick`] at the latest: not after now while actions wait; `None`: never.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.actions.is_empty() && self.wake.is_empty() && self.reads.is_empty() {
-            self.timers.next()
-        } else {
+        let waits = [&self.wake, &self.reads].into_iter().any(|queue| !queue.is_empty());
+        if waits || !self.actions.is_empty() || !self.appends.is_empty() {
             Some(self.now.mono)
+        } else {
+            self.timers.next()
         }
     }
 

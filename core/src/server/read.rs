@@ -1,12 +1,12 @@
 //! Bytes to lines, and lines to whoever handles them.
 
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 use super::conn::{Conn, Phase, Ping, Plain, Tongue, Wait};
 use super::io::{Action, Peer, Reason};
 use super::out::PrivateKind;
 use super::{Server, Source};
+use crate::dialect::Dialect;
 use crate::id::ConnId;
 use crate::limits::{FIRST_LINE, Limits};
 use crate::plain::Phrase;
@@ -16,8 +16,8 @@ use crate::sniff::{Sniff, sniff};
 enum Next {
     /// Nothing, until more comes.
     Nothing,
-    Json(Bytes),
-    Plain(Bytes),
+    /// A line, in the buffer that was given for it.
+    Line(Dialect),
     /// It told what it speaks.
     Decided(Sniff),
     TooLong,
@@ -111,14 +111,26 @@ impl Server {
                 break;
             }
             let Some(conn) = self.conns.get_mut(id) else { return };
-            match conn.next(&self.limits) {
-                Next::Nothing if conn.ended => self.part(id, Reason::EndOfInput),
+            let mut line = core::mem::take(&mut self.line);
+            let next = conn.next(&self.limits, &mut line);
+            let is_over = conn.ended;
+            match next {
+                Next::Line(Dialect::Json) => self.request(id, &line),
+                Next::Line(Dialect::Plain) => self.line(id, &line),
+                _ => {}
+            }
+            line.clear();
+            self.line = line;
+            match next {
+                Next::Line(_) => {}
+                Next::Nothing if is_over => self.part(id, Reason::EndOfInput),
                 Next::Nothing => break,
-                Next::Json(line) => self.request(id, &line),
-                Next::Plain(line) => self.line(id, &line),
                 Next::Decided(sniff) => self.decided(id, sniff),
                 Next::TooLong => self.part(id, Reason::TooBig),
             }
+        }
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.lines.tidy();
         }
         self.queue_reading(id);
         self.schedule(id);
@@ -131,13 +143,16 @@ impl Server {
             return true;
         }
         let Some(session) = conn.session().and_then(|handle| self.sessions.get(handle)) else { return false };
-        let Some(conn) = self.conns.get_mut(id) else { return true };
-        let has_line = conn.has_line(&self.limits);
-        let Some(plain) = conn.plain() else { return false };
-        let wait = session.says.wait(self.says, self.now.mono);
-        if wait.is_zero() || !has_line {
+        // A person's lines wait for their rate; a program is refused what exceeds it.
+        if conn.dialect() != Some(Dialect::Plain) {
             return false;
         }
+        let wait = session.says.wait(self.says, self.now.mono);
+        if wait.is_zero() || !conn.has_line(&self.limits) {
+            return false;
+        }
+        let Some(conn) = self.conns.get_mut(id) else { return true };
+        let Some(plain) = conn.plain() else { return false };
         let told = core::mem::replace(&mut plain.told_slow, true);
         conn.wait = Some(Wait::Pace(self.now.mono + wait));
         if !told {
@@ -217,27 +232,30 @@ impl Conn {
         }
     }
 
-    fn next(&mut self, limits: &Limits) -> Next {
+    fn next(&mut self, limits: &Limits, line: &mut Vec<u8>) -> Next {
         let limit = self.line_limit(limits);
-        let line = match self.tongue {
+        let dialect = match self.tongue {
             Tongue::Unknown => {
                 return match sniff(self.lines.unread(), self.ended) {
                     Sniff::Undecided => Next::Nothing,
                     sniff => Next::Decided(sniff),
                 };
             }
-            Tongue::Json | Tongue::Plain(_) => match self.lines.next(limit) {
-                Some(Err(crate::lines::TooLong)) => return Next::TooLong,
-                Some(Ok(line)) => Some(line),
-                // A last line counts without its end.
-                None if self.ended => self.lines.rest(),
-                None => None,
-            },
+            Tongue::Json => Dialect::Json,
+            Tongue::Plain(_) => Dialect::Plain,
         };
-        match (line, &self.tongue) {
-            (None, _) => Next::Nothing,
-            (Some(line), Tongue::Json) => Next::Json(line),
-            (Some(line), _) => Next::Plain(line),
+        match self.lines.next(limit, line) {
+            Some(Ok(())) => Next::Line(dialect),
+            Some(Err(crate::lines::TooLong)) => Next::TooLong,
+            // A last line counts without its end.
+            None if self.ended => match self.lines.rest() {
+                Some(rest) => {
+                    *line = rest;
+                    Next::Line(dialect)
+                }
+                None => Next::Nothing,
+            },
+            None => Next::Nothing,
         }
     }
 }

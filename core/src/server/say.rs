@@ -38,8 +38,10 @@ impl Server {
             text: text.clone(),
         };
         let state = &mut self.rooms[room as usize];
+        if state.waiting.is_empty() && state.appending.is_empty() {
+            self.appends.push_back(room);
+        }
         state.waiting.push((Said { session: handle, conn, re: id, text }, draft));
-        self.append(room);
         Ok(())
     }
 
@@ -56,7 +58,7 @@ impl Server {
     }
 
     /// Hands what waits to the log, unless an append is outstanding.
-    fn append(&mut self, room: u32) {
+    pub(super) fn append(&mut self, room: u32) {
         let room = &mut self.rooms[room as usize];
         if !room.appending.is_empty() || room.waiting.is_empty() {
             return;

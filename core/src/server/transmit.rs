@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::config::Presence;
 use super::conn::Conn;
@@ -71,8 +71,13 @@ impl Transmit<'_> {
             return Ok(());
         }
         self.conn.out.progress = self.now;
-        let from_half = n.min(self.conn.out.half.len());
-        self.conn.out.half = self.conn.out.half.slice(from_half..);
+        let half = &mut self.conn.out.half;
+        let from_half = n.min(half.len());
+        if from_half == half.len() {
+            *half = Bytes::new();
+        } else {
+            half.advance(from_half);
+        }
         n -= from_half;
         while n > 0 {
             // Only what the first run is, not its bytes: they would keep the cursors borrowed.
@@ -117,13 +122,23 @@ impl Transmit<'_> {
         let sent = at + n as u64;
         sub.at = piece.frame_end(sent);
         sub.next = piece.next_seq(sub.at);
-        // A copy, and of less than a frame: so that no reader, however slow, keeps a batch from being freed.
-        *half = Bytes::copy_from_slice(piece.bytes(sent, sub.at));
+        if sent < sub.at {
+            // A copy, and of less than a frame: so that no reader, however slow, keeps a batch from being freed.
+            *half = Bytes::copy_from_slice(piece.bytes(sent, sub.at));
+        }
         n
     }
 
-    /// Whether there is anything to send.
+    /// Whether there is anything to send, once all is settled.
     pub(super) fn has_any(&self) -> bool {
+        let out = &self.conn.out;
+        // Where nothing stands before it, a cursor is in this list because there is something behind it.
+        if out.private.is_empty()
+            && let [slot] = out.dirty[..]
+            && out.sub(slot).is_some_and(|sub| sub.end.is_none())
+        {
+            return true;
+        }
         let mut any = false;
         self.runs(|_| {
             any = true;

@@ -55,6 +55,28 @@ fn an_answer_comes_after_the_broadcasts_before_it() {
 }
 
 #[test]
+fn a_page_has_what_was_said_before_it_was_asked_for() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    world.take(ann);
+    let say = json!({"t": "say", "id": "s1", "room": "ops", "text": "one"});
+    let ask = json!({"t": "history", "id": "h1", "room": "ops", "after": 0});
+    world.send(ann, format!("{say}\n{ask}\n").as_bytes());
+    let lines = world.lines(ann);
+    assert_eq!(types(&lines), ["msg", "page"]);
+    assert_eq!(lines[1]["msgs"][0]["text"], "one");
+}
+
+#[test]
+fn what_comes_at_once_is_one_append() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    let say = |n| json!({"t": "say", "id": format!("s{n}"), "room": "ops", "text": "hi"}).to_string() + "\n";
+    world.send(ann, (0..5).map(say).collect::<String>().as_bytes());
+    assert_eq!(world.log.appends, [5]);
+}
+
+#[test]
 fn left_waits_for_the_sessions_own_says() {
     let mut world = World::new();
     let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));

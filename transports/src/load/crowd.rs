@@ -191,7 +191,9 @@ impl Crowd {
         let end = match member.stream.read(&mut buffer[carried..carried + READ]) {
             Ok(0) => return Err(None),
             Ok(n) => carried + n,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return Ok(()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return Ok(());
+            }
             Err(error) => return Err(Some(error)),
         };
         let mut bytes = &buffer[..end];

@@ -15,7 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Connects all members and waits until each is in its room, room by room: member `i` of room `r` has the number
 /// `r × members + i`.
-pub(super) fn gather(plan: &Plan, meter: &mut Meter, observe: &mut dyn FnMut(Progress)) -> Result<(Crowd, Entered), Failure> {
+pub(super) fn gather(
+    plan: &Plan,
+    meter: &mut Meter,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<(Crowd, Entered), Failure> {
     let all = plan.connections();
     let doors: Vec<Arc<str>> = plan.doors.iter().map(|door| door.as_str().into()).collect();
     let mut crowd = Crowd::new(plan.protocol, plan.server, all)?;

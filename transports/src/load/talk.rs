@@ -80,7 +80,9 @@ impl<'a> Talk<'a> {
             let rest = Duration::from_micros(end - now);
             let wait = match self.plan.pace {
                 Pace::Window(_) => Wait::Roughly(rest),
-                Pace::Rate(_) => Wait::Exactly(rest.min(Duration::from_micros(self.due().saturating_sub(self.crowd.now())))),
+                Pace::Rate(_) => {
+                    Wait::Exactly(rest.min(Duration::from_micros(self.due().saturating_sub(self.crowd.now()))))
+                }
             };
             self.turn(wait, &mut count)?;
         }

@@ -15,7 +15,8 @@ pub(super) fn enter(me: Me<'_>, out: &mut Vec<u8>) {
 }
 
 pub(super) fn say(me: Me<'_>, text: &[u8], out: &mut Vec<u8>) {
-    let _ = write!(out, "{{\"t\":\"say\",\"id\":\"{:x}-{:x}\",\"room\":\"{}\",\"text\":\"", me.number, me.said, me.room);
+    let _ =
+        write!(out, "{{\"t\":\"say\",\"id\":\"{:x}-{:x}\",\"room\":\"{}\",\"text\":\"", me.number, me.said, me.room);
     out.extend_from_slice(text);
     out.extend_from_slice(b"\"}\n");
 }

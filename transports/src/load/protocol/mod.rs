@@ -32,8 +32,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Json, Self::Plain, Self::Irc, Self::Redis, Self::Nats, Self::Mqtt, Self::Relay];
+    pub const ALL: [Self; 7] = [Self::Json, Self::Plain, Self::Irc, Self::Redis, Self::Nats, Self::Mqtt, Self::Relay];
 
     /// Its name on a command line.
     pub fn as_str(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! The log in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use qun_core::log::{Answer, Draft, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, Id, KeyHash, Now, RoomId, Seq};
@@ -10,7 +10,7 @@ use crate::log::Log;
 /// A log that holds the newest messages of each room, up to a budget of bytes, for as long as the process lives.
 ///
 /// It answers at once. A room's epoch is new with each log, so clients learn that an earlier history is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryLog {
     entropy: Entropy,
     budget: usize,
@@ -94,7 +94,7 @@ impl Log for MemoryLog {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Room {
     epoch: Epoch,
     head: Seq,
@@ -102,8 +102,8 @@ struct Room {
     ts: u64,
     /// The newest messages, without a hole up to `head`.
     held: VecDeque<Held>,
-    /// The says among them, by what makes them idempotent.
-    known: BTreeMap<(KeyHash, Id), Seq>,
+    /// The says among them, by what makes them idempotent. It is asked and never walked, so its order shows nowhere.
+    known: HashMap<(KeyHash, Id), Seq>,
     /// What `held` counts.
     bytes: usize,
 }
@@ -111,7 +111,8 @@ struct Room {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Held {
     record: Record,
-    once: Option<(KeyHash, Id)>,
+    /// With the record's id: what makes the say idempotent.
+    key: Option<KeyHash>,
 }
 
 impl Held {
@@ -122,7 +123,7 @@ impl Held {
 
 impl Room {
     fn new(epoch: Epoch) -> Self {
-        Self { epoch, head: Seq::ZERO, ts: 0, held: VecDeque::new(), known: BTreeMap::new(), bytes: 0 }
+        Self { epoch, head: Seq::ZERO, ts: 0, held: VecDeque::new(), known: HashMap::new(), bytes: 0 }
     }
 
     /// The oldest message held; `head + 1` where there is none.
@@ -149,7 +150,7 @@ impl Room {
         self.head = self.head.next();
         self.ts = self.ts.max(now.unix_ms);
         let id = once.map(|(_, id)| id);
-        let held = Held { record: Record { seq: self.head, ts: self.ts, member, name, kind, text, id }, once };
+        let held = Held { record: Record { seq: self.head, ts: self.ts, member, name, kind, text, id }, key: once.map(|(key, _)| key) };
         self.bytes += held.cost();
         if let Some(once) = once {
             self.known.insert(once, self.head);
@@ -162,7 +163,7 @@ impl Room {
             && let Some(oldest) = self.held.pop_front()
         {
             self.bytes -= oldest.cost();
-            if let Some(once) = oldest.once {
+            if let Some(once) = oldest.key.zip(oldest.record.id) {
                 self.known.remove(&once);
             }
         }

@@ -215,6 +215,7 @@ impl Held {
         }
     }
 
+    #[inline]
     fn offset(&self, dialect: Dialect, index: usize) -> u64 {
         let encoded = self.batches.get(index).and_then(|batch| batch.encoded[dialect.index()].as_ref());
         encoded.map_or(self.end(dialect), |encoded| encoded.start)

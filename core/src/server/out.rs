@@ -189,7 +189,12 @@ impl Private {
 
 impl Sub {
     /// The first offset from `at` on that this membership is to see: not presence from before it, not its own messages.
-    pub(super) fn skip(&self, held: &Held, dialect: Dialect, mut at: u64) -> u64 {
+    #[inline]
+    pub(super) fn skip(&self, held: &Held, dialect: Dialect, at: u64) -> u64 {
+        if at >= self.since && self.own.is_empty() { at } else { self.skip_some(held, dialect, at) }
+    }
+
+    fn skip_some(&self, held: &Held, dialect: Dialect, mut at: u64) -> u64 {
         loop {
             let before = at;
             if at < self.since

@@ -76,7 +76,12 @@ pub(crate) fn read(mut stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Got>
 /// Writes once; `None`: the socket takes nothing now.
 pub(crate) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
     loop {
-        match stream.write_vectored(slices) {
+        // One slice is the usual case, and a plain send costs the kernel less than a vectored write.
+        let written = match slices {
+            [slice] => stream.write(slice),
+            slices => stream.write_vectored(slices),
+        };
+        match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => return Ok(Some(n)),
             Err(error) => match error.kind() {

@@ -2,6 +2,7 @@
 
 mod frame;
 mod message;
+mod quick;
 mod request;
 mod strict;
 

@@ -1,16 +1,19 @@
 //! The log in memory.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod known;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use qun_core::log::{Answer, Draft, Outcome, Page, Record, Request, Span, Tail, Unavailable};
-use qun_core::{Entropy, Epoch, Id, KeyHash, Now, RoomId, Seq};
+use qun_core::{Entropy, Epoch, KeyHash, Now, RoomId, Seq};
 
 use crate::log::Log;
+use known::{Known, Once};
 
 /// A log that holds the newest messages of each room, up to a budget of bytes, for as long as the process lives.
 ///
 /// It answers at once. A room's epoch is new with each log, so clients learn that an earlier history is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct MemoryLog {
     entropy: Entropy,
     budget: usize,
@@ -56,8 +59,8 @@ impl MemoryLog {
         let mut records = Vec::with_capacity(drafts.len());
         let outcomes = drafts
             .into_iter()
-            .map(|draft| match draft.once.and_then(|once| room.known.get(&once)) {
-                Some(&seq) => Outcome::Known(seq),
+            .map(|draft| match draft.once.and_then(|once| room.known(&once)) {
+                Some(seq) => Outcome::Known(seq),
                 None => {
                     let record = room.push(now, draft);
                     records.push(record.clone());
@@ -94,7 +97,7 @@ impl Log for MemoryLog {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Room {
     epoch: Epoch,
     head: Seq,
@@ -102,8 +105,8 @@ struct Room {
     ts: u64,
     /// The newest messages, without a hole up to `head`.
     held: VecDeque<Held>,
-    /// The says among them, by what makes them idempotent. It is asked and never walked, so its order shows nowhere.
-    known: HashMap<(KeyHash, Id), Seq>,
+    /// The says among them that have an id.
+    known: Known,
     /// What `held` counts.
     bytes: usize,
 }
@@ -116,6 +119,10 @@ struct Held {
 }
 
 impl Held {
+    fn once(&self) -> Option<Once> {
+        self.key.zip(self.record.id)
+    }
+
     fn cost(&self) -> usize {
         MemoryLog::OVERHEAD + self.record.text.as_str().len() + self.record.name.as_str().len()
     }
@@ -123,7 +130,7 @@ impl Held {
 
 impl Room {
     fn new(epoch: Epoch) -> Self {
-        Self { epoch, head: Seq::ZERO, ts: 0, held: VecDeque::new(), known: HashMap::new(), bytes: 0 }
+        Self { epoch, head: Seq::ZERO, ts: 0, held: VecDeque::new(), known: Known::default(), bytes: 0 }
     }
 
     /// The oldest message held; `head + 1` where there is none.
@@ -145,15 +152,25 @@ impl Room {
         self.copy(self.held.len() - count, count)
     }
 
+    /// The seq of a say that is held.
+    fn known(&self, once: &Once) -> Option<Seq> {
+        let first = self.first();
+        let held = |seq: Seq| self.held.get(usize::try_from(seq.get().checked_sub(first.get())?).ok()?);
+        self.known.get(once, |seq| held(seq).and_then(Held::once).as_ref() == Some(once))
+    }
+
     fn push(&mut self, now: Now, draft: Draft) -> &Record {
         let Draft { once, member, name, kind, text } = draft;
         self.head = self.head.next();
         self.ts = self.ts.max(now.unix_ms);
         let id = once.map(|(_, id)| id);
-        let held = Held { record: Record { seq: self.head, ts: self.ts, member, name, kind, text, id }, key: once.map(|(key, _)| key) };
+        let held = Held {
+            record: Record { seq: self.head, ts: self.ts, member, name, kind, text, id },
+            key: once.map(|(key, _)| key),
+        };
         self.bytes += held.cost();
         if let Some(once) = once {
-            self.known.insert(once, self.head);
+            self.known.insert(&once, self.head);
         }
         &self.held.push_back_mut(held).record
     }
@@ -163,8 +180,8 @@ impl Room {
             && let Some(oldest) = self.held.pop_front()
         {
             self.bytes -= oldest.cost();
-            if let Some(once) = oldest.key.zip(oldest.record.id) {
-                self.known.remove(&once);
+            if let Some(once) = oldest.once() {
+                self.known.remove(&once, oldest.record.seq);
             }
         }
     }
@@ -261,9 +278,9 @@ mod tests {
 
     #[test]
     fn the_overhead_covers_what_a_record_costs() {
-        // A B-tree node is at least half full, and an `Arc<str>` has a header of two words.
-        let index = 2 * size_of::<((KeyHash, Id), Seq)>();
-        assert!(MemoryLog::OVERHEAD >= size_of::<Held>() + index + 2 * 2 * size_of::<usize>());
+        // A table doubles when seven eighths of it are full, a deque when all of it is, and an `Arc<str>` has a header of two words.
+        let index = 16 * (size_of::<(u64, Seq)>() + 1) / 7;
+        assert!(MemoryLog::OVERHEAD >= 2 * size_of::<Held>() + index + 2 * 2 * size_of::<usize>());
     }
 
     #[test]

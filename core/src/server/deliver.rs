@@ -102,7 +102,9 @@ impl Server {
             let Some(sub) = conn.out.sub_mut(slot) else { continue };
             sub.list = List::Dirty;
             conn.out.dirty.push(slot);
-            self.arm(id);
+            if !conn.out.armed {
+                self.arm(id);
+            }
         }
         // The list keeps its memory for the next time.
         self.rooms[room as usize].idle = idle;

@@ -150,45 +150,53 @@ impl Transmit<'_> {
     /// Before anything is borrowed: cursors that fell off their log get their gap, what must not be seen is skipped, and
     /// those that have caught up go back to their room's list.
     pub(super) fn settle(&mut self) {
+        let was_full = self.conn.out.private_bytes > self.private;
+        let mut kept = 0;
+        for index in 0..self.conn.out.dirty.len() {
+            let slot = self.conn.out.dirty[index];
+            if self.settle_one(slot) {
+                self.conn.out.dirty[kept] = slot;
+                kept += 1;
+            }
+        }
+        self.conn.out.dirty.truncate(kept);
+        // A gap that was written anew may be smaller than it was.
+        if was_full && self.conn.out.private_bytes <= self.private {
+            self.wake.push_back(self.conn.id);
+        }
+    }
+
+    /// Settles one cursor; says whether it stays where its connection looks.
+    fn settle_one(&mut self, slot: u16) -> bool {
         let id = self.conn.id;
         let out = &mut self.conn.out;
-        let was_full = out.private_bytes > self.private;
-        let mut dirty = core::mem::take(&mut out.dirty);
-        dirty.retain(|&slot| {
-            let Some(sub) = out.sub(slot) else { return false };
-            if !out.is_visible(sub) {
-                return true;
-            }
-            let room = sub.room as usize;
-            let dialect = out.dialect;
-            if sub.has_fallen_off(&self.rooms[room].held, dialect) {
-                if out.gap().is_some_and(|other| other != slot) {
-                    return true;
-                }
-                self.rooms[room].gap(out, slot, self.sessions, self.style);
-            }
-            let Some(sub) = out.sub_mut(slot) else { return false };
-            let room = &mut self.rooms[room];
-            let at = sub.skip(&room.held, dialect, sub.at);
-            if at != sub.at {
-                sub.at = at;
-                sub.next = room.held.piece(dialect, at).map_or(room.held.next(), |piece| piece.next_seq(at));
-            }
-            while sub.own.front().is_some_and(|own| own.1 <= sub.at) {
-                sub.own.pop_front();
-            }
-            if sub.end.is_some() || sub.at < room.held.end(dialect) {
-                return true;
-            }
-            sub.list = List::Idle(room.idle.len() as u32);
-            room.idle.push((id, slot));
-            false
-        });
-        out.dirty = dirty;
-        // A gap that was written anew may be smaller than it was.
-        if was_full && out.private_bytes <= self.private {
-            self.wake.push_back(id);
+        let dialect = out.dialect;
+        let Some(sub) = out.sub(slot) else { return false };
+        if !out.is_visible(sub) {
+            return true;
         }
+        let room = &mut self.rooms[sub.room as usize];
+        if sub.has_fallen_off(&room.held, dialect) {
+            if out.gap().is_some_and(|other| other != slot) {
+                return true;
+            }
+            room.gap(out, slot, self.sessions, self.style);
+        }
+        let Some(sub) = out.sub_mut(slot) else { return false };
+        let at = sub.skip(&room.held, dialect, sub.at);
+        if at != sub.at {
+            sub.at = at;
+            sub.next = room.held.piece(dialect, at).map_or(room.held.next(), |piece| piece.next_seq(at));
+        }
+        while sub.own.front().is_some_and(|own| own.1 <= sub.at) {
+            sub.own.pop_front();
+        }
+        if sub.end.is_some() || sub.at < room.held.end(dialect) {
+            return true;
+        }
+        sub.list = List::Idle(room.idle.len() as u32);
+        room.idle.push((id, slot));
+        false
     }
 
     /// What goes out, in order, until `take` says no. [`gather`](Self::gather) and [`advance`](Self::advance) walk the

@@ -22,8 +22,8 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
-    /// What a room may hold by default: 4 MiB.
-    pub const BUDGET: usize = 4 << 20;
+    /// What a room may hold by default: 1 MiB, some 2,000 messages, so that a thousand busy rooms fit into a small machine.
+    pub const BUDGET: usize = 1 << 20;
 
     /// What a message counts beside the bytes of its text and name: the record, its place in the index of says, and
     /// what the allocator adds, rounded up.

@@ -74,6 +74,11 @@ impl Listeners {
         Ok(Self { listeners, state: State::Open })
     }
 
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.listeners.len()
+    }
+
     /// Takes in who waits at this listener, some at a time; says whether others may wait still.
     ///
     /// # Errors

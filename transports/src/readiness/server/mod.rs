@@ -227,6 +227,8 @@ impl<L: Log> Server<L> {
         }
         if self.listeners.resume(now.mono) {
             self.listeners.watch(&mut *self.poller, true, Key::listener)?;
+            // Without waiting to be told: if nobody waits any more nothing is, and the operator would not hear that it is over.
+            (0..self.listeners.len()).for_each(|index| self.work.accept(index));
         }
         self.accept_all(now, on_event)?;
         self.read_all(now, on_event);

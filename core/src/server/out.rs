@@ -136,6 +136,10 @@ impl Out {
         let private = self.private.pop_front()?;
         self.private_bytes -= private.cost();
         self.first_place += 1;
+        if self.private.is_empty() {
+            // Whoever has got in is told little else in private.
+            self.private = VecDeque::new();
+        }
         Some(private)
     }
 
@@ -159,6 +163,8 @@ impl Out {
     /// Adds a cursor, among the dirty ones.
     pub(super) fn insert(&mut self, sub: Sub) -> u16 {
         let slot = self.subs.iter().position(Option::is_none).unwrap_or_else(|| {
+            // Most are in one room, and there are many of them.
+            self.subs.reserve_exact(1);
             self.subs.push(None);
             self.subs.len() - 1
         });

@@ -52,7 +52,8 @@ pub fn server_sniff(bytes: &[u8]) {
             }
             world.send_in(mallory, bytes, cut);
             world.finish(mallory);
-            world.wait(Duration::from_secs(10));
+            // At two lines a second, as plain lines are read.
+            world.wait(Duration::from_secs(3_600));
             world.wire(bob).frames();
             let mallory = world.wire(mallory);
             assert!(!mallory.open, "a connection that has ended is open");

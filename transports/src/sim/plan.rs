@@ -63,7 +63,7 @@ impl Plan {
             hostile: plan.hostile.min(1),
             rooms: plan.rooms.min(2),
             chatter: plan.chatter / 4,
-            storm: plan.storm / 12,
+            storm: plan.storm / 20,
             script: Script::deal(rest),
             ..plan
         }

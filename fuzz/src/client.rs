@@ -2,144 +2,137 @@
 
 use std::time::Duration;
 
-use qun_core::client::{Action, Client, Config, Event, Input};
-use qun_core::json::Request;
+use arbitrary::Unstructured;
+use qun_core::client::{Event, Status};
+use qun_core::json::{Frame, Request};
 use qun_core::log::Kind;
-use qun_core::{Entropy, Key, Now};
+
+use crate::driven::Driven;
+use crate::pieces::{Pieces, same_however_cut};
+use crate::values;
 
 const WELCOME: &[u8] = br#"{"t":"welcome","v":1,"server":"s","m":"Xk3pQ9aLw2","name":"ann","resumed":false,"now":0,"ping_s":25,"grace_s":60,"limits":{"line":16384,"text":4000,"lines":64,"name":32,"replay":200,"burst":10,"per_s":2}}
 "#;
 
 /// A client wants into a room and to say something there; a server sends `bytes`, then the connection breaks and the next one
-/// gets them again. What the client sends is whole requests, what it shows is the same however the bytes were split, and
-/// it always knows what to do next.
+/// gets them again. What the client sends is whole requests, what it shows and sends is the same however the bytes were cut
+/// on their ways in and out, and it always knows what to do next.
 ///
 /// The first byte says whether a welcome comes before them.
 pub fn client(bytes: &[u8]) {
     let Some((&kind, bytes)) = bytes.split_first() else { return };
-    let piece = 1 + usize::from(kind >> 1) % 13;
-    let whole = run(kind & 1 == 0, bytes, usize::MAX);
-    let split = run(kind & 1 == 0, bytes, piece);
-    assert_eq!(whole, split);
-}
-
-fn run(welcome: bool, bytes: &[u8], piece: usize) -> Vec<Event> {
-    let mut entropy = Entropy::new([1; 32]);
-    let config = Config {
-        agent: "fuzz/0".into(),
-        name: "ann".parse().ok(),
-        key: Key::generate(&mut entropy),
-        tail: 10,
-        timeline: 50,
-        backoff: Duration::from_secs(20),
-    };
-    let mut driven = Driven {
-        client: Client::new(config, [2; 32]),
-        now: Now::default(),
-        shown: Vec::new(),
-        up: false,
-        wants: false,
-    };
-    driven.client.join(driven.now, "K7QM-2XD4".parse().expect("a code"));
-    driven.settle();
-    for _ in 0..2 {
-        if !driven.connect() {
-            break;
-        }
-        if welcome {
-            driven.client.handle(driven.now, Input::Received(WELCOME));
-            driven.settle();
-        }
-        for piece in bytes.chunks(piece) {
-            driven.client.handle(driven.now, Input::Received(piece));
-        }
+    same_however_cut(bytes, |cut| {
+        let mut driven = Driven::new(cut.clone());
+        driven.client.join(driven.now, "K7QM-2XD4".parse().expect("a code"));
         driven.settle();
-        driven.speak();
-        driven.wait(Duration::from_secs(8));
-        if std::mem::take(&mut driven.up) {
-            driven.client.handle(driven.now, Input::Disconnected);
-            driven.settle();
+        for _ in 0..2 {
+            if !driven.connect() {
+                break;
+            }
+            if kind & 1 == 0 {
+                driven.receive(WELCOME, &mut Pieces::Whole);
+            }
+            driven.receive(bytes, cut);
+            speak(&mut driven);
+            driven.wait(Duration::from_secs(8));
+            driven.disconnect();
         }
-    }
-    driven.shown
+        (driven.shown, driven.sent)
+    });
 }
 
-struct Driven {
-    client: Client,
-    now: Now,
-    shown: Vec<Event>,
-    /// There is a connection.
-    up: bool,
-    /// The client has asked for one.
-    wants: bool,
+/// Says something in every room that the client is in by now.
+fn speak(driven: &mut Driven) {
+    let rooms: Vec<_> = driven.client.rooms().map(|room| room.id().clone()).collect();
+    for room in rooms.iter().take(3) {
+        driven.say(room, Kind::Say, "hello".parse().expect("a text"));
+        let _ = driven.client.history(driven.now, room, qun_core::Seq::new(9), 5);
+    }
+    driven.settle();
 }
 
-impl Driven {
-    /// Connects as soon as the client wants it; `false` where it never does again.
-    fn connect(&mut self) -> bool {
-        for _ in 0..100 {
-            if std::mem::take(&mut self.wants) {
-                self.up = true;
-                self.client.handle(self.now, Input::Connected);
-                self.settle();
-                return true;
-            }
-            let Some(at) = self.client.deadline() else { return false };
-            self.now.mono = self.now.mono.max(at);
-            self.client.handle(self.now, Input::Tick);
-            self.settle();
-        }
-        false
-    }
-
-    /// Says something in every room that the client is in by now.
-    fn speak(&mut self) {
-        let rooms: Vec<_> = self.client.rooms().map(|room| room.id().clone()).collect();
-        for room in rooms.iter().take(3) {
-            let text = "hello".parse().expect("a text");
-            let _ = self.client.say(self.now, room, Kind::Say, text);
-            let _ = self.client.history(self.now, room, qun_core::Seq::new(9), 5);
-        }
-        self.settle();
-    }
-
-    fn wait(&mut self, time: Duration) {
-        let end = self.now.mono + time;
-        while let Some(at) = self.client.deadline().filter(|&at| at < end) {
-            self.now.mono = at;
-            self.client.handle(self.now, Input::Tick);
-            self.settle();
-        }
-        self.now.mono = end;
-        self.client.handle(self.now, Input::Tick);
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        while let Some(action) = self.client.poll() {
-            match action {
-                Action::Connect => self.wants = true,
-                Action::Close => (self.up, self.wants) = (false, false),
-                Action::Transmit => self.flush(),
-                Action::Show(event) => self.shown.push(event),
+/// Somebody does with a client what `bytes` say, while a server answers, or does something else, or goes. What is shown is
+/// in order, what was said has one fate, both are the same however the bytes were cut on their ways in and out; and after
+/// a goodbye it ends.
+pub fn client_any(bytes: &[u8]) {
+    same_however_cut(bytes, |cut| {
+        let mut driven = Driven::new(cut.clone());
+        let mut given = Unstructured::new(bytes);
+        for _ in 0..200 {
+            if given.is_empty() || act(&mut driven, &mut given, cut).is_err() {
+                break;
             }
         }
-        assert!(self.client.deadline().is_none_or(|at| at > self.now.mono), "drained, and yet due");
-    }
+        driven.client.bye(driven.now);
+        driven.settle();
+        driven.wait(Duration::from_secs(120));
+        let ends = driven.shown.iter().filter(|event| matches!(event, Event::Ended { .. })).count();
+        assert_eq!((driven.client.status(), ends), (Status::Ended, 1));
+        (driven.shown, driven.sent)
+    });
+}
 
-    fn flush(&mut self) {
-        let mut sent = Vec::new();
-        while let Some(mut transmit) = self.client.transmit() {
-            let mut slices: [&[u8]; 4] = [&[]; 4];
-            let filled = transmit.gather(&mut slices, |slice| slice);
-            let bytes = slices[..filled].concat();
-            assert!(!bytes.is_empty(), "a transmit has bytes");
-            transmit.advance(bytes.len()).expect("no more was sent than there was");
-            sent.extend_from_slice(&bytes);
+/// One thing happens.
+fn act(driven: &mut Driven, given: &mut Unstructured<'_>, cut: &mut Pieces) -> arbitrary::Result<()> {
+    match given.int_in_range(0..=23)? {
+        0 => {
+            let length = usize::from(given.arbitrary::<u8>()?).min(given.len());
+            driven.receive(given.bytes(length)?, cut);
         }
-        for line in sent.split_inclusive(|&b| b == b'\n') {
-            let line = line.strip_suffix(b"\n").expect("a whole line");
-            assert!(Request::decode(line).is_ok(), "no request: {:?}", String::from_utf8_lossy(line));
+        1 | 2 => {
+            let frame = values::frame(given)?;
+            driven.receive(&line(&frame), cut);
         }
+        3..=11 if driven.requests.is_empty() => {
+            driven.connect();
+        }
+        3..=11 => {
+            let request = driven.requests.remove(0);
+            if let Some(frame) = answer(driven, given, request)? {
+                driven.receive(&line(&frame), cut);
+            }
+        }
+        12 => {
+            driven.client.join(driven.now, values::code(given)?);
+        }
+        kind @ 13..=17 => {
+            let rooms: Vec<_> = driven.client.rooms().map(|room| room.id().clone()).collect();
+            let Some(room) = rooms.get(given.choose_index(rooms.len().max(1))?) else { return Ok(()) };
+            match kind {
+                13 | 14 => driven.say(room, Kind::Say, values::text(given)?),
+                15 => driven.say(room, Kind::Me, values::text(given)?),
+                16 => drop(driven.client.history(driven.now, room, values::seq(given)?, values::small(given)?)),
+                _ => drop(driven.client.leave(driven.now, room)),
+            }
+        }
+        18 => {
+            driven.client.rename(driven.now, values::name(given)?);
+        }
+        19 => driven.client.reconnect(driven.now),
+        20 => driven.disconnect(),
+        21 => driven.now.unix_ms = given.arbitrary::<u32>()?.into(),
+        22 => driven.wait(Duration::from_millis(100 * values::small(given)?)),
+        _ if given.ratio(1, 8)? => driven.client.bye(driven.now),
+        _ => driven.wait(Duration::from_secs(values::small(given)?)),
     }
+    driven.settle();
+    Ok(())
+}
+
+/// What a server may answer: of the right kind and to the right request, but for its numbers; or an error, or nothing.
+fn answer(driven: &Driven, given: &mut Unstructured<'_>, request: Request) -> arbitrary::Result<Option<Frame>> {
+    if given.ratio(1, 16)? {
+        return Ok(None);
+    }
+    if given.ratio(1, 16)? {
+        let re = values::id_of(&request);
+        return Ok(Some(values::error(given, re)?));
+    }
+    values::answer(given, request, driven.client.member()).map(Some)
+}
+
+fn line(frame: &Frame) -> Vec<u8> {
+    let mut line = Vec::new();
+    frame.encode(&mut line);
+    line
 }

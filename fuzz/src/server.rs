@@ -4,42 +4,67 @@ use std::time::Duration;
 
 use qun_core::json::{Door, Frame, Request};
 
+use crate::pieces::{Pieces, same_however_cut};
 use crate::world::{World, line};
 
-/// A json member sends `bytes`: it is answered by frames, whatever it is, the same however it was split, and nobody else's
-/// stream breaks.
+/// A json member sends `bytes`: it is answered by frames, whatever it is, the same however the bytes were cut on their
+/// ways in and out, and nobody else's stream breaks.
 pub fn server_json(bytes: &[u8]) {
-    let hello = [hello(), join()].concat();
-    let [whole, split] = [usize::MAX, piece(bytes)].map(|piece| {
-        let (mut world, bob) = world_with_bob();
+    same_however_cut(bytes, |cut| {
+        let (mut world, bob) = world_with_bob(cut.clone());
         let mallory = world.connect();
-        world.send(mallory, &hello);
-        give_in_pieces(&mut world, mallory, bytes, piece);
+        world.send(mallory, &[hello(), join()].concat());
+        world.send_in(mallory, bytes, cut);
         world.wait(Duration::from_secs(40));
         world.wire(bob).frames();
         let mallory = world.wire(mallory);
-        (mallory.frames(), mallory.open)
+        mallory.frames();
+        (mallory.received.clone(), mallory.open)
     });
-    assert_eq!(whole, split);
 }
 
-/// A person in a room types `bytes`: what they see is lines of text, the same however it was split, and nobody else's
-/// stream breaks.
+/// A person in a room types `bytes`: what they see is lines of text, the same however the bytes were cut on their ways in
+/// and out, and nobody else's stream breaks.
 pub fn server_plain(bytes: &[u8]) {
-    let [whole, split] = [usize::MAX, piece(bytes)].map(|piece| {
-        let (mut world, bob) = world_with_bob();
+    same_however_cut(bytes, |cut| {
+        let (mut world, bob) = world_with_bob(cut.clone());
         let mallory = world.connect();
         world.send(mallory, b"K7QM-2XD4 mallory\n");
-        give_in_pieces(&mut world, mallory, bytes, piece);
+        world.send_in(mallory, bytes, cut);
         world.wait(Duration::from_secs(40));
         world.wire(bob).frames();
         let mallory = world.wire(mallory);
-        let text = String::from_utf8(without_telnet(&mallory.received)).expect("text is UTF-8");
-        assert!(text.ends_with("\r\n"), "half a line");
-        assert!(!text.replace("\r\n", "").contains(|c: char| c.is_control() && c != '\t'), "{text:?}");
+        let text = text(&mallory.received);
+        assert!(text.ends_with("\r\n") && !text.replace("\r\n", "").contains('\n'), "half a line");
         (text, mallory.open)
     });
-    assert_eq!(whole, split);
+}
+
+/// `bytes` are the first of a connection and all that it has to say: whatever dialect they are taken for, what is answered
+/// is of one, and the same however the bytes were cut on their ways in and out.
+pub fn server_sniff(bytes: &[u8]) {
+    for is_prompted in [false, true] {
+        same_however_cut(bytes, |cut| {
+            let (mut world, bob) = world_with_bob(cut.clone());
+            let mallory = world.connect();
+            if is_prompted {
+                world.wait(Duration::from_millis(500));
+            }
+            world.send_in(mallory, bytes, cut);
+            world.finish(mallory);
+            // At two lines a second, as plain lines are read.
+            world.wait(Duration::from_secs(3_600));
+            world.wire(bob).frames();
+            let mallory = world.wire(mallory);
+            assert!(!mallory.open, "a connection that has ended is open");
+            if mallory.received.starts_with(b"{") {
+                mallory.frames();
+            }
+            // Behind a wrong code everything is discarded that has come by then, which depends on the split.
+            let text = text(&mallory.received);
+            text.find("That code does not open").map_or(text.clone(), |end| text[..end].into())
+        });
+    }
 }
 
 /// Several connections do what `bytes` say. Those that speak json get frames and nothing else.
@@ -47,7 +72,7 @@ pub fn server_plain(bytes: &[u8]) {
 /// Each act is a byte, of which the lower three bits name a connection and the upper ones what it does; what it sends
 /// follows with its length.
 pub fn server_any(bytes: &[u8]) {
-    let (mut world, bob) = world_with_bob();
+    let (mut world, bob) = world_with_bob(Pieces::of(bytes));
     let mut rest = bytes.iter().copied();
     let mut wires: [Option<usize>; 8] = [None; 8];
     let mut spoke_json = [false; 8];
@@ -104,24 +129,16 @@ pub fn server_any(bytes: &[u8]) {
 }
 
 /// A world in which bob is in `ops` and listens.
-fn world_with_bob() -> (World, usize) {
-    let mut world = World::new();
+fn world_with_bob(takes: Pieces) -> (World, usize) {
+    let mut world = World::new(takes);
     let bob = world.connect();
     world.send(bob, &[hello(), join()].concat());
     (world, bob)
 }
 
-fn give_in_pieces(world: &mut World, wire: usize, bytes: &[u8], piece: usize) {
-    // The log answers when all is given: so its answers come at the same place of the stream.
-    for piece in bytes.chunks(piece) {
-        world.give(wire, piece);
-    }
-    world.settle();
-}
-
 /// The text of a stream, without the telnet options that are declined in it. These are answered as soon as they are seen:
 /// before which line that is, and whether they are seen that stand behind a goodbye, depends on the split.
-fn without_telnet(bytes: &[u8]) -> Vec<u8> {
+fn text(bytes: &[u8]) -> String {
     let mut text = Vec::new();
     let mut bytes = bytes.iter().copied();
     while let Some(byte) = bytes.next() {
@@ -131,12 +148,9 @@ fn without_telnet(bytes: &[u8]) -> Vec<u8> {
             text.push(byte);
         }
     }
+    let text = String::from_utf8(text).expect("text is UTF-8");
+    assert!(!text.replace("\r\n", "").contains(|c: char| c.is_control() && c != '\t' && c != '\n'), "{text:?}");
     text
-}
-
-/// How long the pieces of these bytes are, if the bytes themselves decide it.
-fn piece(bytes: &[u8]) -> usize {
-    1 + bytes.iter().map(|&byte| usize::from(byte)).sum::<usize>() % 13
 }
 
 fn hello() -> Vec<u8> {

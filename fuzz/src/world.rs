@@ -7,6 +7,8 @@ use qun_core::server::{Access, Config, Hangup, Peer, Presence, RoomConfig};
 use qun_core::{ConnId, Instant, Limits, Now, Role};
 use qun_transports::{Driver, Event, MemoryLog};
 
+use crate::pieces::Pieces;
+
 /// When worlds begin: 2026-02-17T12:00:00Z.
 const START: u64 = 1_771_329_600_000;
 
@@ -14,6 +16,8 @@ pub(crate) struct World {
     driver: Driver<MemoryLog>,
     now: Now,
     wires: Vec<Wire>,
+    /// How much of what the server has to send is taken at once.
+    takes: Pieces,
 }
 
 /// One connection.
@@ -31,7 +35,7 @@ pub(crate) struct Wire {
 
 impl World {
     /// A world with a room that says who is in it, `ops`, and one that counts, `hall`.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(takes: Pieces) -> Self {
         let room = |id: &str, presence, code: &str| RoomConfig {
             id: id.parse().expect("an id"),
             title: id.into(),
@@ -53,7 +57,7 @@ impl World {
             utc_offset_s: 0,
         };
         let now = Now { mono: Instant::default(), unix_ms: START };
-        Self { driver: Driver::new(config, [7; 32], MemoryLog::new([8; 32])), now, wires: Vec::new() }
+        Self { driver: Driver::new(config, [7; 32], MemoryLog::new([8; 32])), now, wires: Vec::new(), takes }
     }
 
     pub(crate) fn connect(&mut self) -> usize {
@@ -63,15 +67,16 @@ impl World {
         self.wires.len() - 1
     }
 
-    /// Gives the server bytes of a connection, and lets it do nothing yet.
-    pub(crate) fn give(&mut self, wire: usize, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.driver.received(self.now, self.wires[wire].conn, bytes);
-        }
+    /// Gives the server bytes of a connection.
+    pub(crate) fn send(&mut self, wire: usize, bytes: &[u8]) {
+        self.send_in(wire, bytes, &mut Pieces::Whole);
     }
 
-    pub(crate) fn send(&mut self, wire: usize, bytes: &[u8]) {
-        self.give(wire, bytes);
+    /// The same in pieces. The log answers when all is given: so its answers come at the same place of the stream.
+    pub(crate) fn send_in(&mut self, wire: usize, bytes: &[u8], pieces: &mut Pieces) {
+        for piece in pieces.cut(bytes) {
+            self.driver.received(self.now, self.wires[wire].conn, piece);
+        }
         self.settle();
     }
 
@@ -145,12 +150,11 @@ impl World {
         for wire in self.wires.iter_mut().filter(|wire| wire.open && wire.owed && !wire.stalled) {
             any = true;
             while let Some(mut transmit) = self.driver.transmit(wire.conn) {
-                let mut slices: [&[u8]; 4] = [&[]; 4];
+                let mut slices = self.takes.slices();
                 let filled = transmit.gather(&mut slices, |slice| slice);
+                assert!(filled > 0 && slices[..filled].iter().all(|slice| !slice.is_empty()), "a transmit has bytes");
                 let bytes = slices[..filled].concat();
-                assert!(!bytes.is_empty(), "a transmit has bytes");
-                // Sometimes half a frame.
-                let taken = bytes.len().min(1_000 + bytes.len() / 2);
+                let taken = self.takes.next(bytes.len());
                 transmit.advance(taken).expect("no more was sent than there was");
                 wire.received.extend_from_slice(&bytes[..taken]);
             }
@@ -161,7 +165,8 @@ impl World {
 }
 
 impl Wire {
-    /// The frames that came; panics where something else did. The last line of a connection that is gone may be cut.
+    /// The frames that came, each of which is written as it was read; panics where something else came. The last line of a
+    /// connection that is gone may be cut.
     pub(crate) fn frames(&self) -> Vec<Frame> {
         let end = self.received.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
         assert!(!self.open || self.stalled || end == self.received.len(), "half a line");
@@ -170,6 +175,9 @@ impl Wire {
             .map(|line| {
                 let frame = Frame::decode(line).expect("a line begins with a brace").expect("a line is a frame");
                 assert_ne!(frame, Frame::Unknown, "a frame that no version has");
+                let mut again = Vec::new();
+                frame.encode(&mut again);
+                assert_eq!(again.strip_suffix(b"\n"), Some(line), "a frame reads as another one");
                 frame
             })
             .collect()

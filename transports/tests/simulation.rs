@@ -19,6 +19,20 @@ fn the_same_seed_gives_the_same_world() {
 }
 
 #[test]
+fn any_bytes_are_a_world() {
+    let bytes: Vec<u8> = (0..800_u32).map(|index| (index * index / 8) as u8).collect();
+    let mut hashes = std::collections::BTreeSet::new();
+    for end in [0, 1, Plan::HEAD, Plan::HEAD + 1, 100, 200, 400, 800] {
+        let plan = Plan::from_bytes(&bytes[..end]);
+        let report = run(&plan, None, None);
+        assert_eq!(report.violation, None, "{end} bytes: {plan}");
+        assert_eq!(run(&plan, None, None).trace_hash, report.trace_hash);
+        hashes.insert(report.trace_hash);
+    }
+    assert_eq!(hashes.len(), 8, "each byte more makes another world");
+}
+
+#[test]
 fn where_nothing_goes_wrong_all_is_well_at_once() {
     let report = run(&Plan::calm(1), None, None);
     assert_eq!(report.violation, None);

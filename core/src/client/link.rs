@@ -62,9 +62,11 @@ impl Link {
         matches!(self, Self::Online(_))
     }
 
-    /// Bytes came, whatever they are.
+    /// Bytes came, whatever they are. What comes at the moment of a ping was on its way before, and answers nothing.
     pub(super) fn heard(&mut self, now: Instant) {
-        if let Self::Online(session) = self {
+        if let Self::Online(session) = self
+            && session.beat != (Beat::Pinged { until: now + PONG })
+        {
             session.beat = Beat::Listening { until: now + session.patience };
         }
     }

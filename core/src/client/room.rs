@@ -154,7 +154,10 @@ impl Room {
         self.roster = joined.members.map(roster);
         self.here = count(joined.here, self.roster.as_ref());
         (self.head, self.backlog) = (joined.head, joined.head);
-        self.stage = Stage::Here;
+        // A leave that is asked for already was so behind this join: it is still to be answered.
+        if !matches!(self.stage, Stage::Leaving { .. }) {
+            self.stage = Stage::Here;
+        }
         self.fetch = Fetch::Due(Instant::default());
     }
 

@@ -167,6 +167,23 @@ fn a_leave_whose_answer_never_came_is_done() {
 }
 
 #[test]
+fn a_leave_is_asked_for_once_whatever_was_asked_before_it() {
+    let mut rig = Rig::in_room();
+    let again = rig.client.join(rig.now, code());
+    let leave = rig.client.leave(rig.now, &ops()).expect("in the room");
+    rig.drain();
+    rig.feed(&joined(again, "ops", "e1", 1, 11, 10));
+    let leaves = rig.sent().into_iter().filter(|request| matches!(request, Request::Leave { .. })).count();
+    assert_eq!(leaves, 1);
+    // A second one would take us out of the room that we came back to.
+    let back = rig.client.join(rig.now, code());
+    rig.drain();
+    rig.feed(&format!(r#"{{"t":"left","re":"{leave}","room":"ops"}}"#));
+    rig.feed(&joined(back, "ops", "e1", 1, 11, 10));
+    assert!(rig.client.room(&ops()).is_some_and(|room| room.is_joined()));
+}
+
+#[test]
 fn frames_of_rooms_that_we_are_not_in_are_ignored() {
     let mut rig = Rig::online();
     let before = rig.client.clone();

@@ -37,7 +37,7 @@ impl World {
         let now = self.clock_of(index);
         if self.people[index].has_ended {
             // A new program, in the same hands.
-            let key = Key::generate(&mut qun_core::Entropy::new(super::world::seed(&mut self.acts)));
+            let key = Key::generate(&mut qun_core::Entropy::new(self.acts.seed()));
             let client = self.new_client(index, key);
             self.next_identity += 1;
             return self.people[index].begin_anew(self.next_identity - 1, client);

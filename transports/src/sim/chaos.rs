@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use fastrand::Rng;
 use qun_core::client;
 
+use super::dice::Dice;
 use super::fault::Fault;
 use super::link::{End, LinkId};
 use super::log::Disk;
@@ -349,10 +349,10 @@ impl World {
 
 impl Plan {
     /// How the log behaves while things go wrong.
-    pub(super) fn disk(&self, rng: &mut Rng) -> Disk {
+    pub(super) fn disk(&self, dice: &mut Dice) -> Disk {
         let sound = Disk::sound(self.log_bytes);
-        let slow = Duration::from_millis(rng.u64(20..4_000));
-        let bursts = Duration::from_millis(rng.u64(50..3_000));
+        let slow = Duration::from_millis(dice.u64(20..4_000));
+        let bursts = Duration::from_millis(dice.u64(50..3_000));
         let when = |fault, per_mille: u32| if self.has(fault) { per_mille * self.roughness / 4 } else { 0 };
         Disk {
             slowness: if self.has(Fault::SlowLog) { slow } else { sound.slowness },

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fastrand::Rng;
 use qun_core::log::{Answer, Draft, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, Now, RoomId, Seq};
 
+use super::dice::Dice;
 use super::fault::{Counters, Fault};
 use super::rule::{chance, up_to};
 use super::schedule::Schedule;
@@ -61,7 +61,7 @@ pub(super) struct Committed {
 #[derive(Clone, Debug)]
 pub(super) struct SimLog {
     disk: Disk,
-    rng: Rng,
+    dice: Dice,
     entropy: Entropy,
     books: BTreeMap<RoomId, Book>,
     work: Schedule<(Now, Request)>,
@@ -88,12 +88,12 @@ struct Book {
 }
 
 impl SimLog {
-    pub(super) fn new(disk: Disk, mut rng: Rng) -> Self {
-        let seed = std::array::from_fn(|_| rng.u8(..));
+    pub(super) fn new(disk: Disk, mut dice: Dice) -> Self {
+        let entropy = Entropy::new(dice.seed());
         Self {
             disk,
-            rng,
-            entropy: Entropy::new(seed),
+            dice,
+            entropy,
             books: BTreeMap::new(),
             work: Schedule::new(),
             answers: Schedule::new(),
@@ -123,7 +123,7 @@ impl SimLog {
     /// What survives a crash of the server: what was on its way got there or didn't; the answers are lost.
     pub(super) fn crash(&mut self) {
         while let Some((since, request)) = self.work.pop(Instant::from_micros(u64::MAX)) {
-            if self.rng.bool() {
+            if self.dice.bool() {
                 self.perform(since, request);
             }
         }
@@ -133,7 +133,7 @@ impl SimLog {
     /// The log is lost, or all but its beginning is; what is left goes on under a new epoch.
     pub(super) fn begin_anew(&mut self) {
         for (room, book) in &mut self.books {
-            let left = if self.rng.bool() { 0 } else { self.rng.usize(0..=book.records.len()) };
+            let left = if self.dice.bool() { 0 } else { self.dice.usize(0..=book.records.len()) };
             let kept: Vec<_> = book.once.drain(..).take(left).collect();
             let records: Vec<_> = book.records.drain(..).take(left).collect();
             let first = book.first.min(Seq::new(left as u64 + 1));
@@ -166,10 +166,10 @@ impl SimLog {
             Request::Open { room, bytes } => self.open(room, bytes),
             Request::Append { room, drafts } => self.append(since, room, drafts),
             Request::Load { ticket, room, span, limit } => {
-                if chance(&mut self.rng, self.disk.unanswered) {
+                if chance(&mut self.dice, self.disk.unanswered) {
                     return self.counters.count(Fault::Unanswered);
                 }
-                let unavailable = chance(&mut self.rng, self.disk.unavailable);
+                let unavailable = chance(&mut self.dice, self.disk.unavailable);
                 if unavailable {
                     self.counters.count(Fault::Unavailable);
                 }
@@ -184,7 +184,7 @@ impl SimLog {
     fn open(&mut self, id: RoomId, bytes: usize) {
         let told = self.books.get(&id).map_or(self.now, |book| book.told);
         let at = self.answer_time().max(told);
-        if chance(&mut self.rng, self.disk.unavailable) {
+        if chance(&mut self.dice, self.disk.unavailable) {
             self.counters.count(Fault::Unavailable);
             return self.answers.push(at, Answer::Ready { room: id, tail: Err(Unavailable) });
         }
@@ -195,15 +195,15 @@ impl SimLog {
     }
 
     fn append(&mut self, since: Now, room: RoomId, drafts: Vec<Draft>) {
-        let taken = match chance(&mut self.rng, self.disk.refuses) {
+        let taken = match chance(&mut self.dice, self.disk.refuses) {
             true => {
                 self.counters.count(Fault::DiskFull);
-                self.rng.usize(0..drafts.len())
+                self.dice.usize(0..drafts.len())
             }
             false => drafts.len(),
         };
         let mut new = Vec::new();
-        if chance(&mut self.rng, self.disk.foreign) {
+        if chance(&mut self.dice, self.disk.foreign) {
             self.counters.count(Fault::Foreign);
             new.extend(self.push(since, &room, foreign()));
         }
@@ -232,8 +232,8 @@ impl SimLog {
     fn grow(&mut self, room: &RoomId, new: Vec<Record>, settled: Instant) {
         let apart = self.disk.apart && !new.is_empty();
         let own = self.answer_time();
-        let cut = if apart { self.rng.usize(0..=new.len()) } else { new.len() };
-        let again = apart && self.rng.bool();
+        let cut = if apart { self.dice.usize(0..=new.len()) } else { new.len() };
+        let again = apart && self.dice.bool();
         if apart {
             self.counters.count(Fault::Apart);
         }
@@ -273,7 +273,7 @@ impl SimLog {
     }
 
     fn answer_time(&mut self) -> Instant {
-        let at = self.now + up_to(&mut self.rng, self.disk.slowness);
+        let at = self.now + up_to(&mut self.dice, self.disk.slowness);
         let Some(apart) = self.disk.bursts else { return at };
         self.counters.count(Fault::Bursts);
         let apart = apart.as_micros() as u64;
@@ -284,7 +284,7 @@ impl SimLog {
 impl Log for SimLog {
     fn submit(&mut self, now: Now, request: Request) {
         self.now = self.now.max(now.mono);
-        let slowness = up_to(&mut self.rng, self.disk.slowness);
+        let slowness = up_to(&mut self.dice, self.disk.slowness);
         if slowness > Duration::from_millis(50) {
             self.counters.count(Fault::SlowLog);
         }

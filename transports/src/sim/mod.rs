@@ -4,6 +4,8 @@
 //! microsecond, and [`World::trace_hash`] says so. A week passes in as long as it takes to handle what happens in it.
 //!
 //! - A [`Plan`] is what a seed decides: which faults, how many people of which kind, how talkative, within which limits.
+//! - A [`Script`] gives the first choices that are made in a world, which are a seed's else: so a fuzzer can steer one by
+//!   one ([`Plan::from_bytes`]).
 //! - A [`World`] holds all of it and moves from one happening to the next. It runs the real server and the real clients;
 //!   the log, the network and those at netcat are simulated.
 //! - A [`Fault`] is something that goes wrong; [`Counters`] say how often each did. What the network does is composed of
@@ -23,6 +25,7 @@
 mod acts;
 mod breaks;
 mod chaos;
+mod dice;
 mod fault;
 mod link;
 mod log;
@@ -39,6 +42,7 @@ mod watch;
 mod world;
 
 pub use breaks::Break;
+pub use dice::Script;
 pub use fault::{Counters, Fault, NoFault};
 pub use oracle::Violation;
 pub use plan::Plan;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use fastrand::Rng;
 use qun_core::{Limits, TextLimits};
 
+use super::dice::{Dice, Script};
 use super::fault::Fault;
 use super::rule::{Carried, Conditions, Rule, Word};
 
@@ -36,25 +36,53 @@ pub struct Plan {
     pub log_bytes: usize,
     /// The server's limits.
     pub limits: Limits,
+    /// The first choices in it, where they are not left to the seed.
+    pub script: Script,
 }
 
 impl Plan {
+    /// As many bytes as it takes to say what a world is made of.
+    pub const HEAD: usize = 64;
+
     /// What this seed decides: which faults, how many people, how talkative, within which limits.
     pub fn from_seed(seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed ^ 0x5157_4152_4d00_0000);
+        Self::drawn(seed, &mut Dice::from_seed(seed ^ 0x5157_4152_4d00_0000))
+    }
+
+    /// A small world of which these bytes decide as much as they can: its seed and what it is made of, by the first
+    /// [`HEAD`](Self::HEAD), then the choices in it. Any bytes are a world, and bytes that are appended change nothing of
+    /// what the earlier ones decided.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let (head, rest) = bytes.split_at(bytes.len().min(Self::HEAD));
+        let mut dice = Dice::new(head.into(), fastrand::Rng::with_seed(0));
+        let seed = dice.u64(..);
+        let plan = Self::drawn(seed, &mut dice);
+        Self {
+            clients: plan.clients.min(3),
+            plain: plan.plain.min(1),
+            hostile: plan.hostile.min(1),
+            rooms: plan.rooms.min(2),
+            chatter: plan.chatter / 4,
+            storm: plan.storm / 20,
+            script: Script::deal(rest),
+            ..plan
+        }
+    }
+
+    fn drawn(seed: u64, dice: &mut Dice) -> Self {
         // One world in eight is calm, so that what needs no fault is seen too.
-        let calm = rng.u32(0..8) == 0;
-        let likely = rng.u32(20..80);
-        let faults = Fault::ALL.iter().copied().filter(|_| rng.u32(0..100) < likely && !calm).collect();
-        let clients = rng.usize(2..=6);
-        let plain = rng.usize(0..=3);
-        let hostile = rng.usize(1..=3);
-        let rooms = rng.usize(1..=4);
-        let chatter = Duration::from_millis(rng.u64(20..=1_500));
-        let storm = Duration::from_secs(rng.u64(60..=420));
-        let roughness = rng.u32(1..=8);
-        let small_log = rng.usize(1_000..6_000);
-        let limits = limits(&mut rng);
+        let calm = dice.u32(0..8) == 0;
+        let likely = dice.u32(20..80);
+        let faults = Fault::ALL.iter().copied().filter(|_| dice.u32(0..100) < likely && !calm).collect();
+        let clients = dice.usize(2..=6);
+        let plain = dice.usize(0..=3);
+        let hostile = dice.usize(1..=3);
+        let rooms = dice.usize(1..=4);
+        let chatter = Duration::from_millis(dice.u64(20..=1_500));
+        let storm = Duration::from_secs(dice.u64(60..=420));
+        let roughness = dice.u32(1..=8);
+        let small_log = dice.usize(1_000..6_000);
+        let limits = limits(dice);
         let plan = Self {
             seed,
             faults,
@@ -67,6 +95,7 @@ impl Plan {
             roughness,
             log_bytes: small_log,
             limits,
+            script: Script::default(),
         };
         plan.consistent()
     }
@@ -85,6 +114,7 @@ impl Plan {
             roughness: 4,
             log_bytes: usize::MAX,
             limits: Limits::default(),
+            script: Script::default(),
         }
     }
 
@@ -141,12 +171,12 @@ impl Plan {
 }
 
 /// Limits that are reached.
-fn limits(rng: &mut Rng) -> Limits {
+fn limits(dice: &mut Dice) -> Limits {
     let all = Limits::default();
-    let mut pick = |often: Duration, rarely: Duration| if rng.u32(0..3) == 0 { rarely } else { often };
+    let mut pick = |often: Duration, rarely: Duration| if dice.u32(0..3) == 0 { rarely } else { often };
     let (ping, grace) = (pick(all.ping, Duration::from_secs(5)), pick(all.grace, Duration::from_secs(8)));
     let (stall, load) = (pick(all.stall, Duration::from_secs(3)), pick(all.load, Duration::from_secs(1)));
-    let mut pick = |often: usize, rarely: usize| if rng.u32(0..3) == 0 { rarely } else { often };
+    let mut pick = |often: usize, rarely: usize| if dice.u32(0..3) == 0 { rarely } else { often };
     Limits {
         ping,
         grace,
@@ -196,6 +226,10 @@ impl fmt::Display for Plan {
             }
         }
         let faults: Vec<_> = self.faults.iter().map(|fault| fault.name()).collect();
-        write!(f, "; faults: {}", if faults.is_empty() { "none".into() } else { faults.join(" ") })
+        write!(f, "; faults: {}", if faults.is_empty() { "none".into() } else { faults.join(" ") })?;
+        match self.script.len() {
+            0 => Ok(()),
+            given => write!(f, "; the first choices given by {given} bytes"),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Those without a client: people at netcat, and senders of corrupted bytes.
 
-use fastrand::Rng;
+use super::dice::Dice;
 
 /// Somebody who sends bytes as they are.
 #[derive(Clone, Debug)]
@@ -107,10 +107,10 @@ const ANSWERS: [&str; 11] = [
 ];
 
 /// What a hostile one sends: something that could be meant well, and then not quite that.
-pub(super) fn corrupted(rng: &mut Rng, who: usize, codes: &[String]) -> Vec<u8> {
-    let code = rng.choice(codes).cloned().unwrap_or_default();
-    let n = rng.u64(0..40);
-    let mut bytes = match rng.u32(0..16) {
+pub(super) fn corrupted(dice: &mut Dice, who: usize, codes: &[String]) -> Vec<u8> {
+    let code = dice.choice(codes).cloned().unwrap_or_default();
+    let n = dice.u64(0..40);
+    let mut bytes = match dice.u32(0..16) {
         0 | 1 => format!("{{\"t\":\"hello\",\"id\":\"h{n}\",\"v\":[1],\"name\":\"eve\",\"key\":\"{}\"}}\n", key(who)),
         2 | 3 => format!("{{\"t\":\"join\",\"id\":\"j{n}\",\"code\":\"{code}\",\"tail\":{n}}}\n"),
         4 | 5 => format!("{{\"t\":\"say\",\"id\":\"s{n}\",\"room\":\"room-{}\",\"text\":\"evil {n}\"}}\n", n % 3),
@@ -121,18 +121,18 @@ pub(super) fn corrupted(rng: &mut Rng, who: usize, codes: &[String]) -> Vec<u8> 
         10 => format!("{code} mallory\r\nhello\r\n/who\r\n/history 5\r\n"),
         11 => "\u{0}\u{1}\u{7f}ÿ\u{202e}\r\n\r\n\n".repeat(3),
         12 => "[".repeat(40) + "\n",
-        13 => "x".repeat(rng.usize(1..20_000)),
+        13 => "x".repeat(dice.usize(1..20_000)),
         14 => "GET / HTTP/1.1\r\nHost: x\r\n\r\n".into(),
-        _ => "{\"t\":\"ping\",\"n\":1}\n".repeat(rng.usize(1..40)),
+        _ => "{\"t\":\"ping\",\"n\":1}\n".repeat(dice.usize(1..40)),
     }
     .into_bytes();
-    if rng.bool() {
-        for _ in 0..rng.usize(1..4) {
-            let at = rng.usize(0..bytes.len());
-            match rng.u32(0..4) {
-                0 => bytes[at] = rng.u8(..),
-                1 => bytes.insert(at, rng.u8(..)),
-                2 => bytes[at] ^= 1 << rng.u32(0..8),
+    if dice.bool() {
+        for _ in 0..dice.usize(1..4) {
+            let at = dice.usize(0..bytes.len());
+            match dice.u32(0..4) {
+                0 => bytes[at] = dice.u8(..),
+                1 => bytes.insert(at, dice.u8(..)),
+                2 => bytes[at] ^= 1 << dice.u32(0..8),
                 _ => bytes.truncate(at + 1),
             }
         }

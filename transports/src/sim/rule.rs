@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use fastrand::Rng;
-
+use super::dice::Dice;
 use super::fault::Fault;
 
 /// What a rule says of one parcel.
@@ -68,16 +67,16 @@ impl Conditions {
         Self { latency: Duration::from_millis(20), jitter: Duration::from_millis(5), rules: Vec::new() }
     }
 
-    pub(super) fn fate(&self, of: Carried, rng: &mut Rng) -> Fate {
-        let mut fate = Fate { word: Word::Pass, time: self.latency + up_to(rng, self.jitter), by: Vec::new() };
+    pub(super) fn fate(&self, of: Carried, dice: &mut Dice) -> Fate {
+        let mut fate = Fate { word: Word::Pass, time: self.latency + up_to(dice, self.jitter), by: Vec::new() };
         for rule in self.rules.iter().filter(|rule| rule.of == of) {
-            if !chance(rng, rule.per_mille) {
+            if !chance(dice, rule.per_mille) {
                 continue;
             }
             fate.by.push(rule.fault);
             match rule.word {
                 Word::Pass => {}
-                Word::After(most) => fate.time += up_to(rng, most),
+                Word::After(most) => fate.time += up_to(dice, most),
                 Word::Hold | Word::Drop => {
                     fate.word = rule.word;
                     break;
@@ -89,13 +88,13 @@ impl Conditions {
 }
 
 /// Whether something of this chance in a thousand happens.
-pub(super) fn chance(rng: &mut Rng, per_mille: u32) -> bool {
-    rng.u32(0..1_000) < per_mille
+pub(super) fn chance(dice: &mut Dice, per_mille: u32) -> bool {
+    dice.u32(0..1_000) < per_mille
 }
 
 /// Any time up to `most`.
-pub(super) fn up_to(rng: &mut Rng, most: Duration) -> Duration {
-    Duration::from_micros(rng.u64(0..=most.as_micros() as u64))
+pub(super) fn up_to(dice: &mut Dice, most: Duration) -> Duration {
+    Duration::from_micros(dice.u64(0..=most.as_micros() as u64))
 }
 
 #[cfg(test)]
@@ -112,12 +111,12 @@ mod tests {
         let rules =
             vec![always(Word::After(second)), always(Word::After(second)), always(Word::Hold), always(Word::Drop)];
         let conditions = Conditions { rules, latency: second, ..Conditions::clear() };
-        let mut rng = Rng::with_seed(1);
+        let mut dice = Dice::from_seed(1);
         for _ in 0..100 {
-            let fate = conditions.fate(Carried::Segment, &mut rng);
+            let fate = conditions.fate(Carried::Segment, &mut dice);
             assert_eq!((fate.word, fate.by.len()), (Word::Hold, 3));
             assert!(fate.time >= second && fate.time <= 4 * second);
-            assert_eq!(conditions.fate(Carried::Attempt, &mut rng).word, Word::Pass);
+            assert_eq!(conditions.fate(Carried::Attempt, &mut dice).word, Word::Pass);
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use fastrand::Rng;
 use qun_core::client::{self, Client};
 use qun_core::server::{self, Access, Presence};
 use qun_core::{Code, ConnId, Entropy, Instant, Key, Now, Role, RoomId};
 
 use super::breaks::{Break, Breaks, Tampered};
+use super::dice::{Dice, Script};
 use super::fault::{Counters, Fault};
 use super::link::{End, Link, LinkId};
 use super::log::{Disk, SimLog};
@@ -32,9 +32,9 @@ pub struct World {
     /// The server's machine stands still until then.
     pub(super) frozen: Instant,
     /// The choices of the network, of people, of fate: apart, so that fewer of one leave the others as they are.
-    pub(super) net: Rng,
-    pub(super) acts: Rng,
-    pub(super) chaos: Rng,
+    pub(super) net: Dice,
+    pub(super) acts: Dice,
+    pub(super) chaos: Dice,
     pub(super) conditions: Conditions,
     pub(super) host: Host,
     pub(super) people: Vec<Person>,
@@ -107,15 +107,16 @@ impl World {
 
     /// The same, with something in it that is wrong.
     pub fn broken(plan: &Plan, which: Option<Break>) -> Self {
-        let mut rng = Rng::with_seed(plan.seed);
-        let mut entropy = Entropy::new(seed(&mut rng));
+        let mut root = Dice::from_seed(plan.seed);
+        let mut entropy = Entropy::new(root.seed());
         let codes: Vec<_> =
             (0..plan.rooms).map(|index| (room_id(index), code(&mut entropy), code(&mut entropy))).collect();
         let rooms: Vec<_> = codes.iter().enumerate().map(|(index, codes)| room(index, codes)).collect();
         let facts = Facts { rooms: rooms.iter().map(room_facts).collect(), limits: plan.limits.clone() };
         let config = server::Config { rooms, limits: plan.limits.clone(), ..server::Config::default() };
         let now = Now { mono: Instant::default(), unix_ms: BEGIN_MS };
-        let (net, acts, mut chaos, log) = (rng.fork(), rng.fork(), rng.fork(), rng.fork());
+        let Script { net, acts, chaos, log } = plan.script.clone();
+        let [net, acts, mut chaos, log] = [net, acts, chaos, log].map(|script| Dice::new(script, root.fork()));
         let log = Box::new(SimLog::new(plan.disk(&mut chaos), log));
         let mut world = Self {
             plan: plan.clone(),
@@ -140,7 +141,7 @@ impl World {
             codes,
             counters: Counters::default(),
             oracle: Oracle::new(facts),
-            breaks: Breaks::new(which, rng.fork()),
+            breaks: Breaks::new(which, root.fork()),
             which,
             is_stormy: true,
             is_draining: false,
@@ -180,7 +181,7 @@ impl World {
             timeline: 50,
             backoff: Duration::from_secs(20),
         };
-        let mut client = Client::new(config, seed(&mut self.acts));
+        let mut client = Client::new(config, self.acts.seed());
         for index in 0..self.codes.len() {
             if index == 0 || self.acts.bool() {
                 client.join(self.now, self.codes[index].1.clone());
@@ -339,9 +340,9 @@ impl World {
 
     pub(super) fn boot(&mut self) {
         let Host::Down(log) = &mut self.host else { return };
-        let empty = Box::new(SimLog::new(Disk::sound(0), Rng::with_seed(0)));
+        let empty = Box::new(SimLog::new(Disk::sound(0), Dice::from_seed(0)));
         let log = Tampered::new(*std::mem::replace(log, empty), self.which, self.chaos.fork());
-        let driver = Driver::new(self.config.clone(), seed(&mut self.chaos), log);
+        let driver = Driver::new(self.config.clone(), self.chaos.seed(), log);
         self.host = Host::Up(Box::new(driver));
         self.is_draining = false;
         self.oracle.booted();
@@ -364,10 +365,6 @@ impl Person {
 
 /// What people like to be called; two of them like the same.
 pub(super) const NAMES: [&str; 6] = ["ann", "bob", "mei", "Ann", "小明", "eve"];
-
-pub(super) fn seed(rng: &mut Rng) -> [u8; 32] {
-    std::array::from_fn(|_| rng.u8(..))
-}
 
 fn code(entropy: &mut Entropy) -> Code {
     Code::generate(entropy)

@@ -195,8 +195,10 @@ impl Oracle {
 
 /// Takes the whole lines off the front of `buffer`, each without its end.
 fn lines(buffer: &mut Vec<u8>, bytes: &[u8]) -> Vec<Vec<u8>> {
+    // There was no end in it before.
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map(|end| buffer.len() + end);
     buffer.extend_from_slice(bytes);
-    let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+    let Some(end) = end else { return Vec::new() };
     let rest = buffer.split_off(end + 1);
     let whole = std::mem::replace(buffer, rest);
     let whole = &whole[..whole.len() - 1];

@@ -1,6 +1,6 @@
 //! What a person at netcat sees, and what of it must be so.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use qun_core::log::{Kind, Record};
 
@@ -16,6 +16,10 @@ pub(super) struct Screen {
     /// All that was typed: of what this person says there is no echo.
     typed: BTreeSet<String>,
     room: Option<(String, Sub)>,
+    /// The newest message of each room when this person may have begun to go to another one.
+    heads: Option<BTreeMap<String, u64>>,
+    /// Up to here messages may have been said before they came.
+    before: u64,
     /// A page of history is being shown, from here up to there.
     page: Option<(u64, u64)>,
     /// The lines that continue the last message.
@@ -23,7 +27,11 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn typed(&mut self, line: &str) {
+    pub(super) fn typed(&mut self, model: &Model, line: &str) {
+        if self.room.is_none() || line.starts_with("/join") {
+            let head = |room: &String| (room.clone(), model.told(room).map_or(0, |(_, head)| head));
+            self.heads.get_or_insert_with(|| model.facts.rooms.keys().map(head).collect());
+        }
         self.letters.push_str(&canonical(line));
         self.typed.insert(line.strip_prefix("/me ").unwrap_or(line).trim().into());
     }
@@ -67,9 +75,10 @@ impl Screen {
             sub.next += 1;
             if let Some(rest) = rest_of(record, line) {
                 self.rest = rest;
+                self.before = 0;
                 return Ok(());
             }
-            if !self.typed.contains(record.text.as_str()) {
+            if record.seq.get() > self.before && !self.typed.contains(record.text.as_str()) {
                 return wrong(2, format!("{record:?} was due"));
             }
         }
@@ -89,7 +98,10 @@ impl Screen {
             let backlog = words.rsplit_once(". Last ").and_then(|(_, last)| last.split_once(" of "));
             let backlog = backlog.and_then(|(last, of)| Some((last.parse::<u64>().ok()?, number(of)?)));
             let head = model.told(id).map_or(0, |(_, head)| head);
-            let next = backlog.map_or(head + 1, |(last, of)| of + 1 - last.min(of));
+            // It was somewhere between the head as they asked and the head now: it takes its time until a line is sent.
+            let asked = self.heads.take().and_then(|heads| heads.get(id).copied()).unwrap_or(head);
+            let next = backlog.map_or(head.min(asked) + 1, |(last, of)| of + 1 - last.min(of));
+            self.before = if backlog.is_none() { head } else { 0 };
             let sub = Sub { epoch: epoch.into(), next, backlog: head, roster: None, here: 0 };
             self.room = Some((id.clone(), sub));
         } else if words.starts_with("You left ") {
@@ -116,7 +128,7 @@ impl Screen {
     pub(super) fn is_behind(&self, model: &Model) -> Option<String> {
         let (room, sub) = self.room.as_ref()?;
         let (_, head) = model.told(room)?;
-        let missing = (sub.next..=head).find(|seq| {
+        let missing = (sub.next.max(self.before + 1)..=head).find(|seq| {
             let record = model.record(room, &sub.epoch, *seq);
             record.is_none_or(|record| !self.typed.contains(record.text.as_str()))
         });

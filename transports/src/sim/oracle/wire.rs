@@ -136,7 +136,7 @@ impl Wire {
             match self.trust {
                 Trust::Client(_) => self.request(model, now, &line)?,
                 Trust::Plain(_) => {
-                    self.screen.typed(&text);
+                    self.screen.typed(model, &text);
                     self.is_leaving |= text.trim() == "/quit";
                     if let Some(token) = token(text.strip_prefix("/me ").unwrap_or(&text)) {
                         model.received(token);

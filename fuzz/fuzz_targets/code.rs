@@ -1,4 +1,0 @@
-//! Codes, names, texts and identifiers.
-#![cfg_attr(fuzzing, no_main, allow(unsafe_code))]
-
-qun_fuzz::target!(code);

@@ -40,6 +40,7 @@ mod transmit;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use self::codebook::{Codebook, Opens};
 use self::conn::{Conn, Conns, Phase};
@@ -98,6 +99,8 @@ pub struct Server {
     wake: VecDeque<ConnId>,
     /// Connections that the driver may have to be told to read or not to.
     reads: VecDeque<ConnId>,
+    /// Connections that have more to send, and took some of it since the machine was last told the time.
+    undated: Vec<ConnId>,
 }
 
 impl Server {
@@ -143,12 +146,14 @@ impl Server {
             actions: VecDeque::new(),
             wake: VecDeque::new(),
             reads: VecDeque::new(),
+            undated: Vec::new(),
         }
     }
 
     /// Takes an input. Infallible: what is wrong with it is answered to the one who sent it.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         self.now = Now { mono: now.mono.max(self.now.mono), ..now };
+        self.date_progress();
         match input {
             Input::Opened { conn, peer } => self.opened(conn, peer),
             Input::Received { conn, bytes } => self.received(conn, bytes),
@@ -191,11 +196,12 @@ impl Server {
 
     /// When the machine wants an [`Input::Tick`] at the latest: not after now while actions wait; `None`: never.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.actions.is_empty() && self.wake.is_empty() && self.reads.is_empty() {
-            self.timers.next()
-        } else {
-            Some(self.now.mono)
+        if !(self.actions.is_empty() && self.wake.is_empty() && self.reads.is_empty()) {
+            return Some(self.now.mono);
         }
+        // Whoever took bytes while nothing was told is not stalled: when it was, the next tick says, which wants to be soon.
+        let soon = (!self.undated.is_empty()).then(|| self.now.mono + Duration::from_micros(1));
+        self.timers.next().into_iter().chain(soon).min()
     }
 
     /// What `conn` is to send next, or `None` where there is nothing: then the next [`Action::Transmit`] says when there
@@ -214,6 +220,9 @@ impl Server {
         }
         let conn = self.conns.get_mut(id)?;
         conn.out.armed = false;
+        if core::mem::take(&mut conn.out.undated) {
+            self.undated.retain(|other| *other != id);
+        }
         if let Phase::Flushing(reason, _) = conn.phase {
             self.closed(id, reason);
         }
@@ -221,9 +230,18 @@ impl Server {
     }
 
     fn as_transmit(&mut self, conn: ConnId) -> Option<Transmit<'_>> {
-        let Self { conns, rooms, sessions, wake, style, now, limits, .. } = self;
+        let Self { conns, rooms, sessions, wake, undated, style, limits, .. } = self;
         let conn = conns.get_mut(conn)?;
-        Some(Transmit { conn, rooms, sessions, wake, style: *style, now: now.mono, private: limits.private })
+        Some(Transmit { conn, rooms, sessions, wake, undated, style: *style, private: limits.private })
+    }
+
+    /// What was taken since the time was told last was taken now, at the latest.
+    fn date_progress(&mut self) {
+        for id in self.undated.drain(..) {
+            if let Some(conn) = self.conns.get_mut(id) {
+                (conn.out.undated, conn.out.progress) = (false, self.now.mono);
+            }
+        }
     }
 
     /// How many connections are open.

@@ -100,6 +100,10 @@ impl Server {
 
     fn expire_session(&mut self, handle: Handle) {
         let now = self.now.mono;
+        if self.draining {
+            // Everybody goes; nobody need hear of it.
+            return;
+        }
         let Some(session) = self.sessions.get_mut(handle) else { return };
         if session.grace.take_if(|grace| *grace <= now).is_none() {
             return;

@@ -16,7 +16,9 @@ impl Server {
             match timer {
                 Timer::Conn(id) => self.expire_conn(id),
                 Timer::Session(handle) => self.expire_session(handle),
-                Timer::Here(room) => self.tell_here(room),
+                // Something else that came just now may have had it told already.
+                Timer::Here(room) if self.rooms[room as usize].here_due => self.tell_here(room),
+                Timer::Here(_) => {}
                 Timer::Load(ticket) => self.loaded(ticket, Err(Unavailable)),
             }
         }

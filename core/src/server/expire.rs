@@ -16,9 +16,7 @@ impl Server {
             match timer {
                 Timer::Conn(id) => self.expire_conn(id),
                 Timer::Session(handle) => self.expire_session(handle),
-                // Something else that came just now may have had it told already.
-                Timer::Here(room) if self.rooms[room as usize].here_due => self.tell_here(room),
-                Timer::Here(_) => {}
+                Timer::Here(room) => self.expire_here(room),
                 Timer::Load(ticket) => self.loaded(ticket, Err(Unavailable)),
             }
         }
@@ -97,6 +95,14 @@ impl Server {
                 self.pump(id);
             }
             _ => {}
+        }
+    }
+
+    fn expire_here(&mut self, room: u32) {
+        let state = &self.rooms[room as usize];
+        // Something that came at this same moment may have had it told; what came after that is told later.
+        if state.here_due && state.here_told.is_none_or(|told| told + self.limits.here <= self.now.mono) {
+            self.tell_here(room);
         }
     }
 

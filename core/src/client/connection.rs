@@ -56,6 +56,7 @@ impl Client {
             give_back(sent, &mut self.actions);
             let text = "It was not sent.";
             unsent.iter().for_each(|say| refuse(say.id, ErrorCode::Unavailable, text, &mut self.actions));
+            room.leave = None;
         }
         self.knocks.clear();
         self.asks.clear();

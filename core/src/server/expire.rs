@@ -16,7 +16,7 @@ impl Server {
             match timer {
                 Timer::Conn(id) => self.expire_conn(id),
                 Timer::Session(handle) => self.expire_session(handle),
-                Timer::Here(room) => self.tell_here(room),
+                Timer::Here(room) => self.expire_here(room),
                 Timer::Load(ticket) => self.loaded(ticket, Err(Unavailable)),
             }
         }
@@ -98,8 +98,20 @@ impl Server {
         }
     }
 
+    fn expire_here(&mut self, room: u32) {
+        let state = &self.rooms[room as usize];
+        // Something that came at this same moment may have had it told; what came after that is told later.
+        if state.here_due && state.here_told.is_none_or(|told| told + self.limits.here <= self.now.mono) {
+            self.tell_here(room);
+        }
+    }
+
     fn expire_session(&mut self, handle: Handle) {
         let now = self.now.mono;
+        if self.draining {
+            // Everybody goes; nobody need hear of it.
+            return;
+        }
         let Some(session) = self.sessions.get_mut(handle) else { return };
         if session.grace.take_if(|grace| *grace <= now).is_none() {
             return;

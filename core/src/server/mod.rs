@@ -40,6 +40,7 @@ mod transmit;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use self::codebook::{Codebook, Opens};
 use self::conn::{Conn, Conns, Phase};
@@ -102,6 +103,8 @@ pub struct Server {
     appends: VecDeque<u32>,
     /// The line that is being handled. Empty between lines, and kept for its memory.
     line: Vec<u8>,
+    /// Connections that have more to send, and took some of it since the machine was last told the time.
+    undated: Vec<ConnId>,
 }
 
 impl Server {
@@ -149,12 +152,14 @@ impl Server {
             reads: VecDeque::new(),
             appends: VecDeque::new(),
             line: Vec::new(),
+            undated: Vec::new(),
         }
     }
 
     /// Takes an input. Infallible: what is wrong with it is answered to the one who sent it.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         self.now = Now { mono: now.mono.max(self.now.mono), ..now };
+        self.date_progress();
         match input {
             Input::Opened { conn, peer } => self.opened(conn, peer),
             Input::Received { conn, bytes } => self.received(conn, bytes),
@@ -201,10 +206,11 @@ impl Server {
     pub fn deadline(&self) -> Option<Instant> {
         let waits = [&self.wake, &self.reads].into_iter().any(|queue| !queue.is_empty());
         if waits || !self.actions.is_empty() || !self.appends.is_empty() {
-            Some(self.now.mono)
-        } else {
-            self.timers.next()
+            return Some(self.now.mono);
         }
+        // Whoever took bytes while nothing was told is not stalled: when it was, the next tick says, which wants to be soon.
+        let soon = (!self.undated.is_empty()).then(|| self.now.mono + Duration::from_micros(1));
+        self.timers.next().into_iter().chain(soon).min()
     }
 
     /// What `conn` is to send next, or `None` where there is nothing: then the next [`Action::Transmit`] says when there
@@ -223,6 +229,10 @@ impl Server {
         }
         let conn = self.conns.get_mut(id)?;
         conn.out.armed = false;
+        // Nearly always it is the one that was sent to last. Another is found to be dated when its turn comes.
+        if core::mem::take(&mut conn.out.undated) && self.undated.last() == Some(&id) {
+            self.undated.pop();
+        }
         if let Phase::Flushing(reason, _) = conn.phase {
             self.closed(id, reason);
         }
@@ -230,9 +240,18 @@ impl Server {
     }
 
     fn as_transmit(&mut self, conn: ConnId) -> Option<Transmit<'_>> {
-        let Self { conns, rooms, sessions, wake, style, now, limits, .. } = self;
+        let Self { conns, rooms, sessions, wake, undated, style, limits, .. } = self;
         let conn = conns.get_mut(conn)?;
-        Some(Transmit { conn, rooms, sessions, wake, style: *style, now: now.mono, private: limits.private })
+        Some(Transmit { conn, rooms, sessions, wake, undated, style: *style, private: limits.private })
+    }
+
+    /// What was taken since the time was told last was taken now, at the latest.
+    fn date_progress(&mut self) {
+        for id in self.undated.drain(..) {
+            if let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.out.undated) {
+                (conn.out.undated, conn.out.progress) = (false, self.now.mono);
+            }
+        }
     }
 
     /// How many connections are open.

@@ -31,6 +31,8 @@ pub(super) struct Out {
     pub(super) armed: bool,
     /// When it was armed, or last took a byte.
     pub(super) progress: Instant,
+    /// Whether it took a byte since the machine was last told the time: then `progress` is still to be dated.
+    pub(super) undated: bool,
 }
 
 /// A cursor into a room's encoding: one membership, as it is sent.
@@ -101,6 +103,7 @@ impl Out {
             private_bytes: 0,
             armed: false,
             progress: now,
+            undated: false,
         }
     }
 

@@ -14,7 +14,6 @@ use crate::dialect::{Dialect, Style};
 use crate::id::{ConnId, Seq};
 use crate::json::{Frame, Person};
 use crate::plain::Phrase;
-use crate::time::Instant;
 
 /// The unsent bytes of one connection: peek, then consume; a write may take any part of them.
 #[derive(Debug)]
@@ -23,8 +22,8 @@ pub struct Transmit<'a> {
     pub(super) rooms: &'a mut [Room],
     pub(super) sessions: &'a Sessions,
     pub(super) wake: &'a mut VecDeque<ConnId>,
+    pub(super) undated: &'a mut Vec<ConnId>,
     pub(super) style: Style,
-    pub(super) now: Instant,
     /// Unsent private bytes from which on the connection's lines wait.
     pub(super) private: usize,
 }
@@ -70,7 +69,9 @@ impl Transmit<'_> {
         if n == 0 {
             return Ok(());
         }
-        self.conn.out.progress = self.now;
+        if !core::mem::replace(&mut self.conn.out.undated, true) {
+            self.undated.push(self.conn.id);
+        }
         let half = &mut self.conn.out.half;
         let from_half = n.min(half.len());
         if from_half == half.len() {

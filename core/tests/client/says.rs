@@ -329,6 +329,17 @@ fn a_goodbye_that_waited_enough_gives_every_message_its_answer() {
 }
 
 #[test]
+fn the_end_answers_a_leave_that_waited_and_is_the_last_word() {
+    let mut rig = Rig::in_room();
+    rig.say("a");
+    assert!(rig.client.leave(rig.now, &crate::rig::ops()).is_ok());
+    rig.forget();
+    rig.client.bye(rig.now);
+    rig.pass(Duration::from_secs(11));
+    assert!(matches!(rig.events()[..], [Event::Unconfirmed { .. }, Event::Ended { bye: None }]));
+}
+
+#[test]
 fn a_kick_gives_every_message_its_answer() {
     let mut rig = Rig::in_room();
     for n in 0..12 {

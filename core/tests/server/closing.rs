@@ -140,6 +140,26 @@ fn a_server_that_goes_down_takes_nobody_new() {
 }
 
 #[test]
+fn nobody_is_told_gone_by_a_server_that_goes_down() {
+    let mut world = World::new();
+    let (ann, bob) = (world.keyed("ann", ANN, OPS), world.member("bob", OPS));
+    world.wait(seconds(1));
+    world.reset(ann);
+    for _ in 0..3 {
+        world.wait(seconds(19));
+        world.ask(bob, json!({"t": "pong"}));
+    }
+    world.take(bob);
+    world.log.hold = true;
+    world.say(bob, "s1", "ops", "it settles late");
+    world.drain();
+    // In the meantime ann's grace ends; she may come back to the next server nevertheless.
+    world.wait(seconds(4));
+    world.release_all();
+    assert_eq!(types(&world.lines(bob)), ["msg", "bye"]);
+}
+
+#[test]
 fn going_down_takes_no_longer_than_5_seconds() {
     let mut world = World::new();
     let (stuck, waiting) = (world.member("stuck", OPS), world.member("waiting", OPS));

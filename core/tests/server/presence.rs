@@ -112,3 +112,23 @@ fn a_count_comes_at_most_every_5_seconds_and_ends_up_right() {
         assert!(pair[1].0.since(pair[0].0) >= seconds(9) / 2, "{told:?}");
     }
 }
+
+/// Changes that come just as a count is due: the first is told by that count, the next by the one after.
+#[test]
+fn a_count_that_is_due_as_something_changes_comes_once() {
+    let mut world = World::with(|config| config.limits.grace = seconds(10));
+    let (ann, bob) = (world.member("ann", HALL), world.keyed("bob", ANN, HALL));
+    let kim = world.keyed("kim", "KKKKKKKKKKKKKKKKKKKKKK", HALL);
+    world.wait(seconds(9));
+    world.reset(bob);
+    world.reset(kim);
+    world.wait(seconds(5));
+    // Told at once, and with what comes now again five seconds later: as the others' grace ends.
+    world.member("mei", HALL);
+    world.take(ann);
+    world.member("zoe", HALL);
+    world.wait(seconds(5));
+    assert_eq!(counts(&world.lines(ann)), [4]);
+    world.wait(seconds(5));
+    assert_eq!(counts(&world.lines(ann)), [3]);
+}

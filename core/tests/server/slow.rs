@@ -121,6 +121,22 @@ fn every_byte_taken_is_progress() {
     }
 }
 
+/// Where nothing else happens, nothing else tells the machine what time it is.
+#[test]
+fn every_byte_taken_is_progress_where_all_else_is_silent() {
+    let (mut world, ann, bob, _) = stalled();
+    world.say(ann, "s1", "ops", "hello?");
+    for n in 1..=2 {
+        world.wait(seconds(9));
+        world.trickle(bob, 1);
+        assert!(!world.is_gone(bob), "after {n} bytes");
+    }
+    world.wait(millis(9_999));
+    assert!(!world.is_gone(bob));
+    world.wait(millis(2));
+    assert_eq!(world.closed(bob), Some(Reason::Slow));
+}
+
 #[test]
 fn who_has_nothing_to_read_is_not_slow() {
     let (mut world, _, bob, _) = stalled();

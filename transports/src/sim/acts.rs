@@ -1,11 +1,14 @@
 //! What people do.
 
+use std::time::Duration;
+
 use qun_core::log::Kind;
 use qun_core::{Key, RoomId, Seq};
 
 use super::fault::Fault;
+use super::link::End;
 use super::oracle::Sentence;
-use super::person::Mind;
+use super::person::{Command, Mind};
 use super::raw::{RawKind, Stage, corrupted};
 use super::rule::{chance, up_to};
 use super::world::{Happening, NAMES, World};
@@ -38,50 +41,52 @@ impl World {
         if self.people[index].has_ended {
             // A new program, in the same hands.
             let key = Key::generate(&mut qun_core::Entropy::new(self.acts.seed()));
-            let client = self.new_client(index, key);
+            let (client, joins) = self.new_client(index, key);
             self.next_identity += 1;
-            return self.people[index].begin_anew(self.next_identity - 1, client);
+            let person = &mut self.people[index];
+            person.begin_anew(self.next_identity - 1, client);
+            return joins.into_iter().for_each(|id| person.asks(id, Command::Join));
         }
         let dice = self.acts.u32(0..1_000);
         let room = self.some_room_of(index);
         let any = self.acts.usize(0..self.codes.len());
         let (talk, read) = (self.codes[any].1.clone(), self.codes[any].2.clone());
+        let guest = self.guests[any].clone();
         let wrong = self.acts.u32(..);
         let name = format!("{}{}", NAMES[self.acts.usize(0..NAMES.len())], self.acts.u32(0..20));
         let before = Seq::new(self.acts.u64(1..200));
         let limit = self.acts.u64(1..60);
         let person = &mut self.people[index];
         let Some(client) = person.client_mut() else { return };
-        match (dice, room) {
-            (0..20, _) => client.reconnect(now),
-            (20..40, _) => {
-                client.join(now, talk);
+        let asked = match (dice, room) {
+            (0..20, _) => {
+                client.reconnect(now);
+                person.not_before = now.mono;
+                None
             }
-            (40..43, _) => {
-                client.join(now, read);
-            }
+            (20..33, _) => Some((client.join(now, talk), Command::Join)),
+            (33..40, _) => Some((client.join(now, guest), Command::Join)),
+            (40..43, _) => Some((client.join(now, read), Command::Join)),
             (43..50, _) => {
-                if let Ok(code) = format!("WRONG{wrong}").parse() {
-                    client.join(now, code);
-                }
+                let code = format!("WRONG{wrong}").parse().ok();
+                code.map(|code| (client.join(now, code), Command::Join))
             }
-            (50..65, _) => {
-                if let Ok(name) = name.parse() {
-                    client.rename(now, name);
-                }
-            }
+            (50..65, _) => name.parse().ok().map(|name| (client.rename(now, name), Command::Rename)),
             (65..67, _) => {
                 client.bye(now);
                 person.is_done = true;
+                None
             }
-            (67..85, Some(room)) => {
-                let _ = client.leave(now, &room);
-            }
+            (67..85, Some(room)) => client.leave(now, &room).ok().map(|id| (id, Command::Leave)),
             (85..120, Some(room)) => {
-                let _ = client.history(now, &room, before, limit);
+                let asked = client.history(now, &room, before, limit);
+                asked.ok().map(|id| (id, Command::History(before.get(), limit)))
             }
-            (_, Some(room)) => self.say(index, &room),
-            (_, None) => {}
+            (_, Some(room)) => return self.say(index, &room),
+            (_, None) => None,
+        };
+        if let Some((id, command)) = asked {
+            person.asks(id, command);
         }
     }
 
@@ -97,7 +102,7 @@ impl World {
         let Ok(parsed) = text.parse() else { return };
         // Not so in a room that is being left.
         if let Ok(id) = client.say(now, room, kind, parsed) {
-            self.people[index].says(id, token);
+            self.people[index].says(id, token, room);
             let person = self.people[index].identity;
             let sentence = Sentence { person, room: room.to_string(), kind, text };
             self.oracle.model.said.insert(token, sentence);
@@ -130,7 +135,7 @@ impl World {
             Stage::Away => self.connect(index),
             Stage::Knocking if raw.is_asked_for_name() => raw.types(name),
             Stage::Knocking if !raw.outgoing.is_empty() => {}
-            Stage::Knocking if dice < 5 => raw.types("WRONGCODE1 x"),
+            Stage::Knocking if dice < 12 => raw.types("WRONGCODE1 x"),
             Stage::Knocking if dice < 30 => raw.types(&code),
             Stage::Knocking if dice < 70 => raw.types(&format!("{code} {name}")),
             Stage::Knocking => {}
@@ -163,6 +168,7 @@ impl World {
                     raw.stage = Stage::Waiting(Some(room));
                 }
                 20..22 => raw.types("/nonsense"),
+                23..25 => raw.types(if dice == 23 { "/echo on" } else { "/echo off" }),
                 22..23 => {
                     raw.types("/quit");
                     raw.stage = Stage::Waiting(None);
@@ -197,8 +203,20 @@ impl World {
         if dice < 4 {
             return self.hang_up_raw(index);
         }
+        if dice < 7 {
+            // Asks much, and listens to nothing.
+            if let Some(link) = self.people[index].link.and_then(|id| self.links.get_mut(&id)) {
+                link.to(End::Client).shut = self.now.mono + Duration::from_secs(20);
+            }
+            let pings = "{\"t\":\"ping\",\"n\":9007199254740991}\n".repeat(4_000);
+            return self.types_hostile(index, pings.as_bytes());
+        }
         let codes: Vec<String> = self.codes.iter().map(|(_, code, _)| code.to_string()).collect();
         let bytes = corrupted(&mut self.acts, index, &codes);
+        self.types_hostile(index, &bytes);
+    }
+
+    fn types_hostile(&mut self, index: usize, bytes: &[u8]) {
         if let Some(raw) = self.people[index].raw_mut()
             && raw.outgoing.len() < 1 << 20
         {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use qun_core::client;
 use qun_core::log::{Answer, Draft, Outcome, Record, Request};
+use qun_core::server::Reason;
 use qun_core::{ConnId, Instant, Now, RoomId, Seq};
 
 use super::fault::Counters;
@@ -102,6 +103,36 @@ breaks! {
     ShownTwice,
     /// A client does not show a message.
     NotShown,
+    /// A client does not say what became of a command.
+    ForgottenAnswer,
+    /// A page is refused for no reason.
+    NeedlessRefusal,
+    /// A refusal is of another class.
+    WrongClass,
+    /// A goodbye comes for no reason.
+    NeedlessBye,
+    /// Who takes nothing is not closed.
+    NeverSlow,
+    /// `welcome` is wrong about whether the session was still there.
+    WrongResumed,
+    /// `welcome` tells another rate.
+    WrongLimits,
+    /// `joined` says that one message less was said before.
+    WrongHead,
+    /// `joined` says that the log begins later than it does.
+    WrongFirst,
+    /// An answer overtakes a message from before it.
+    OvertakingAnswer,
+    /// Why somebody went is told wrong.
+    WrongWhy,
+    /// How many are in a room is told twice at once.
+    DoubledCount,
+    /// A message bears another name than its sender's.
+    WrongName,
+    /// At netcat the time of a message is wrong.
+    WrongClock,
+    /// At netcat a message is not sent.
+    LostAtNetcat,
 }
 
 impl fmt::Display for Break {
@@ -154,6 +185,7 @@ impl Breaks {
         match event {
             Event::Transmit(_) => self.is(Break::LostWakeup),
             Event::Read(_, true) => self.is(Break::ReadNeverResumes),
+            Event::Close(_, Reason::Slow) => self.is(Break::NeverSlow),
             _ => false,
         }
     }
@@ -163,6 +195,7 @@ impl Breaks {
         match event {
             client::Event::Message { .. } if self.is(Break::ShownTwice) => 2,
             client::Event::Message { .. } if self.is(Break::NotShown) => 0,
+            client::Event::Renamed { .. } | client::Event::Page { .. } if self.is(Break::ForgottenAnswer) => 0,
             _ => 1,
         }
     }
@@ -178,13 +211,28 @@ impl Breaks {
         partial.extend_from_slice(bytes);
         // A person at netcat gets prompts, which are no lines.
         if !partial.starts_with(b"{") {
-            return std::mem::take(partial);
+            let bytes = std::mem::take(partial);
+            return self.at_netcat(which, bytes);
         }
         let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let whole: Vec<u8> = partial.drain(..end).collect();
         let lines: Vec<String> =
             whole.split_inclusive(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
         self.lines(which, lines).concat().into_bytes()
+    }
+
+    /// What a person at netcat gets, where it is whole messages.
+    fn at_netcat(&mut self, which: Break, bytes: Vec<u8>) -> Vec<u8> {
+        let Ok(text) = String::from_utf8(bytes.clone()) else { return bytes };
+        let is_message =
+            |line: &str| line.get(2..3) == Some(":") && line.get(6..7) == Some("<") && line.ends_with('\n');
+        let mut lines: Vec<String> = text.split_inclusive('\n').map(String::from).collect();
+        match lines.iter().position(|line| is_message(line)) {
+            Some(at) if which == Break::WrongClock && self.is(which) => lines[at].replace_range(0..2, "25"),
+            Some(at) if which == Break::LostAtNetcat && self.is(which) => lines[at].clear(),
+            _ => {}
+        }
+        lines.concat().into_bytes()
     }
 
     fn lines(&mut self, which: Break, mut lines: Vec<String>) -> Vec<String> {
@@ -207,6 +255,7 @@ impl Breaks {
                 }
                 (Break::DoubledMessage, "msg", _)
                 | (Break::DoubledPresence, "presence", _)
+                | (Break::DoubledCount, "here", _)
                 | (Break::DoubledAnswer, "page" | "pong" | "ok" | "error", _)
                     if self.is(which) =>
                 {
@@ -217,6 +266,7 @@ impl Breaks {
                 (Break::SwappedMessages, "msg", "msg")
                 | (Break::JoinedTooLate, "joined", "msg" | "presence" | "here")
                 | (Break::LeftTooEarly, "msg" | "presence", "left")
+                | (Break::OvertakingAnswer, "msg", "ok" | "page" | "pong" | "joined")
                     if self.is(which) =>
                 {
                     lines.swap(at, at + 1);
@@ -238,6 +288,26 @@ impl Breaks {
                             *line = format!("{before}\"members\":{old}]{after}");
                         }
                     }
+                }
+                (Break::WrongHead, "joined", _) => *line = changed(line, "\"head\":", |head| head.saturating_sub(1)),
+                (Break::WrongFirst, "joined", _) => *line = changed(line, "\"first\":", |first| first + 1),
+                (Break::WrongLimits, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst + 1),
+                (Break::WrongResumed, "welcome", _) => {
+                    let (is, other) =
+                        if line.contains("\"resumed\":true") { ("true", "false") } else { ("false", "true") };
+                    *line = line.replacen(&format!("\"resumed\":{is}"), &format!("\"resumed\":{other}"), 1);
+                }
+                (Break::WrongWhy, "presence", _) => *line = line.replacen("\"why\":\"left\"", "\"why\":\"bye\"", 1),
+                (Break::WrongClass, "error", _) => *line = line.replacen("\"retry\":\"fix\"", "\"retry\":\"no\"", 1),
+                (Break::NeedlessBye, "pong", _) => {
+                    *line = "{\"t\":\"bye\",\"code\":\"dead\",\"retry\":\"now\",\"text\":\"\"}\n".into();
+                }
+                (Break::NeedlessRefusal, "page", _) if self.is(which) => {
+                    let re = line.split("\"re\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+                    let (code, wait) = ("unavailable", 5_000);
+                    *line = format!(
+                        "{{\"t\":\"error\",\"re\":\"{re}\",\"code\":\"{code}\",\"retry\":\"later\",\"wait_ms\":{wait},\"text\":\"\"}}\n"
+                    );
                 }
                 (Break::HoleInPage, "page", _) => {
                     if let Some((first, rest)) = line.split_once("},{\"seq\"")
@@ -330,6 +400,11 @@ impl Tampered {
     fn append(&mut self, now: Now, room: RoomId, mut drafts: Vec<Draft>) -> Option<Request> {
         if self.which == Some(Break::AppendedTwice) {
             drafts.iter_mut().for_each(|draft| draft.once = None);
+        }
+        if self.is(Break::WrongName)
+            && let (Some(draft), Ok(name)) = (drafts.first_mut(), "nobody".parse())
+        {
+            draft.name = name;
         }
         if drafts.len() > 1 && self.is(Break::ReorderedAppend) {
             drafts.reverse();

@@ -116,6 +116,7 @@ impl World {
             }
             if let Some(client) = self.people[index].client_mut() {
                 client.reconnect(now);
+                self.people[index].not_before = now.mono;
                 self.settle_person(index);
             }
         }
@@ -174,7 +175,7 @@ impl World {
         let time = up_to(&mut self.chaos, Duration::from_secs(30));
         self.frozen = self.now.mono + time;
         self.halt = self.halt + time;
-        self.oracle.froze(time);
+        self.oracle.froze(self.now.mono, time);
         self.schedule.push(self.frozen, Happening::Thaw);
     }
 
@@ -231,6 +232,7 @@ impl World {
         }
         self.counters.count(Fault::Shutdown);
         self.is_draining = true;
+        self.oracle.drains(self.now.mono);
         driver.drain(self.server_now);
         self.settle_server();
         self.halt = self.now.mono + 2 * self.plan.limits.drain + Duration::from_millis(1);
@@ -301,7 +303,12 @@ impl World {
             return Some("the server is down".into());
         }
         for (index, person) in self.people.iter().enumerate() {
-            if let Some(why) = person.unsettled().or_else(|| self.person_unsettled(index)) {
+            let conn = person.link.and_then(|id| self.links.get(&id)?.conn);
+            let room = |token: u64| self.oracle.model.said.get(&token).map(|said| said.room.as_str());
+            let is_kept_out =
+                |token| conn.zip(room(token)).is_some_and(|(conn, room)| self.oracle.is_kept_out(conn, room));
+            let waits = conn.is_some_and(|conn| self.oracle.is_kept_out_anywhere(conn));
+            if let Some(why) = person.unsettled(waits, is_kept_out).or_else(|| self.person_unsettled(index)) {
                 return Some(format!("person {index}: {why}"));
             }
         }
@@ -320,6 +327,10 @@ impl World {
         for room in client.rooms() {
             let at = room.position();
             let head = self.oracle.model.book(room.id().as_str(), at.epoch.as_str()).len() as u64;
+            // Somebody else may have come in by a code for few.
+            if self.oracle.is_kept_out(conn, room.id().as_str()) {
+                continue;
+            }
             if !room.is_joined() || at.seq.get() != head {
                 return Some(format!("{} is shown up to {} of {head}", room.id(), at.seq));
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qun_core::ConnId;
 use qun_core::client::{self, Action};
-use qun_core::server::{Hangup, Peer};
+use qun_core::server::{Hangup, Peer, Reason};
 
 use super::fault::Fault;
 use super::link::{End, Link, LinkId, Parcel};
@@ -56,7 +56,7 @@ impl World {
                 link.conn = Some(conn);
                 self.conns.insert(conn, id);
                 let trust = self.people[from].trust(from);
-                self.oracle.opened(self.now.mono, conn, trust);
+                self.oracle.opened(self.now.mono, conn, trust, from);
                 true
             }
             Host::Down(_) => false,
@@ -169,7 +169,7 @@ impl World {
             End::Server => {
                 if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn.take()) {
                     self.conns.remove(&conn);
-                    self.oracle.closed(conn);
+                    self.oracle.lost(self.now.mono, conn, true);
                     if let Host::Up(driver) = &mut self.host {
                         driver.closed(self.server_now, conn, Hangup::Reset);
                     }
@@ -274,7 +274,7 @@ impl World {
                 Event::Read(conn, on) => self.set_reading(conn, on),
                 Event::Close(conn, reason) => {
                     self.journal(|| format!("{conn:?} is closed: {reason:?}"));
-                    self.close(conn);
+                    self.close(conn, reason);
                 }
                 Event::Note(_) => {}
             }
@@ -292,8 +292,8 @@ impl World {
     }
 
     /// The server is done with a connection; what it has sent still arrives.
-    fn close(&mut self, conn: ConnId) {
-        self.oracle.closed(conn);
+    fn close(&mut self, conn: ConnId, reason: Reason) {
+        self.oracle.closed(self.now.mono, conn, reason);
         let Some(id) = self.conns.remove(&conn) else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
         link.conn = None;
@@ -325,7 +325,12 @@ impl World {
                 continue;
             };
             match action {
-                Action::Connect => self.connect(index),
+                Action::Connect => {
+                    if self.now.mono < self.people[index].not_before {
+                        self.oracle.note(Err(Violation::new(11, format!("person {index} is back too early"))));
+                    }
+                    self.connect(index);
+                }
                 Action::Close => self.hang_up(index),
                 Action::Transmit => {
                     if let Some(id) = self.people[index].link {
@@ -337,7 +342,7 @@ impl World {
                     self.journal(|| format!("person {index} is shown {event:?}"));
                     for _ in 0..self.breaks.shows(&event) {
                         let full = self.plan.has(Fault::DiskFull);
-                        let seen = self.people[index].see(&event, &self.oracle.model, full);
+                        let seen = self.people[index].see(now.mono, &event, &self.oracle.model, full);
                         self.oracle.note(seen.map_err(|violation| Violation {
                             text: format!("{} (person {index})", violation.text),
                             ..violation
@@ -388,6 +393,9 @@ impl World {
             };
             if room == 0 {
                 link.to(from.other()).blocked = true;
+                if let (End::Server, Some(conn)) = (from, conn) {
+                    self.oracle.blocked(self.now.mono, conn);
+                }
                 return;
             }
             if bytes.is_empty() {

@@ -1,13 +1,18 @@
 //! People: what they hold in their hands, and what they were shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use qun_core::client::{Client, Event};
+use qun_core::client::{Client, Entry, Event};
+use qun_core::json::{ErrorCode, PageMessage, Retry};
 use qun_core::{Id, Instant, Role, RoomId};
 
 use super::link::LinkId;
 use super::oracle::{Model, Violation};
 use super::raw::Raw;
+
+/// Entries that a client keeps of each room.
+pub(super) const TIMELINE: usize = 50;
 
 /// Somebody.
 #[derive(Clone, Debug)]
@@ -20,12 +25,18 @@ pub(super) struct Person {
     pub(super) asleep: Instant,
     /// What their clock is ahead of the world's, in milliseconds.
     pub(super) ahead: i64,
-    /// Up to which seq each room was shown.
-    shown: BTreeMap<RoomId, Option<u64>>,
+    /// What they were shown of each room.
+    shown: BTreeMap<RoomId, Shown>,
     /// What they said by their client.
-    said: BTreeMap<Id, (u64, Said)>,
-    /// Rooms of which something was lost, so that what was said there may be unconfirmed.
-    excused: BTreeSet<RoomId>,
+    said: BTreeMap<Id, Word>,
+    /// What they asked for, until it is answered.
+    asked: BTreeMap<Id, Command>,
+    /// How often something of a room was lost, so that what was said there before may be unconfirmed.
+    excuses: BTreeMap<RoomId, u64>,
+    /// What is unconfirmed although nothing was lost: they must be out of that room before long.
+    unexcused: Option<(Id, RoomId)>,
+    /// Before this their client must not try again, unless it is told to.
+    pub(super) not_before: Instant,
     pub(super) has_ended: bool,
     /// Whether they have said goodbye.
     pub(super) is_done: bool,
@@ -36,6 +47,36 @@ pub(super) struct Person {
 pub(super) enum Mind {
     Client(Box<Client>),
     Raw(Raw),
+}
+
+/// What a person was shown of a room.
+#[derive(Clone, Debug, Default)]
+struct Shown {
+    /// Up to which seq; `None`: something else begins.
+    upto: Option<u64>,
+    /// Up to which seq it was said before they came.
+    backlog: u64,
+    /// Newest last, as much as a client keeps.
+    timeline: VecDeque<Entry>,
+}
+
+/// Something that they said.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    token: u64,
+    fate: Said,
+    /// How often something of the room had been lost before it was said.
+    excuses: u64,
+}
+
+/// Something that they asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Join,
+    Leave,
+    Rename,
+    /// A page before this message, of so many.
+    History(u64, u64),
 }
 
 /// What became of something that a person said.
@@ -57,7 +98,10 @@ impl Person {
             ahead: 0,
             shown: BTreeMap::new(),
             said: BTreeMap::new(),
-            excused: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            excuses: BTreeMap::new(),
+            unexcused: None,
+            not_before: Instant::default(),
             has_ended: false,
             is_done: false,
         }
@@ -89,108 +133,213 @@ impl Person {
         self.identity = identity;
         self.mind = Mind::Client(Box::new(client));
         self.shown.clear();
+        self.not_before = Instant::default();
         (self.has_ended, self.is_done) = (false, false);
     }
 
-    pub(super) fn says(&mut self, id: Id, token: u64) {
-        self.said.insert(id, (token, Said::Pending));
+    pub(super) fn says(&mut self, id: Id, token: u64, room: &RoomId) {
+        let excuses = self.excuses.get(room).copied().unwrap_or_default();
+        self.said.insert(id, Word { token, fate: Said::Pending, excuses });
     }
 
-    /// Sees an event: each message once, in order, as the log has it; every hole told; one fate for everything said.
-    pub(super) fn see(&mut self, event: &Event, model: &Model, disk_may_be_full: bool) -> Result<(), Violation> {
+    pub(super) fn asks(&mut self, id: Id, command: Command) {
+        self.asked.insert(id, command);
+    }
+
+    /// Sees an event: each message once, in order, as the log has it; every hole told; one fate for everything said, and
+    /// one answer to everything asked.
+    pub(super) fn see(
+        &mut self,
+        now: Instant,
+        event: &Event,
+        model: &Model,
+        disk_may_be_full: bool,
+    ) -> Result<(), Violation> {
         match event {
-            Event::Message { room, message, mine, .. } => {
-                let seq = message.seq.get();
-                // Which of its histories this is, the client may know better by now than as it was shown.
-                let mut records = model.records(room.as_str(), seq);
-                if !records.any(|record| qun_core::json::PageMessage::from(record) == *message) {
-                    return wrong(2, format!("{message:?} is shown, and no log of {room} has it"));
-                }
-                if let Some((_, said)) = message.id.and_then(|id| self.said.get_mut(&id))
-                    && (*said == Said::Pending || *mine)
+            Event::Message { room, message, mine, live } => {
+                self.is_in_a_log(model, room, message)?;
+                if let Some(word) = message.id.and_then(|id| self.said.get_mut(&id))
+                    && (word.fate == Said::Pending || *mine)
                 {
-                    *said = Said::Delivered;
+                    if !*mine {
+                        return wrong(3, format!("{message:?} is not called theirs"));
+                    }
+                    word.fate = Said::Delivered;
                 } else if *mine {
                     return wrong(3, format!("{message:?} is called theirs"));
                 }
-                self.follows(room, Some((seq, seq)))
+                let seq = message.seq.get();
+                let shown = self.shown.entry(room.clone()).or_default();
+                if *live != (seq > shown.backlog) {
+                    return wrong(2, format!("{message:?} is live: {live}, after a backlog up to {}", shown.backlog));
+                }
+                shown.follows(Some((seq, seq)), Entry::Message(message.clone()))
             }
             Event::Lost { room, from, to } => {
-                self.excused.insert(room.clone());
-                self.follows(room, Some((from.get(), to.get())))
+                *self.excuses.entry(room.clone()).or_default() += 1;
+                let is_lost = |epoch: &str| model.first(room.as_str(), epoch) > to.get();
+                if !model.epochs(room.as_str()).any(is_lost) {
+                    return wrong(2, format!("{from} to {to} of {room} are called lost, and a log has them"));
+                }
+                let entry = Entry::Lost { from: *from, to: *to };
+                self.shown.entry(room.clone()).or_default().follows(Some((from.get(), to.get())), entry)
             }
             Event::Restarted { room } => {
-                self.excused.insert(room.clone());
-                self.follows(room, None)
+                *self.excuses.entry(room.clone()).or_default() += 1;
+                self.shown.entry(room.clone()).or_default().follows(None, Entry::Restarted)
             }
-            // What was said before one may only read is refused now, although it may have been taken then.
-            Event::Joined { room, role: Role::Read, .. } => {
-                self.excused.insert(room.clone());
-                Ok(())
+            Event::Joined { re, room, role, head, .. } => {
+                // What was said before one may only read is refused now, although it may have been taken then.
+                if *role == Role::Read {
+                    *self.excuses.entry(room.clone()).or_default() += 1;
+                }
+                self.shown.entry(room.clone()).or_default().backlog = head.get();
+                self.answered(*re, |command| *command == Command::Join)
             }
-            Event::Left { room, .. } => {
+            Event::Left { re, room } => {
                 self.shown.remove(room);
-                Ok(())
+                self.unexcused.take_if(|(_, of)| of == room);
+                self.answered(*re, |command| *command == Command::Leave)
+            }
+            Event::Renamed { re, .. } => self.answered(Some(*re), |command| *command == Command::Rename),
+            Event::Page { re, room, messages, .. } => {
+                messages.iter().try_for_each(|message| self.is_in_a_log(model, room, message))?;
+                let seqs = messages.iter().map(|message| message.seq.get());
+                let is_ascending = seqs.clone().zip(seqs.clone().skip(1)).all(|(one, next)| next == one + 1);
+                let last = messages.last().map_or(0, |message| message.seq.get());
+                let count = messages.len() as u64;
+                self.answered(Some(*re), |command| match command {
+                    Command::History(before, limit) => is_ascending && last < *before && count <= *limit,
+                    _ => false,
+                })
             }
             Event::Delivered { id, .. } => self.settle(*id, Said::Delivered),
-            Event::Refused { re: Some(re), .. } if self.said.contains_key(re) => self.settle(*re, Said::Refused),
+            Event::Refused { re: Some(re), code, .. } if self.said.contains_key(re) => {
+                let is_so = match code {
+                    ErrorCode::Unavailable => disk_may_be_full || self.is_done,
+                    ErrorCode::ReadOnly | ErrorCode::NotMember | ErrorCode::BadState => true,
+                    _ => false,
+                };
+                if !is_so {
+                    return wrong(3, format!("{re} is refused by {code:?}, for no reason"));
+                }
+                self.settle(*re, Said::Refused)
+            }
+            Event::Refused { re, .. } => self.answered(*re, |_| true),
             Event::Unconfirmed { id, room, .. } => {
                 self.settle(*id, Said::Unconfirmed)?;
-                if self.excused.contains(room) || self.is_done || disk_may_be_full {
-                    return Ok(());
+                let before = self.said.get(id).map_or(0, |word| word.excuses);
+                let is_excused = self.excuses.get(room).is_some_and(|excuses| *excuses > before);
+                if !(is_excused || self.is_done || disk_may_be_full) {
+                    self.unexcused.get_or_insert((*id, room.clone()));
                 }
-                wrong(3, format!("{id} is unconfirmed, and nothing of {room} was lost"))
+                Ok(())
+            }
+            Event::Offline { retry_at, bye, .. } => {
+                let wait = retry_at.since(now);
+                let asks_to_wait = bye.as_ref().is_some_and(|bye| bye.retry == Retry::Later);
+                if asks_to_wait && wait < Duration::from_secs(1) || wait > Duration::from_secs(30) {
+                    return wrong(11, format!("after {bye:?} the next attempt is in {wait:?}"));
+                }
+                self.not_before = *retry_at;
+                Ok(())
             }
             Event::Ended { .. } => {
                 self.has_ended = true;
+                // This one answers all that was not.
+                self.asked.clear();
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
+    /// Which of a room's histories a message is of, a client may know better by now than as it was shown.
+    fn is_in_a_log(&self, model: &Model, room: &RoomId, message: &PageMessage) -> Result<(), Violation> {
+        let mut records = model.records(room.as_str(), message.seq.get());
+        if records.any(|record| PageMessage::from(record) == *message) {
+            return Ok(());
+        }
+        wrong(2, format!("{message:?} is shown, and no log of {room} has it"))
+    }
+
+    /// What was asked is answered, once, and by what answers it.
+    fn answered(&mut self, re: Option<Id>, fits: impl FnOnce(&Command) -> bool) -> Result<(), Violation> {
+        let Some(re) = re else { return Ok(()) };
+        match self.asked.remove(&re) {
+            Some(command) if fits(&command) => Ok(()),
+            other => wrong(9, format!("{re} is answered, and was {other:?}")),
+        }
+    }
+
     fn settle(&mut self, id: Id, fate: Said) -> Result<(), Violation> {
         match self.said.get_mut(&id) {
-            Some((_, said)) if *said == Said::Pending => {
-                *said = fate;
+            Some(word) if word.fate == Said::Pending => {
+                word.fate = fate;
                 Ok(())
             }
             other => wrong(3, format!("{id} is {fate:?}, and was {other:?}")),
         }
     }
 
-    fn follows(&mut self, room: &RoomId, range: Option<(u64, u64)>) -> Result<(), Violation> {
-        let before = self.shown.entry(room.clone()).or_default();
-        let after = std::mem::replace(before, range.map(|(_, to)| to));
-        match (after, range) {
-            (Some(after), Some((from, _))) if from != after + 1 => {
-                wrong(2, format!("in {room} {from} is shown after {after}"))
-            }
-            _ => Ok(()),
-        }
+    /// What is still to become of what they said, and of what they asked. Who waits to be let in to a full room waits with
+    /// what they said there, and with leaving it.
+    pub(super) fn unsettled(&self, waits: bool, is_kept_out: impl Fn(u64) -> bool) -> Option<String> {
+        let is_pending = |word: &Word| word.fate == Said::Pending && !is_kept_out(word.token);
+        let pending = self.said.iter().find(|(_, word)| is_pending(word));
+        let pending = pending.map(|(id, _)| format!("nothing has become of {id}"));
+        let mut asked = self
+            .asked
+            .iter()
+            .filter(|(_, command)| !(waits && matches!(command, Command::Leave | Command::History(..))));
+        pending.or_else(|| asked.next().map(|(id, command)| format!("{command:?} ({id}) is not answered")))
     }
 
-    /// What is still to become of what they said.
-    pub(super) fn unsettled(&self) -> Option<String> {
-        let pending = self.said.iter().find(|(_, (_, said))| *said == Said::Pending);
-        pending.map(|(id, _)| format!("nothing has become of {id}"))
-    }
-
-    /// What was called delivered is in the log, and what was called refused is not.
+    /// What was called delivered is in the log, and what was called refused is not; and what a client holds is what it
+    /// has shown.
     pub(super) fn check(&self, model: &Model) -> Result<(), Violation> {
-        for (id, (token, said)) in &self.said {
-            match (said, model.has(*token)) {
+        for (id, Word { token, fate, .. }) in &self.said {
+            match (fate, model.has(*token)) {
                 (Said::Delivered, false) => return wrong(4, format!("{id} (#{token}) is delivered, and in no log")),
                 (Said::Refused, true) => return wrong(3, format!("{id} (#{token}) is refused, and in a log")),
                 _ => {}
             }
+        }
+        if let Some((id, room)) = &self.unexcused {
+            return wrong(3, format!("{id} is unconfirmed, and nothing of {room} was lost"));
+        }
+        let Some(client) = self.client() else { return Ok(()) };
+        for room in client.rooms() {
+            let shown = self.shown.get(room.id());
+            if shown.is_some_and(|shown| !room.timeline().eq(&shown.timeline)) {
+                return wrong(2, format!("the timeline of {} is not what was shown of it", room.id()));
+            }
+        }
+        let pending: BTreeMap<_, _> = client.pending().map(|pending| (pending.id, ())).collect();
+        let said = self.said.iter().filter(|(_, word)| word.fate == Said::Pending);
+        if !pending.keys().eq(said.map(|(id, _)| id)) {
+            return wrong(3, format!("{:?} are pending", pending.keys()));
         }
         Ok(())
     }
 
     /// The newest message shown of a room.
     pub(super) fn has_seen(&self, room: &RoomId) -> Option<u64> {
-        self.shown.get(room).copied().flatten()
+        self.shown.get(room).and_then(|shown| shown.upto)
+    }
+}
+
+impl Shown {
+    fn follows(&mut self, range: Option<(u64, u64)>, entry: Entry) -> Result<(), Violation> {
+        self.timeline.push_back(entry);
+        if self.timeline.len() > TIMELINE {
+            self.timeline.pop_front();
+        }
+        let after = std::mem::replace(&mut self.upto, range.map(|(_, to)| to));
+        match (after, range) {
+            (Some(after), Some((from, _))) if from != after + 1 => wrong(2, format!("{from} is shown after {after}")),
+            _ => Ok(()),
+        }
     }
 }
 

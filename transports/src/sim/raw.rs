@@ -110,8 +110,9 @@ const ANSWERS: [&str; 11] = [
 pub(super) fn corrupted(dice: &mut Dice, who: usize, codes: &[String]) -> Vec<u8> {
     let code = dice.choice(codes).cloned().unwrap_or_default();
     let n = dice.u64(0..40);
-    let mut bytes = match dice.u32(0..16) {
-        0 | 1 => format!("{{\"t\":\"hello\",\"id\":\"h{n}\",\"v\":[1],\"name\":\"eve\",\"key\":\"{}\"}}\n", key(who)),
+    let hello = || format!("{{\"t\":\"hello\",\"id\":\"h{n}\",\"v\":[1],\"name\":\"eve\",\"key\":\"{}\"}}\n", key(who));
+    let mut bytes = match dice.u32(0..17) {
+        0 | 1 => hello(),
         2 | 3 => format!("{{\"t\":\"join\",\"id\":\"j{n}\",\"code\":\"{code}\",\"tail\":{n}}}\n"),
         4 | 5 => format!("{{\"t\":\"say\",\"id\":\"s{n}\",\"room\":\"room-{}\",\"text\":\"evil {n}\"}}\n", n % 3),
         6 => format!("{{\"t\":\"history\",\"id\":\"x{n}\",\"room\":\"room-{}\",\"before\":{n},\"limit\":9}}\n", n % 3),
@@ -123,6 +124,7 @@ pub(super) fn corrupted(dice: &mut Dice, who: usize, codes: &[String]) -> Vec<u8
         12 => "[".repeat(40) + "\n",
         13 => "x".repeat(dice.usize(1..20_000)),
         14 => "GET / HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+        15 => hello() + &"{\"t\":\"join\",\"id\":\"g\",\"code\":\"GUESS-GUESS\"}\n".repeat(dice.usize(5..25)),
         _ => "{\"t\":\"ping\",\"n\":1}\n".repeat(dice.usize(1..40)),
     }
     .into_bytes();

@@ -1,9 +1,13 @@
 //! What is asked of the server whenever it has nothing more to do, and whenever time has passed.
 
-use qun_core::ConnId;
+use qun_core::{ConnId, Limits, SERVER_LINE};
 
+use super::link::Link;
 use super::oracle::Violation;
 use super::world::{Host, World};
+
+/// Slices that are looked at: more than any connection may have.
+const SLICES: usize = 1 << 14;
 
 impl World {
     /// Everything that the server owes by now has gone out, and it holds no more than it may.
@@ -20,6 +24,31 @@ impl World {
         let takes = |conn: ConnId| link(conn).is_some_and(|link| !link.is_blocked());
         let is_read = |conn: ConnId| link(conn).is_some_and(|link| link.reading);
         self.oracle.settled(takes, is_read);
+    }
+
+    /// What a connection still has to take is bounded, whatever it asked for: what its rooms hold, as many private frames as
+    /// may wait, and one more.
+    pub(super) fn look_at_unsent(&mut self) {
+        let Limits { room_bytes, private, page, text, .. } = &self.config.limits;
+        let rooms = self.config.rooms.len() * (room_bytes + room_bytes / 8 + (8 << 10));
+        let line = SERVER_LINE.min(*page as usize * (2 * text.bytes + 300)) + (8 << 10);
+        let most = rooms + private + line;
+        let blocked: Vec<_> =
+            self.conns.iter().filter(|(_, id)| self.links.get(id).is_some_and(Link::is_blocked)).collect();
+        if self.is_frozen() {
+            return;
+        }
+        let Host::Up(driver) = &mut self.host else { return };
+        for (conn, _) in blocked {
+            let Some(transmit) = driver.transmit(*conn) else { continue };
+            let mut slices = vec![&[][..]; SLICES];
+            let count = transmit.gather(&mut slices, |slice| slice);
+            let unsent: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            if unsent > most {
+                let text = format!("{conn:?} has {unsent} bytes to take, where {most} are allowed");
+                return self.oracle.note(Err(Violation::new(7, text)));
+            }
+        }
     }
 
     /// Nothing that was due to happen at the server has not happened.

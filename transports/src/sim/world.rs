@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use qun_core::client::{self, Client};
 use qun_core::server::{self, Access, Presence};
-use qun_core::{Code, ConnId, Entropy, Instant, Key, Now, Role, RoomId};
+use qun_core::{Code, ConnId, Entropy, Id, Instant, Key, Now, Role, RoomId};
 
 use super::breaks::{Break, Breaks, Tampered};
 use super::dice::{Dice, Script};
 use super::fault::{Counters, Fault};
 use super::link::{End, Link, LinkId};
 use super::log::{Disk, SimLog};
-use super::oracle::{Facts, Oracle, RoomFacts, Trust, Violation, canonical};
-use super::person::{Mind, Person};
+use super::oracle::{CodeFacts, Facts, Oracle, RoomFacts, Trust, Violation, canonical};
+use super::person::{Command, Mind, Person, TIMELINE};
 use super::plan::Plan;
 use super::raw::{Raw, RawKind};
 use super::rule::Conditions;
@@ -48,6 +48,8 @@ pub struct World {
     pub(super) config: server::Config,
     /// The codes of the rooms: to talk, and to read.
     pub(super) codes: Vec<(RoomId, Code, Code)>,
+    /// One more for each room, to talk for a while or for few.
+    pub(super) guests: Vec<Code>,
     pub(super) counters: Counters,
     pub(super) oracle: Oracle,
     pub(super) breaks: Breaks,
@@ -111,7 +113,9 @@ impl World {
         let mut entropy = Entropy::new(root.seed());
         let codes: Vec<_> =
             (0..plan.rooms).map(|index| (room_id(index), code(&mut entropy), code(&mut entropy))).collect();
-        let rooms: Vec<_> = codes.iter().enumerate().map(|(index, codes)| room(index, codes)).collect();
+        let guests: Vec<_> = codes.iter().map(|_| code(&mut entropy)).collect();
+        let rooms = codes.iter().zip(&guests).enumerate();
+        let rooms: Vec<_> = rooms.map(|(index, (codes, guest))| room(index, codes, guest)).collect();
         let facts = Facts { rooms: rooms.iter().map(room_facts).collect(), limits: plan.limits.clone() };
         let config = server::Config { rooms, limits: plan.limits.clone(), ..server::Config::default() };
         let now = Now { mono: Instant::default(), unix_ms: BEGIN_MS };
@@ -139,6 +143,7 @@ impl World {
             next_identity: 0,
             config,
             codes,
+            guests,
             counters: Counters::default(),
             oracle: Oracle::new(facts),
             breaks: Breaks::new(which, root.fork()),
@@ -158,8 +163,9 @@ impl World {
     fn populate(&mut self, entropy: &mut Entropy) {
         for index in 0..self.plan.clients {
             let key = Key::generate(entropy);
-            let client = self.new_client(index, key);
+            let (client, joins) = self.new_client(index, key);
             self.people.push(Person::new(index, Mind::Client(Box::new(client))));
+            joins.into_iter().for_each(|id| self.people[index].asks(id, Command::Join));
         }
         let raws = [(RawKind::Plain, self.plan.plain), (RawKind::Hostile, self.plan.hostile)];
         for kind in raws.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)) {
@@ -171,23 +177,24 @@ impl World {
         }
     }
 
-    /// A client that wants to be in some rooms, the first always.
-    pub(super) fn new_client(&mut self, index: usize, key: Key) -> Client {
+    /// A client that wants to be in some rooms, the first always; and what it calls that.
+    pub(super) fn new_client(&mut self, index: usize, key: Key) -> (Client, Vec<Id>) {
         let config = client::Config {
             agent: "qun/sim".into(),
             name: if self.acts.bool() { NAMES[index % NAMES.len()].parse().ok() } else { None },
             key,
             tail: self.acts.u64(0..=60),
-            timeline: 50,
+            timeline: TIMELINE,
             backoff: Duration::from_secs(20),
         };
         let mut client = Client::new(config, self.acts.seed());
+        let mut joins = Vec::new();
         for index in 0..self.codes.len() {
             if index == 0 || self.acts.bool() {
-                client.join(self.now, self.codes[index].1.clone());
+                joins.push(client.join(self.now, self.codes[index].1.clone()));
             }
         }
-        client
+        (client, joins)
     }
 
     /// What time it is.
@@ -254,6 +261,7 @@ impl World {
             self.step();
         }
         self.advance(end);
+        self.look_at_unsent();
     }
 
     pub(super) fn plan_has(&self, fault: Fault) -> bool {
@@ -291,6 +299,7 @@ impl World {
         self.now.mono = self.now.mono.max(to);
         self.now.unix_ms = BEGIN_MS + self.now.mono.as_micros() / 1_000;
         self.server_now = Now { unix_ms: self.now.unix_ms.saturating_add_signed(self.server_ahead), ..self.now };
+        self.oracle.clock(self.server_now.unix_ms);
         if let Host::Up(driver) = &mut self.host {
             driver.log_mut().inner().set_time(self.now.mono);
         }
@@ -374,16 +383,26 @@ fn room_id(index: usize) -> RoomId {
     format!("room-{index}").parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"))
 }
 
-fn room(index: usize, (id, talk, read): &(RoomId, Code, Code)) -> server::RoomConfig {
+fn room(index: usize, (id, talk, read): &(RoomId, Code, Code), guest: &Code) -> server::RoomConfig {
     let access =
         |code: &Code, role| Access { code: code.clone(), label: "all".into(), role, expires: None, max_members: None };
     let presence = if index % 3 == 2 { Presence::Count } else { Presence::Full };
-    let codes = vec![access(talk, Role::Talk), access(read, Role::Read)];
+    let guest = Access {
+        expires: (index % 2 == 1).then_some(BEGIN_MS + 60_000),
+        max_members: index.is_multiple_of(2).then_some(1),
+        ..access(guest, Role::Talk)
+    };
+    let codes = vec![access(talk, Role::Talk), access(read, Role::Read), guest];
     server::RoomConfig { id: id.clone(), title: format!("Room {index}"), presence, codes }
 }
 
 fn room_facts(room: &server::RoomConfig) -> (String, RoomFacts) {
-    let codes = room.codes.iter().map(|access| (canonical(access.code.canonical()), access.role)).collect();
+    let facts = |access: &Access| CodeFacts {
+        role: access.role,
+        expires: access.expires,
+        most: access.max_members.map(|most| most as usize),
+    };
+    let codes = room.codes.iter().map(|access| (canonical(access.code.canonical()), facts(access))).collect();
     let facts = RoomFacts { title: room.title.clone(), codes, full: room.presence == Presence::Full };
     (room.id.to_string(), facts)
 }

@@ -286,9 +286,18 @@ impl World {
             while let Some(action) = self.server.poll() {
                 self.act(action);
             }
-            if !self.deliver() {
+            if self.deliver() {
+                continue;
+            }
+            if self.server.deadline().is_none_or(|due| due > self.now.mono) {
                 break;
             }
+            // What it wants to be told is the time; nothing is due at once after that.
+            self.input(Input::Tick);
+            while let Some(action) = self.server.poll() {
+                self.act(action);
+            }
+            break;
         }
         self.check();
     }

@@ -1,13 +1,15 @@
 //! What a line of json from the server must be, given what came before it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use qun_core::{Instant, Role};
 
 use super::Violation;
+use super::ask::Ask;
 use super::json::Json;
-use super::model::{Model, canonical};
-use super::wire::{Asked, Sub, Trust, Wire, is_record};
+use super::model::Model;
+use super::wire::{Sub, Trust, Wire, is_record};
 
 type Roster = BTreeMap<String, String>;
 
@@ -31,71 +33,95 @@ impl Wire {
         }
         match kind {
             "welcome" => self.welcome(model, &frame),
-            "joined" => self.joined(model, &frame),
+            "joined" => self.joined(model, now, &frame),
             "msg" => self.msg(model, &frame, line),
-            "presence" => self.presence(&frame),
-            "here" => self.here(model, &frame),
+            "presence" => self.presence(model, now, &frame),
+            "here" => self.here(model, now, &frame),
             "gap" => self.gap(model, &frame),
             "left" => self.left(model, now, &frame),
             "page" => self.page(model, &frame),
             "ok" => self.ok(model, &frame),
-            "error" => self.error(model, &frame),
-            "pong" => match self.asked.pop_front() {
-                Some(Asked::Ping { n }) if frame.number("n") == Some(n) => Ok(()),
+            "error" => self.error(model, now, &frame),
+            "pong" => match self.answered("")?.what {
+                Ask::Ping { n } if frame.number("n") == Some(n) => Ok(()),
                 other => wrong(9, format!("a pong, where the answer to {other:?} was due")),
             },
-            "bye" => {
-                self.is_over = true;
-                Ok(())
-            }
-            "ping" => {
-                self.is_pinged = true;
-                Ok(())
-            }
+            "bye" => self.bye(model, now, &frame),
+            "ping" => self.ping(model, now),
             "notice" => Ok(()),
             _ => wrong(6, "a line of no known type"),
         }
     }
 
-    /// The request that this answers. All but says are answered in their order.
-    fn answered(&mut self, frame: &Json) -> Result<Asked, Violation> {
-        let re = frame.text("re").unwrap_or_default();
-        match self.asked.pop_front() {
-            Some(asked) if asked.id() == re => Ok(asked),
-            other => wrong(9, format!("an answer to {re:?}, where one to {other:?} was due")),
-        }
-    }
-
     fn welcome(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
-        let (Asked::Hello { .. }, Trust::Client(person)) = (self.answered(frame)?, self.trust) else {
+        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+        let (Ask::Hello { name: wanted, resumes, .. }, Trust::Client(person)) = (asked.what, self.trust) else {
             return wrong(9, "a welcome to no hello");
         };
         let (Some(m), Some(name)) = (frame.text("m"), frame.text("name")) else { return wrong(6, "half a welcome") };
-        if model.members.entry(person).or_insert_with(|| m.into()) != m {
-            return wrong(10, format!("person {person} was somebody else"));
+        model.people.is_called(person, m)?;
+        let resumed = frame.get("resumed") == Some(&Json::Bool(true));
+        if resumes.is_some_and(|resumes| resumes != resumed) {
+            return wrong(10, format!("the session must {}be there still", if resumed { "not " } else { "" }));
         }
+        let suffixed = |wanted: &str| {
+            let suffix = name.strip_prefix(wanted).and_then(|suffix| suffix.strip_prefix('-'));
+            suffix.is_some_and(|suffix| suffix.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let is_theirs = match &wanted {
+            // Over its rate, a session keeps the name that it has.
+            _ if resumed => true,
+            None => suffixed("guest"),
+            Some(wanted) if name == wanted => true,
+            Some(wanted) => suffixed(wanted) && model.people.may_be_taken(person, wanted),
+        };
+        if !is_theirs {
+            return wrong(10, format!("{wanted:?} is what they wanted to be called"));
+        }
+        let limits = &model.facts.limits;
+        let told = |key| frame.get("limits").and_then(|told| told.number(key));
+        let seconds = |time: Duration| Some(time.as_secs());
+        let are_told = told("line") == Some(limits.line as u64)
+            && told("text") == Some(limits.text.bytes as u64)
+            && told("lines") == Some(limits.text.lines as u64)
+            && told("replay") == Some(limits.replay)
+            && told("burst") == Some(limits.burst.into())
+            && told("per_s") == Some(limits.per_s.into())
+            && frame.number("ping_s") == seconds(limits.ping)
+            && frame.number("grace_s") == seconds(limits.grace);
+        if !are_told {
+            return wrong(6, "these are not the limits");
+        }
+        model.people.named(person, name);
         (self.me, self.name) = (Some(m.into()), Some(name.into()));
         Ok(())
     }
 
-    fn joined(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
-        let Asked::Join { code, resume, tail, .. } = self.answered(frame)? else { return wrong(9, "joined unasked") };
+    fn joined(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+        let (Ask::Join { code, resume, tail, first: begun, head: before, .. }, Trust::Client(person)) =
+            (asked.what, self.trust)
+        else {
+            return wrong(9, "joined unasked");
+        };
         let Some(at) = frame.get("room") else { return wrong(6, "joined, but what?") };
         let room = at.text("id").unwrap_or_default();
         let Some(facts) = model.facts.rooms.get(room) else { return wrong(1, "a room that there is not") };
-        let role = match facts.codes.get(&canonical(&code)) {
-            None => return wrong(1, format!("{code} does not open it")),
-            Some(Role::Read) => "read",
-            Some(_) => "talk",
-        };
+        let Some(opens) = facts.codes.get(&code) else { return wrong(1, format!("{code} does not open it")) };
+        let role = if opens.role == Role::Read { "read" } else { "talk" };
         if at.text("role") != Some(role) || at.text("title") != Some(&facts.title) {
             return wrong(1, "another role or title than the room's");
         }
         let Some((epoch, told)) = model.told(room) else { return wrong(4, "a room that is not open") };
+        let before = before.max(model.opened_at(room));
         let numbers = [frame.number("first"), frame.number("from"), frame.number("head")];
         let [Some(first), Some(from), Some(head)] = numbers else { return wrong(6, "joined without numbers") };
-        if frame.text("epoch") != Some(epoch) || head > told || first > head + 1 || from > head + 1 {
-            return wrong(2, format!("{room} is at {told} in {epoch}"));
+        if frame.text("epoch") != Some(epoch) || head > told || head < before || from > head + 1 {
+            return wrong(2, format!("{room} was at {before} and is at {told} in {epoch}"));
+        }
+        let begins = model.first(room, epoch);
+        if first < begun.min(head + 1) || first > begins.min(head + 1) {
+            return wrong(2, format!("the log begins at {begins}, and began at {begun}"));
         }
         let known = resume.filter(|(at, seq)| at == epoch && *seq <= head).map_or(0, |(_, seq)| seq);
         let replay = model.facts.limits.replay;
@@ -105,19 +131,34 @@ impl Wire {
         }
         let due = due.max(first);
         // The room may have let go of the oldest; not so where all of it is surely less than it may hold.
-        let cost = |seq| model.record(room, epoch, seq).map_or(0, |record| 500 + 2 * record.text.as_str().len());
-        let most: usize = (due..=head).map(cost).sum::<usize>() + 500 * model.causes as usize;
-        if from > due && most < model.facts.limits.room_bytes {
+        if from > due && model.are_surely_held(room, epoch, due, head) {
             return wrong(2, format!("{due} was due and is surely held"));
         }
-        let roster = self.roster(frame, facts.full)?;
+        self.comes_in(model, person, room, &code, asked.at)?;
+        let roster = self.roster(frame, model.facts.rooms[room].full)?;
         if let Some(roster) = &roster
             && roster.get(self.me.as_deref().unwrap_or_default()) != self.name.as_ref()
         {
             return wrong(10, "a roster without me as I am called");
         }
-        let here = frame.number("here").unwrap_or_default();
-        self.subs.insert(room.into(), Sub { epoch: epoch.into(), next: from, backlog: head, roster, here });
+        let (epoch, _) = model.told(room).unwrap_or_default();
+        let sub = Sub {
+            epoch: epoch.into(),
+            next: from,
+            backlog: head,
+            roster,
+            here: frame.number("here").unwrap_or_default(),
+            here_told: None,
+            code: code.clone(),
+            role,
+            number: asked.number,
+        };
+        self.kept_out.remove(room);
+        self.subs.insert(room.into(), sub);
+        model.people.session(person).joined(room);
+        // What was asked after that may have changed it already.
+        let is_sure = self.is_bound(model, now) && self.asked.is_empty();
+        model.people.lets_in(&code, person, is_sure.then_some(now));
         Ok(())
     }
 
@@ -166,6 +207,8 @@ impl Wire {
             return wrong(2, "another member has got other bytes");
         }
         if let (true, Some(roster)) = (seq > sub.backlog, &sub.roster) {
+            let (m, text) = (frame.text("m").unwrap_or_default(), frame.text("text").unwrap_or_default());
+            model.is_in_time(&room, m, text, roster)?;
             let others = model.rosters.entry(at).or_insert_with(|| roster.clone());
             if others != roster {
                 return wrong(10, format!("here the roster is {roster:?}, for another member it is {others:?}"));
@@ -179,15 +222,21 @@ impl Wire {
         Ok(())
     }
 
-    fn presence(&mut self, frame: &Json) -> Result<(), Violation> {
+    fn presence(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
         let (me, mut my_name) = (self.me.clone(), None);
-        let (_, sub) = self.sub(frame)?;
+        let when = (now, self.freely_since.max(model.thawed));
+        let (room, sub) = self.sub(frame)?;
         let Some(roster) = &mut sub.roster else { return wrong(10, "presence in a room that only counts") };
         let text = |key| frame.text(key).map(String::from).unwrap_or_default();
         let (m, name) = (text("m"), text("name"));
         let was = match frame.text("ev").unwrap_or_default() {
             "in" => roster.insert(m.clone(), name.clone()).is_none(),
-            "out" => roster.remove(&m).as_ref() == Some(&name),
+            "out" => {
+                let may_go = model.people.may_go(when, &m, &room, &text("why"), &model.facts.limits);
+                may_go.map_err(|text| Violation::new(5, text))?;
+                model.goes(now, &room, &m);
+                roster.remove(&m).as_ref() == Some(&name)
+            }
             "name" => {
                 if Some(&m) == me.as_ref() {
                     my_name = Some(name.clone());
@@ -201,17 +250,26 @@ impl Wire {
         if !was || names.len() != roster.len() {
             return wrong(10, format!("it does not follow from what was told before: now {roster:?}"));
         }
+        if let Some(person) = model.people.whose(&m) {
+            model.people.named(person, &name);
+        }
         self.name = my_name.or(self.name.take());
         Ok(())
     }
 
-    fn here(&mut self, model: &Model, frame: &Json) -> Result<(), Violation> {
+    fn here(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+        let freely_since = self.freely_since;
         let (room, sub) = self.sub(frame)?;
         if model.facts.rooms.get(&room).is_none_or(|room| room.full) {
             return wrong(10, "a number where a roster is told");
         }
         sub.here = frame.number("n").unwrap_or_default();
-        Ok(())
+        // Who does not take what there is gets the one before late; and so does everyone from a machine that stood still.
+        let before = sub.here_told.replace(now).filter(|before| freely_since < *before && model.thawed < *before);
+        match before.map(|before| now.since(before)) {
+            Some(time) if time < model.facts.limits.here => wrong(10, format!("{time:?} after the number before")),
+            _ => Ok(()),
+        }
     }
 
     fn gap(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
@@ -219,8 +277,12 @@ impl Wire {
         let roster = self.roster(frame, full)?;
         let (room, sub) = self.sub(frame)?;
         let [Some(from), Some(to)] = [frame.number("from"), frame.number("to")] else { return wrong(6, "half a gap") };
-        if from != sub.next || to + 1 < from || model.told(&room).is_none_or(|(_, head)| to > head) {
+        let told = model.told(&room).map_or(0, |(_, head)| head);
+        if from != sub.next || to + 1 < from || to > told {
             return wrong(2, format!("{} was due", sub.next));
+        }
+        if model.are_surely_held(&room, &sub.epoch, from, told) {
+            return wrong(2, format!("{room} surely holds what is called missed"));
         }
         (sub.next, sub.roster, sub.here) = (to + 1, roster, frame.number("here").unwrap_or_default());
         model.gaps += 1;
@@ -232,18 +294,20 @@ impl Wire {
     }
 
     fn left(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
-        let Asked::Leave { room, at, number, .. } = self.answered(frame)? else { return wrong(9, "left unasked") };
+        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+        let Ask::Leave { room, .. } = asked.what else { return wrong(9, "left unasked") };
         if frame.text("room") != Some(&room) {
             return wrong(5, format!("{room} was to be left"));
         }
         self.subs.remove(&room);
-        let overdue = now.since(at) >= model.facts.limits.drain;
-        let early = self.says.values().any(|(said, of)| *said < number && *of == room);
+        let overdue = now.since(asked.at) >= model.facts.limits.drain;
+        let early = self.says.values().any(|say| say.number < asked.number && say.room == room);
         if early && !overdue { wrong(5, "left before what was said there") } else { Ok(()) }
     }
 
     fn page(&mut self, model: &Model, frame: &Json) -> Result<(), Violation> {
-        let Asked::History { room, before, after, limit, head, .. } = self.answered(frame)? else {
+        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+        let Ask::History { room, before, after, limit, head, .. } = asked.what else {
             return wrong(9, "a page that nobody asked for");
         };
         let Some(sub) = self.subs.get(&room).filter(|_| frame.text("room") == Some(&room)) else {
@@ -251,6 +315,9 @@ impl Wire {
         };
         let (first, more) = (frame.number("first"), frame.get("more") == Some(&Json::Bool(true)));
         let (Some(first), Some(msgs)) = (first, frame.list("msgs")) else { return wrong(6, "half a page") };
+        if first > model.first(&room, &sub.epoch) {
+            return wrong(2, "the log begins before that");
+        }
         if frame.text("epoch") != Some(&sub.epoch) || msgs.len() as u64 > limit.clamp(1, model.facts.limits.page) {
             return wrong(2, "a page of another history, or a longer one than asked for");
         }
@@ -280,11 +347,12 @@ impl Wire {
         if fits { Ok(()) } else { wrong(2, format!("not the page asked for, of {room} at {head}")) }
     }
 
-    fn ok(&mut self, model: &Model, frame: &Json) -> Result<(), Violation> {
+    fn ok(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
         let re = frame.text("re").unwrap_or_default();
         let Some(token) = self.sent.get(re) else {
-            return match self.answered(frame)? {
-                Asked::Name { name, .. } => {
+            return match (self.answered(re)?.what, self.trust) {
+                (Ask::Name { name, .. }, Trust::Client(person)) => {
+                    model.people.named(person, &name);
                     self.name = Some(name);
                     Ok(())
                 }
@@ -301,30 +369,6 @@ impl Wire {
         match record {
             Some(record) if record.id.as_ref().is_some_and(|id| id.as_str() == re) => Ok(()),
             other => wrong(4, format!("at {seq} the log has {other:?}")),
-        }
-    }
-
-    fn error(&mut self, model: &Model, frame: &Json) -> Result<(), Violation> {
-        let (re, code) = (frame.text("re").unwrap_or_default(), frame.text("code").unwrap_or_default());
-        if let Some(token) = self.sent.get(re) {
-            // One that came twice may be echoed for the first time, and refused for the second.
-            return match self.says.remove(re) {
-                None if !model.came_twice(*token) => wrong(3, "a say is answered twice"),
-                _ => Ok(()),
-            };
-        }
-        if re.is_empty() && self.is_torn {
-            return Ok(());
-        }
-        match (self.answered(frame)?, code) {
-            (Asked::Join { code: tried, .. }, "bad_code") => {
-                let opens = |room: &super::model::RoomFacts| room.codes.contains_key(&canonical(&tried));
-                if model.facts.rooms.values().any(opens) { wrong(1, "the code is right") } else { Ok(()) }
-            }
-            (_, "bad_frame" | "unknown_type" | "bad_field" | "bad_state" | "internal") => {
-                wrong(6, "a client of ours is not understood")
-            }
-            _ => Ok(()),
         }
     }
 }

@@ -5,21 +5,27 @@
 //! compares with is a model of rooms that is obviously right: a room is the list of what its log has committed, a member
 //! is the next seq that it must be sent, a roster is a map that presence changes.
 
+mod ask;
+mod endings;
 mod json;
 mod listen;
 mod model;
+mod people;
 mod plain;
+mod refusals;
+mod stranger;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use qun_core::server::Reason;
 use qun_core::{ConnId, Instant};
 
 use super::breaks::Tap;
 use super::log::Committed;
-pub(super) use model::{Facts, Model, RoomFacts, Sentence, canonical};
+pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
 pub(super) use wire::Trust;
 use wire::Wire;
 
@@ -76,18 +82,61 @@ impl Oracle {
         self.model.booted();
     }
 
-    pub(super) fn opened(&mut self, now: Instant, conn: ConnId, trust: Trust) {
-        self.wires.insert(conn, Wire::new(now, trust));
+    /// What the server's clock for people shows.
+    pub(super) fn clock(&mut self, unix_ms: u64) {
+        let (lowest, highest) = self.model.clock;
+        self.model.clock = (lowest.min(unix_ms), highest.max(unix_ms));
     }
 
-    pub(super) fn closed(&mut self, conn: ConnId) {
-        self.wires.remove(&conn);
+    pub(super) fn opened(&mut self, now: Instant, conn: ConnId, trust: Trust, source: usize) {
+        let mut wire = Wire::new(now, trust, source);
+        let most = self.model.facts.limits.connections_per_source as usize;
+        wire.is_one_too_many = most > 0 && self.wires.values().filter(|wire| wire.source == source).count() >= most;
+        self.wires.insert(conn, wire);
+    }
+
+    /// The server closes a connection.
+    pub(super) fn closed(&mut self, now: Instant, conn: ConnId, reason: Reason) {
+        if let Some(wire) = self.wires.get(&conn) {
+            let result = wire.closes(&self.model, now, reason);
+            let result = result.map_err(|violation| wire.names(conn, violation));
+            self.note(result);
+        }
+        self.lost(now, conn, reason == Reason::Slow);
+    }
+
+    /// A connection is gone: a person who was surely in some rooms by it is held there.
+    pub(super) fn lost(&mut self, now: Instant, conn: ConnId, is_cut: bool) {
+        let Some(wire) = self.wires.remove(&conn) else { return };
+        let Trust::Client(person) = wire.trust else { return };
+        if wire.hello == 0 || wire.hello != self.model.people.hellos(person) {
+            return;
+        }
+        let is_held = is_cut && wire.is_bound(&self.model, now);
+        let rooms = if is_held { wire.rooms() } else { BTreeSet::new() };
+        self.model.people.lost(now, person, rooms);
+    }
+
+    /// There is more to send, and no room for it.
+    pub(super) fn blocked(&mut self, now: Instant, conn: ConnId) {
+        if let Some(wire) = self.wires.get_mut(&conn) {
+            wire.blocked(now);
+        }
+    }
+
+    /// The server is told to go down.
+    pub(super) fn drains(&mut self, now: Instant) {
+        self.model.draining = Some(now);
+        self.wires.values_mut().for_each(|wire| wire.drains(&self.model));
     }
 
     /// These bytes reach the server.
     pub(super) fn up(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        let over = self.taken_over(now, conn);
         let Some(wire) = self.wires.get_mut(&conn) else { return };
+        wire.takes_over = over;
         let result = wire.up(&mut self.model, now, bytes);
+        let result = result.map_err(|violation| wire.names(conn, violation));
         self.note(result);
     }
 
@@ -102,11 +151,17 @@ impl Oracle {
     pub(super) fn down(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         let Some(wire) = self.wires.get_mut(&conn) else { return };
         let result = wire.down(&mut self.model, now, bytes);
-        let result = result.map_err(|violation| Violation {
-            text: format!("{} (connection {conn:?} of {:?})", violation.text, wire.trust),
-            ..violation
-        });
+        let result = result.map_err(|violation| wire.names(conn, violation));
         self.note(result);
+    }
+
+    /// The rooms in which a hello on this connection takes its session over from another connection.
+    fn taken_over(&self, now: Instant, conn: ConnId) -> Option<BTreeSet<String>> {
+        let wire = self.wires.get(&conn).filter(|wire| wire.hello == 0)?;
+        let Trust::Client(person) = wire.trust else { return None };
+        let hello = self.model.people.hellos(person);
+        let other = self.wires.values().find(|other| other.trust == wire.trust && hello > 0 && other.hello == hello)?;
+        (other.is_bound(&self.model, now) && other.stuck.is_none()).then(|| other.rooms())
     }
 
     pub(super) fn committed(&mut self, committed: Committed) {
@@ -143,16 +198,27 @@ impl Oracle {
     /// What was due is done.
     pub(super) fn look_at_deadlines(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
         let mut late = None;
-        for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
-            if let Some(text) = wire.is_overdue(&self.model, now) {
-                late = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
+        let gone = self.model.people.long_gone(now, self.model.thawed, &self.model.facts.limits);
+        for (conn, wire) in &self.wires {
+            let overdue = wire.is_too_slow(&self.model, now).map(|text| Violation::new(11, text)).or_else(|| {
+                let overdue = wire.is_overdue(&self.model, now).filter(|_| takes(*conn));
+                overdue.map(|text| Violation::new(9, text))
+            });
+            let lingers = || {
+                let rosters = wire.subs.values().filter_map(|sub| sub.roster.as_ref()).filter(|_| takes(*conn));
+                let lingers = rosters.flat_map(|roster| roster.keys()).find(|m| gone.contains(m));
+                lingers.map(|m| Violation::new(10, format!("{m} is long gone, and still in a roster")))
+            };
+            if let Some(violation) = overdue.or_else(lingers) {
+                late = Some(wire.names(*conn, violation));
             }
         }
         self.note(late.map_or(Ok(()), Err));
     }
 
     /// The server's machine stood still for this long: it heard nobody meanwhile.
-    pub(super) fn froze(&mut self, time: Duration) {
+    pub(super) fn froze(&mut self, now: Instant, time: Duration) {
+        self.model.thawed = self.model.thawed.max(now + time);
         self.wires.values_mut().for_each(|wire| wire.froze(time));
     }
 
@@ -171,6 +237,13 @@ impl Oracle {
         for room in self.model.facts.rooms.keys() {
             let members = || self.wires.values().filter_map(|wire| Some((wire, wire.in_room(room)?)));
             let here = members().count() as u64;
+            let called = |(wire, _): (&Wire, _)| wire.screen.me().or(wire.name.as_ref()).cloned();
+            let names: BTreeSet<_> = members().filter_map(called).collect();
+            for names_seen in self.wires.values().filter_map(|wire| wire.screen.names(room)) {
+                if *names_seen != names {
+                    return Some(format!("somebody sees {names_seen:?} in {room}, where {names:?} are"));
+                }
+            }
             for (wire, sub) in members().filter(|(wire, _)| wire.is_json()) {
                 if sub.here != here {
                     return Some(format!("{:?} is told of {} in {room}, where {here} are", wire.trust, sub.here));
@@ -185,6 +258,15 @@ impl Oracle {
             }
         }
         None
+    }
+
+    /// Whether a room was full as somebody wanted to be in it again.
+    pub(super) fn is_kept_out(&self, conn: ConnId, room: &str) -> bool {
+        self.wires.get(&conn).is_some_and(|wire| wire.kept_out.contains(room))
+    }
+
+    pub(super) fn is_kept_out_anywhere(&self, conn: ConnId) -> bool {
+        self.wires.get(&conn).is_some_and(|wire| !wire.kept_out.is_empty())
     }
 
     /// The roster of a room as a person's connection was told it.

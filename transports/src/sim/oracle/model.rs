@@ -1,11 +1,12 @@
 //! The model of rooms: what was committed, what the server was told of it, and what it asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use qun_core::log::{Answer, Kind, Record, Request};
-use qun_core::{Limits, Role, Seq};
+use qun_core::log::{Answer, Kind, Outcome, Record, Request, Ticket};
+use qun_core::{Instant, Limits, Role, Seq};
 
 use super::Violation;
+use super::people::People;
 use crate::sim::log::Committed;
 
 /// What is known of the world before it begins.
@@ -19,9 +20,49 @@ pub(in crate::sim) struct Facts {
 pub(in crate::sim) struct RoomFacts {
     pub(in crate::sim) title: String,
     /// As they are compared, with what each lets do.
-    pub(in crate::sim) codes: BTreeMap<String, Role>,
+    pub(in crate::sim) codes: BTreeMap<String, CodeFacts>,
     /// Whether the room says who is in it.
     pub(in crate::sim) full: bool,
+}
+
+/// What a code lets do, and whom it lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) struct CodeFacts {
+    pub(in crate::sim) role: Role,
+    /// Until when, in milliseconds since 1970.
+    pub(in crate::sim) expires: Option<u64>,
+    /// How many at once.
+    pub(in crate::sim) most: Option<usize>,
+}
+
+/// What the log could not do for the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trouble {
+    Open,
+    Append,
+    Load,
+}
+
+/// A line with a token, as it reached the server.
+#[derive(Clone, Debug)]
+struct Receipt {
+    at: Instant,
+    /// Its number among all such lines.
+    line: u64,
+    /// What its sender may have been called then.
+    names: Vec<String>,
+    /// Whether its sender may only read there.
+    read_only: bool,
+}
+
+/// Where a room's log is, as the server was told.
+#[derive(Clone, Debug)]
+struct Told {
+    epoch: String,
+    /// The newest message as the room was opened.
+    opened_at: u64,
+    first: u64,
+    head: u64,
 }
 
 /// Something that a person said: `#7 word word`, where the number is its token.
@@ -43,21 +84,37 @@ pub(in crate::sim) struct Model {
     taken: BTreeMap<(u64, String), Seq>,
     /// What people said, by token.
     pub(in crate::sim) said: BTreeMap<u64, Sentence>,
-    /// When the server got what bears a token: the numbers of those lines.
-    receipts: BTreeMap<u64, Vec<u64>>,
+    /// The oldest message that each history still has, where it has let go of any.
+    first: BTreeMap<(String, String), u64>,
+    /// When the server got what bears a token.
+    receipts: BTreeMap<u64, Vec<Receipt>>,
+    /// Into which history what bears a token was sent, unless it was refused.
+    sent_into: BTreeMap<u64, String>,
     lines: u64,
     /// How often the server has asked the log to take it.
     drafted: BTreeMap<u64, usize>,
     /// The receipt of what was drafted last of a person in a room.
     drafted_last: BTreeMap<(usize, String), u64>,
-    /// Who a person is on the wire.
-    pub(super) members: BTreeMap<usize, String>,
+    pub(super) people: People,
+    /// What somebody typed in a room and was not handed to the log yet, with how often it had failed until then.
+    typed: BTreeMap<(usize, String), VecDeque<(u64, u64)>>,
+    /// When a member was told to have gone from a room, if they are not there again.
+    gone: BTreeMap<(String, String), Instant>,
     /// The rooms whose codes a hostile one has sent.
     known: BTreeSet<(usize, String)>,
     /// Since the server's start: each room's epoch and newest message, as the server was told.
-    told: BTreeMap<String, (String, u64)>,
-    /// Rooms whose append is not settled.
-    appending: BTreeSet<String>,
+    told: BTreeMap<String, Told>,
+    /// Whose says the appends hold that are not settled.
+    appending: BTreeMap<String, Vec<usize>>,
+    /// How often the log could not do something.
+    troubles: BTreeMap<(String, Trouble), u64>,
+    loads: BTreeMap<Ticket, String>,
+    /// When the server was told to go down.
+    pub(super) draining: Option<Instant>,
+    /// When the server's machine went on after it last stood still.
+    pub(super) thawed: Instant,
+    /// Between what the server's clock for people has shown.
+    pub(super) clock: (u64, u64),
     /// What each message looked like on the wire, and who was in the room just before it.
     pub(super) frames: BTreeMap<(String, u64), Vec<u8>>,
     pub(super) rosters: BTreeMap<(String, u64), BTreeMap<String, String>>,
@@ -72,16 +129,25 @@ impl Model {
         Self {
             facts,
             books: BTreeMap::new(),
+            first: BTreeMap::new(),
+            sent_into: BTreeMap::new(),
+            people: People::default(),
+            typed: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            troubles: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            draining: None,
+            thawed: Instant::default(),
+            clock: (u64::MAX, 0),
             taken: BTreeMap::new(),
             said: BTreeMap::new(),
             receipts: BTreeMap::new(),
             lines: 0,
             drafted: BTreeMap::new(),
             drafted_last: BTreeMap::new(),
-            members: BTreeMap::new(),
             known: BTreeSet::new(),
             told: BTreeMap::new(),
-            appending: BTreeSet::new(),
+            appending: BTreeMap::new(),
             frames: BTreeMap::new(),
             rosters: BTreeMap::new(),
             gaps: 0,
@@ -98,6 +164,12 @@ impl Model {
         self.receipts.clear();
         self.drafted.clear();
         self.drafted_last.clear();
+        self.troubles.clear();
+        self.loads.clear();
+        self.people.booted();
+        self.typed.clear();
+        self.gone.clear();
+        self.draining = None;
         self.causes = 0;
     }
 
@@ -105,6 +177,7 @@ impl Model {
     pub(super) fn committed(&mut self, committed: Committed) -> Result<(), Violation> {
         let Committed { room, epoch, first, record } = committed;
         let book = self.books.entry((room.to_string(), epoch.to_string())).or_default();
+        self.first.insert((room.to_string(), epoch.to_string()), first.get());
         // As long as the log keeps a message, it is there once.
         if let Some(token) = token(record.text.as_str())
             && let Some(earlier) = self.taken.insert((token, epoch.to_string()), record.seq)
@@ -121,6 +194,11 @@ impl Model {
         }
         book.push(record);
         Ok(())
+    }
+
+    /// The room that a code opens.
+    pub(super) fn room_of(&self, code: &str) -> Option<String> {
+        self.facts.rooms.iter().find(|(_, room)| room.codes.contains_key(code)).map(|(id, _)| id.clone())
     }
 
     /// What a history of a room has at this seq.
@@ -146,36 +224,156 @@ impl Model {
 
     /// The room's epoch and newest message, as the server was told.
     pub(super) fn told(&self, room: &str) -> Option<(&str, u64)> {
-        self.told.get(room).map(|(epoch, head)| (epoch.as_str(), *head))
+        self.told.get(room).map(|told| (told.epoch.as_str(), told.head))
+    }
+
+    /// The newest message as the room was opened: nobody has come in before that.
+    pub(super) fn opened_at(&self, room: &str) -> u64 {
+        self.told.get(room).map_or(0, |told| told.opened_at)
+    }
+
+    /// The oldest message that the room's log has, as the server was told.
+    pub(super) fn told_first(&self, room: &str) -> u64 {
+        self.told.get(room).map_or(0, |told| told.first)
+    }
+
+    /// The oldest message that a history still has.
+    pub(in crate::sim) fn first(&self, room: &str, epoch: &str) -> u64 {
+        self.first.get(&(room.into(), epoch.into())).copied().unwrap_or(1)
+    }
+
+    /// The histories that a room has had.
+    pub(in crate::sim) fn epochs(&self, room: &str) -> impl Iterator<Item = &str> {
+        self.books.keys().filter(move |(of, _)| of == room).map(|(_, epoch)| epoch.as_str())
+    }
+
+    /// How often the log could not do this for the server.
+    pub(super) fn troubles(&self, room: &str, trouble: Trouble) -> u64 {
+        self.troubles.get(&(room.into(), trouble)).copied().unwrap_or_default()
+    }
+
+    /// Whether the server was told that the log has what bears this token.
+    pub(super) fn is_told_of(&self, token: u64) -> bool {
+        let Some(said) = self.said.get(&token) else { return false };
+        let Some(told) = self.told.get(&said.room) else { return false };
+        self.taken.get(&(token, told.epoch.clone())).is_some_and(|seq| seq.get() <= told.head)
+    }
+
+    /// Whether the messages `from..=head` are surely less than a room may hold: then it has let go of none of them.
+    pub(super) fn are_surely_held(&self, room: &str, epoch: &str, from: u64, head: u64) -> bool {
+        let cost = |seq| self.record(room, epoch, seq).map_or(0, |record| 500 + 2 * record.text.as_str().len());
+        let most: usize = (from..=head).map(cost).sum::<usize>() + 500 * self.causes as usize;
+        most < self.facts.limits.room_bytes
     }
 
     /// Whether the server and its log owe each other nothing.
     pub(super) fn is_idle(&self) -> bool {
-        let is_told = |(room, (epoch, head)): (&String, &(String, u64))| self.book(room, epoch).len() as u64 == *head;
+        let is_told = |(room, told): (&String, &Told)| self.book(room, &told.epoch).len() as u64 == told.head;
         self.appending.is_empty() && self.told.iter().all(is_told)
     }
 
     pub(super) fn answer(&mut self, answer: &Answer) {
+        let mut trouble = |room: &str, what| *self.troubles.entry((room.into(), what)).or_default() += 1;
         match answer {
             Answer::Ready { room, tail: Ok(tail) } => {
-                self.told.insert(room.to_string(), (tail.epoch.to_string(), tail.head.get()));
+                let (epoch, head) = (tail.epoch.to_string(), tail.head.get());
+                let told = Told { epoch, opened_at: head, first: tail.first.get(), head };
+                self.told.insert(room.to_string(), told);
             }
-            Answer::Grew { room, records, .. } => {
-                if let (Some((_, head)), Some(last)) = (self.told.get_mut(room.as_str()), records.last()) {
-                    *head = last.seq.get().max(*head);
+            Answer::Ready { room, tail: Err(_) } => trouble(room.as_str(), Trouble::Open),
+            Answer::Grew { room, first, records } => {
+                if let (Some(told), Some(last)) = (self.told.get_mut(room.as_str()), records.last()) {
+                    told.head = last.seq.get().max(told.head);
+                    told.first = first.get().max(told.first);
                 }
             }
-            Answer::Settled { room, .. } => {
+            Answer::Settled { room, outcomes } => {
+                if outcomes.contains(&Outcome::Refused) {
+                    trouble(room.as_str(), Trouble::Append);
+                }
                 self.appending.remove(room.as_str());
             }
-            Answer::Ready { tail: Err(_), .. } | Answer::Loaded { .. } => {}
+            Answer::Loaded { ticket, page } => {
+                let Some(room) = self.loads.remove(ticket) else { return };
+                if page.is_err() {
+                    trouble(&room, Trouble::Load);
+                }
+            }
         }
     }
 
-    /// A line with a token reaches the server.
-    pub(super) fn received(&mut self, token: u64) {
+    /// A line with a token reaches the server: what its sender may be called, whether they may only read, and which
+    /// history of the room they are in.
+    pub(super) fn received(
+        &mut self,
+        at: Instant,
+        token: u64,
+        names: Vec<String>,
+        read_only: bool,
+        epoch: Option<&str>,
+    ) -> Result<(), Violation> {
         self.lines += 1;
-        self.receipts.entry(token).or_default().push(self.lines);
+        self.receipts.entry(token).or_default().push(Receipt { at, line: self.lines, names, read_only });
+        match epoch.and_then(|epoch| Some((self.sent_into.insert(token, epoch.into())?, epoch))) {
+            Some((before, now)) if before != now => {
+                Err(Violation::new(3, format!("#{token} was sent into {before}, and is sent again into {now}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody types a line with a token, in a room: lines are lost by no rate, so none is missing before the next.
+    pub(super) fn typed(&mut self, token: u64, room: &str, troubles: u64) {
+        if let Some(said) = self.said.get(&token) {
+            self.typed.entry((said.person, room.into())).or_default().push_back((token, troubles));
+        }
+    }
+
+    /// What somebody typed is handed to the log: all that they typed before was, too, or the log had failed.
+    fn is_next_typed(&mut self, person: usize, room: &str, token: u64) -> Result<(), Violation> {
+        let troubles = self.troubles(room, Trouble::Append);
+        let Some(typed) = self.typed.get_mut(&(person, room.into())) else { return Ok(()) };
+        if !typed.iter().any(|(other, _)| *other == token) {
+            return Ok(());
+        }
+        while let Some((other, before)) = typed.pop_front().filter(|(other, _)| *other != token) {
+            if before == troubles {
+                return Err(Violation::new(3, format!("#{other} was typed before #{token}, and is lost")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody is told to have gone.
+    pub(super) fn goes(&mut self, now: Instant, room: &str, m: &str) {
+        self.gone.insert((room.into(), m.into()), now);
+    }
+
+    /// What somebody said is in the stream before it is told that they are gone, unless that took too long.
+    pub(super) fn is_in_time(
+        &mut self,
+        room: &str,
+        m: &str,
+        text: &str,
+        roster: &BTreeMap<String, String>,
+    ) -> Result<(), Violation> {
+        let key = (room.to_string(), m.to_string());
+        if roster.contains_key(m) {
+            self.gone.remove(&key);
+            return Ok(());
+        }
+        let (Some(gone), Some(token)) = (self.gone.get(&key), token(text)) else { return Ok(()) };
+        match self.receipts.get(&token).and_then(|receipts| receipts.last()) {
+            Some(last) if *gone >= last.at && gone.since(last.at) < self.facts.limits.drain => {
+                Err(Violation::new(5, format!("{m} is told to be gone before this")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The server has refused what bears this token: it may be sent anywhere again.
+    pub(super) fn refused(&mut self, token: u64) {
+        self.sent_into.remove(&token);
     }
 
     /// A hostile one sends a line: whatever codes are in it.
@@ -196,13 +394,18 @@ impl Model {
         self.receipts.get(&token).is_some_and(|receipts| receipts.len() > 1)
     }
 
-    /// What the server asks the log to take is what people said, where they said it, in their order, and not more often
-    /// than the server got it.
+    /// What the server asks the log to take is what people said, where they said it, in their order, as they were called,
+    /// not more often than the server got it, and not too much at once.
     pub(super) fn request(&mut self, request: &Request) -> Result<(), Violation> {
-        let Request::Append { room, drafts } = request else { return Ok(()) };
-        if !self.appending.insert(room.to_string()) {
-            return Err(Violation::new(3, format!("two appends of {room} at once")));
-        }
+        let (room, drafts) = match request {
+            Request::Append { room, drafts } => (room, drafts),
+            Request::Load { ticket, room, .. } => {
+                self.loads.insert(*ticket, room.to_string());
+                return Ok(());
+            }
+            Request::Open { .. } => return Ok(()),
+        };
+        let mut sayers = Vec::new();
         for draft in drafts {
             let text = draft.text.as_str();
             let Some(token) = token(text) else { continue };
@@ -216,9 +419,7 @@ impl Model {
                 return Err(Violation::new(3, format!("{:?} was said, not {text:?}", sentence.text)));
             }
             let person = sentence.person;
-            if let Some(m) = self.members.get(&person).filter(|m| **m != draft.member.to_string()) {
-                return Err(Violation::new(3, format!("{text:?} was said by {m}, not by {}", draft.member)));
-            }
+            self.people.is_called(person, &draft.member.to_string())?;
             let receipts = self.receipts.get(&token).map_or(&[][..], Vec::as_slice);
             let drafted = self.drafted.entry(token).or_default();
             *drafted += 1;
@@ -226,13 +427,29 @@ impl Model {
                 let text = format!("{text:?} came {} times, and is to be appended {drafted} times", receipts.len());
                 return Err(Violation::new(3, text));
             }
+            if !receipts.iter().any(|receipt| receipt.names.iter().any(|name| name == draft.name.as_str())) {
+                return Err(Violation::new(3, format!("{text:?} was not said by anybody called {}", draft.name)));
+            }
+            if receipts.iter().all(|receipt| receipt.read_only) {
+                return Err(Violation::new(1, format!("{text:?} was said by somebody who may only read")));
+            }
             let last = self.drafted_last.entry((person, room.to_string())).or_default();
-            match receipts.iter().find(|receipt| **receipt > *last) {
-                Some(receipt) => *last = *receipt,
+            match receipts.iter().find(|receipt| receipt.line > *last) {
+                Some(receipt) => *last = receipt.line,
                 None => return Err(Violation::new(3, format!("{text:?} is appended behind what was said after it"))),
             }
+            self.is_next_typed(person, room.as_str(), token)?;
+            sayers.push(person);
         }
-        Ok(())
+        if self.appending.insert(room.to_string(), sayers.clone()).is_some() {
+            return Err(Violation::new(3, format!("two appends of {room} at once")));
+        }
+        let most = self.facts.limits.in_flight;
+        let count = |person| self.appending.values().flatten().filter(|sayer| **sayer == person).count();
+        match sayers.into_iter().find(|person| count(*person) > most) {
+            Some(person) => Err(Violation::new(7, format!("more than {most} says of person {person} are in flight"))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,138 +2,442 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use qun_core::Instant;
 use qun_core::log::{Kind, Record};
 
 use super::Violation;
-use super::model::{Model, canonical};
-use super::wire::Sub;
+use super::ask::Say;
+use super::model::{Model, Trouble, canonical, token};
+use super::wire::{Sub, Trust, Wire};
 
-/// A screen: the room that it is in, and how far its messages go.
+/// Messages of backlog that a person is shown at most.
+const BACKLOG: u64 = 50;
+
+/// A screen: the room that it is in, who is there, and how far its messages go.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Screen {
-    /// All that was typed, as codes are compared.
+    /// All that was typed, as codes are compared, and what may be names in it.
     letters: String,
-    /// All that was typed: of what this person says there is no echo.
-    typed: BTreeSet<String>,
-    room: Option<(String, Sub)>,
-    /// The newest message of each room when this person may have begun to go to another one.
-    heads: Option<BTreeMap<String, u64>>,
-    /// Up to here messages may have been said before they came.
-    before: u64,
+    words: BTreeSet<String>,
+    /// What was typed that has no token.
+    others: BTreeSet<String>,
+    /// What this person is called.
+    me: Option<String>,
+    room: Option<Place>,
+    is_spoken_to: bool,
+    /// Whether there was one ever.
+    pub(super) was_in: bool,
+    /// Whether this person's own lines come back.
+    echo: bool,
+    /// As the last line was typed that is said to nobody: each room's newest message, and the page that was asked for.
+    heads: BTreeMap<String, u64>,
+    history: u64,
     /// A page of history is being shown, from here up to there.
     page: Option<(u64, u64)>,
     /// The lines that continue the last message.
     rest: VecDeque<String>,
+    /// How many codes were wrong.
+    wrong: u64,
+    /// When somebody typed that they leave, and when they asked who is there.
+    leaves: Option<Instant>,
+    asked_who: VecDeque<Instant>,
+}
+
+/// Where a person at netcat is.
+#[derive(Clone, Debug)]
+struct Place {
+    id: String,
+    sub: Sub,
+    /// Up to here nobody can say whether it came before this person did.
+    vague: u64,
+    /// Up to here nobody can say whether their own lines come back.
+    wavering: u64,
+    /// Who is there, where that is known.
+    names: Option<BTreeSet<String>>,
+    /// When something was missed last.
+    missed: Instant,
+}
+
+fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation::new(invariant, text))
+}
+
+impl Wire {
+    /// A person types a line.
+    pub(super) fn typed(&mut self, model: &mut Model, now: Instant, line: &str) -> Result<(), Violation> {
+        self.requests += 1;
+        let screen = &mut self.screen;
+        screen.letters.push_str(&canonical(line));
+        for word in line.split_whitespace() {
+            if let Trust::Plain(person) = self.trust {
+                model.people.named(person, word);
+            }
+            screen.words.insert(word.into());
+        }
+        if let Some(token) = token(line.strip_prefix("/me ").unwrap_or(line)) {
+            let names = screen.words.iter().cloned().chain(screen.me.clone()).collect();
+            if let Some(Place { id, .. }) = &screen.room {
+                let troubles = model.troubles(id, Trouble::Append);
+                let say = Say { number: self.requests, room: id.clone(), token, troubles };
+                model.typed(token, id, troubles);
+                self.says.insert(token.to_string(), say);
+            }
+            return model.received(now, token, names, false, None);
+        }
+        model.people.tries(now, self.source);
+        screen.others.insert(line.trim().into());
+        screen.heads = model.facts.rooms.keys().filter_map(|id| Some((id.clone(), model.told(id)?.1))).collect();
+        match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
+            ("/quit", _) => {
+                self.said_bye = true;
+                self.leave_taking(now);
+            }
+            ("/who", _) => screen.asked_who.push_back(now),
+            ("/leave" | "/join", _) => screen.leaves = Some(now),
+            ("/history", count) => screen.history = count.parse().unwrap_or(BACKLOG),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A person reads a line.
+    pub(super) fn reads(&mut self, model: &Model, now: Instant, line: &str) -> Result<(), Violation> {
+        let Trust::Plain(person) = self.trust else { return Ok(()) };
+        let is_left = line.contains("-- You left ");
+        self.says.retain(|_, say| !model.is_told_of(say.token));
+        if let Some((_, refused)) = line.split_once("-- Not sent, try again later: #") {
+            let digits = refused.bytes().take_while(u8::is_ascii_digit).count();
+            match self.says.remove(&refused[..digits]) {
+                Some(say) if model.troubles(&say.room, Trouble::Append) > say.troubles => {}
+                Some(_) => return wrong(3, format!("the log has refused nothing, at {line:?}")),
+                None => return wrong(3, format!("it was said already, at {line:?}")),
+            }
+        }
+        if is_left && let Some(leaves) = self.screen.leaves.take() {
+            let overdue = now.since(leaves) >= model.facts.limits.drain;
+            if !self.says.is_empty() && !overdue {
+                return wrong(5, format!("left before what was said there: {:?}", self.says));
+            }
+        }
+        let result = self.screen.line(model, now, person, line);
+        result.map_err(|violation| Violation { text: format!("{}, at {line:?}", violation.text), ..violation })
+    }
 }
 
 impl Screen {
-    pub(super) fn typed(&mut self, model: &Model, line: &str) {
-        if self.room.is_none() || line.starts_with("/join") {
-            let head = |room: &String| (room.clone(), model.told(room).map_or(0, |(_, head)| head));
-            self.heads.get_or_insert_with(|| model.facts.rooms.keys().map(head).collect());
-        }
-        self.letters.push_str(&canonical(line));
-        self.typed.insert(line.strip_prefix("/me ").unwrap_or(line).trim().into());
-    }
-
     pub(super) fn sub(&self, room: &str) -> Option<&Sub> {
-        self.room.as_ref().filter(|(at, _)| at == room).map(|(_, sub)| sub)
+        self.room.as_ref().filter(|place| place.id == room).map(|place| &place.sub)
     }
 
-    pub(super) fn line(&mut self, model: &Model, line: &str) -> Result<(), Violation> {
-        let wrong = |invariant, text: String| Err(Violation::new(invariant, format!("{text}, at {line:?}")));
+    /// Whether the server has said anything but prompts.
+    pub(super) fn is_spoken_to(&self) -> bool {
+        self.is_spoken_to
+    }
+
+    pub(super) fn is_out_of_guesses(&self, model: &Model) -> bool {
+        self.wrong >= model.facts.limits.plain_guesses.into()
+    }
+
+    fn line(&mut self, model: &Model, now: Instant, person: usize, line: &str) -> Result<(), Violation> {
         let line = unprompted(line);
         if let Some(expected) = self.rest.pop_front() {
             let is = line.trim_start().strip_prefix("| ").unwrap_or_default();
             return if is == expected { Ok(()) } else { wrong(2, format!("{expected:?} was due")) };
         }
         if let Some(words) = line.strip_prefix("-- ") {
-            return self.server_words(model, words);
+            self.is_spoken_to = true;
+            return self.server_words(model, now, person, words);
         }
         if line.is_empty() {
             return Ok(());
         }
-        if self.room.is_none() && !is_message(line) {
-            return Ok(());
+        if !is_message(line) && !self.was_in {
+            return self.answer_to_prompt(model, line);
         }
-        let Some((room, sub)) = &mut self.room else { return wrong(1, "a message outside any room".into()) };
-        if let Some((next, to)) = self.page.as_mut().filter(|(next, to)| next <= to) {
-            let due = model.record(room, &sub.epoch, *next);
-            *next += 1;
-            return match due.and_then(|record| rest_of(record, line)) {
-                Some(rest) => {
-                    self.rest = rest;
-                    Ok(())
-                }
-                None => wrong(2, format!("of a page up to {to}, the log has {due:?}")),
-            };
+        if self.page.is_some() {
+            return self.page_line(model, line);
         }
+        let echo = self.echo;
+        let Some(place) = &mut self.room else { return wrong(1, "a message outside any room") };
         loop {
-            let Some(record) = model.record(room, &sub.epoch, sub.next) else {
-                return wrong(4, format!("{} was due, and the log does not have it", sub.next));
+            let next = place.sub.next;
+            let Some(record) = model.record(&place.id, &place.sub.epoch, next) else {
+                return wrong(4, format!("{next} was due, and the log does not have it"));
             };
-            sub.next += 1;
-            if let Some(rest) = rest_of(record, line) {
-                self.rest = rest;
-                self.before = 0;
-                return Ok(());
+            if model.told(&place.id).is_none_or(|(_, head)| head < next) {
+                return wrong(4, format!("{next} was due, and the server was not told of it"));
             }
-            if record.seq.get() > self.before && !self.typed.contains(record.text.as_str()) {
+            place.sub.next += 1;
+            let is_own = place.is_own(model, person, next, &self.others);
+            if let Some(rest) = rest_of(record, line) {
+                (self.rest, place.vague) = (rest, 0);
+                if is_own && token(record.text.as_str()).is_some() && !echo && next > place.wavering {
+                    return wrong(2, "their own line comes back");
+                }
+                return place.look_around(model, next);
+            }
+            let is_passed = next < place.vague || is_own && (!echo || next <= place.wavering);
+            if !is_passed {
                 return wrong(2, format!("{record:?} was due"));
             }
         }
     }
 
-    /// The server speaks for itself.
-    fn server_words(&mut self, model: &Model, words: &str) -> Result<(), Violation> {
-        let number = |text: &str| text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
-        if let Some((id, facts)) = model.facts.rooms.iter().find(|(_, room)| {
-            words.strip_prefix(&room.title).is_some_and(|rest| rest.starts_with(". ") && rest.contains(" here"))
-        }) {
-            if !facts.codes.keys().any(|code| self.letters.contains(code)) {
-                return Err(Violation::new(1, format!("in {id} without its code")));
+    fn page_line(&mut self, model: &Model, line: &str) -> Result<(), Violation> {
+        let (Some((next, to)), Some(place)) = (&mut self.page, &self.room) else {
+            return wrong(1, "a page outside any room");
+        };
+        let due = model.record(&place.id, &place.sub.epoch, *next).filter(|_| *next <= *to);
+        *next += 1;
+        match due.and_then(|record| rest_of(record, line)) {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(())
             }
-            let Some((epoch, _)) = model.told(id) else { return Err(Violation::new(4, "a room that is not open")) };
-            // "Last 2 of 815 messages:"; without a backlog nothing says where the room is.
-            let backlog = words.rsplit_once(". Last ").and_then(|(_, last)| last.split_once(" of "));
-            let backlog = backlog.and_then(|(last, of)| Some((last.parse::<u64>().ok()?, number(of)?)));
-            let head = model.told(id).map_or(0, |(_, head)| head);
-            // It was somewhere between the head as they asked and the head now: it takes its time until a line is sent.
-            let asked = self.heads.take().and_then(|heads| heads.get(id).copied()).unwrap_or(head);
-            let next = backlog.map_or(head.min(asked) + 1, |(last, of)| of + 1 - last.min(of));
-            self.before = if backlog.is_none() { head } else { 0 };
-            let sub = Sub { epoch: epoch.into(), next, backlog: head, roster: None, here: 0 };
-            self.room = Some((id.clone(), sub));
-        } else if words.starts_with("You left ") {
-            self.room = None;
-        } else if let Some((_, range)) = words.strip_prefix("You missed ").and_then(|words| words.split_once(" (")) {
-            let range = range.split(')').next().unwrap_or_default();
-            let (from, to) = range.split_once(" to ").unwrap_or((range, range));
-            if let (Some((_, sub)), Some(from), Some(to)) = (&mut self.room, number(from), number(to)) {
-                // What this person said itself may stand before it.
-                if from < sub.next || to < from {
-                    return Err(Violation::new(2, format!("{} was due, at {words:?}", sub.next)));
-                }
-                sub.next = to + 1;
-            }
-        } else if let Some(range) = words.strip_prefix("Messages ").or(words.strip_prefix("Message ")) {
-            let (from, to) = range.split_once(" to ").unwrap_or((range, range));
-            self.page = number(from.trim_end_matches(':')).zip(number(to.trim_end_matches(':')));
-        } else if words.starts_with("End of history") && self.page.take().is_none_or(|(next, to)| next != to + 1) {
-            return Err(Violation::new(2, "a page ends early"));
+            None => wrong(2, format!("of a page up to {to}, the log has {due:?}")),
+        }
+    }
+
+    fn answer_to_prompt(&mut self, model: &Model, line: &str) -> Result<(), Violation> {
+        let Some((_, left)) = line.split_once("That code does not open a room. ") else { return Ok(()) };
+        self.wrong += 1;
+        let left = left.split(' ').next().and_then(|left| left.parse().ok()).unwrap_or(0);
+        if self.wrong + left > u64::from(model.facts.limits.plain_guesses) {
+            return wrong(1, format!("after {} wrong codes", self.wrong));
         }
         Ok(())
     }
 
-    pub(super) fn is_behind(&self, model: &Model) -> Option<String> {
-        let (room, sub) = self.room.as_ref()?;
-        let (_, head) = model.told(room)?;
-        let missing = (sub.next.max(self.before + 1)..=head).find(|seq| {
-            let record = model.record(room, &sub.epoch, *seq);
-            record.is_none_or(|record| !self.typed.contains(record.text.as_str()))
-        });
-        missing.map(|seq| format!("{room} has {head}, and {seq} is not sent"))
+    /// The server speaks for itself.
+    fn server_words(&mut self, model: &Model, now: Instant, person: usize, words: &str) -> Result<(), Violation> {
+        let number = |text: &str| text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
+        let title = |title: &String| words.strip_prefix(title).and_then(|rest| rest.strip_prefix(". "));
+        let room = model.facts.rooms.iter().find_map(|(id, room)| Some((id, title(&room.title)?)));
+        if let Some((id, rest)) = room.filter(|(_, rest)| rest.contains(" here")) {
+            return self.enters(model, id, rest);
+        }
+        if let Some((_, range)) = words.strip_prefix("You missed ").and_then(|missed| missed.split_once(" (")) {
+            let range = range.split(')').next().unwrap_or_default();
+            let (from, to) = range.split_once(" to ").unwrap_or((range, range));
+            let count = words.strip_prefix("You missed ").and_then(number);
+            let (Some(from), Some(to), Some(place)) = (number(from), number(to), &mut self.room) else {
+                return wrong(2, "half a gap");
+            };
+            let (echo, others) = (self.echo, &self.others);
+            let is_passed = |place: &Place, seq| {
+                let is_spared = !echo || seq <= place.wavering;
+                seq < place.vague || is_spared && place.is_own(model, person, seq, others)
+            };
+            return place.missed(model, now, is_passed, count, from, to);
+        }
+        if let Some(range) = words.strip_prefix("Messages ").or(words.strip_prefix("Message ")) {
+            let (from, to) = range.split_once(" to ").unwrap_or((range, range));
+            let (from, to) = (number(from.trim_end_matches(':')), number(to.trim_end_matches(':')));
+            return self.opens_page(model, from.zip(to));
+        }
+        if words.starts_with("End of history") {
+            let is_whole = self.page.take().is_some_and(|(next, to)| next == to + 1);
+            return if is_whole { Ok(()) } else { wrong(2, "a page ends early") };
+        }
+        if words.starts_with("You left ") {
+            self.room = None;
+            return Ok(());
+        }
+        if let Some(on) = words.strip_prefix("Echo is ") {
+            self.echo = on.starts_with("on");
+            if let Some(place) = &mut self.room {
+                place.wavering = model.told(&place.id).map_or(0, |(_, head)| head);
+            }
+            return Ok(());
+        }
+        let given = words.split_once(" is taken: you are ").map(|(_, name)| name);
+        if let Some(name) = given.or(words.strip_prefix("You are ")).and_then(|name| name.strip_suffix('.'))
+            && !name.starts_with("in ")
+        {
+            self.me = Some(name.into());
+            return Ok(());
+        }
+        self.sees(now, words)
     }
+
+    /// Who comes and goes, and who is there.
+    fn sees(&mut self, now: Instant, words: &str) -> Result<(), Violation> {
+        let Some(place) = &mut self.room else { return Ok(()) };
+        if words.starts_with("You missed who came and went") {
+            (place.names, place.missed) = (None, now);
+            return Ok(());
+        }
+        let me = &mut self.me;
+        let one = |end: &str| words.strip_suffix(end).filter(|name| !name.contains(' ')).map(String::from);
+        let renamed = words.strip_suffix('.').and_then(|words| words.split_once(" is now "));
+        let is_so = if let Some(name) = one(" came in.") {
+            place.names.as_mut().map(|names| names.insert(name))
+        } else if let Some(name) = one(" left.") {
+            place.names.as_mut().map(|names| names.remove(&name))
+        } else if let Some((was, name)) = renamed.filter(|(was, _)| !was.contains(' ')) {
+            if me.as_deref() == Some(was) {
+                *me = Some(name.into());
+            }
+            place.names.as_mut().map(|names| names.remove(was) && names.insert(name.into()))
+        } else if let Some((_, list)) = words.split_once(" here: ") {
+            // An answer from before a gap comes behind it.
+            let asked = self.asked_who.pop_front().unwrap_or_default();
+            if place.names.is_none() && asked <= place.missed {
+                return Ok(());
+            }
+            let names = names(list);
+            let is_so = place.names.as_ref().map(|before| *before == names);
+            place.names = Some(names);
+            return match is_so {
+                Some(false) => wrong(10, "it is not who was told to be here before"),
+                _ => Ok(()),
+            };
+        } else {
+            return Ok(());
+        };
+        match is_so {
+            Some(false) => wrong(10, format!("it does not follow from who was here before: now {:?}", place.names)),
+            Some(true) => Ok(()),
+            None if place.sub.role == "counted" => wrong(10, "nobody is told of who comes and goes here"),
+            None => Ok(()),
+        }
+    }
+
+    fn enters(&mut self, model: &Model, id: &str, rest: &str) -> Result<(), Violation> {
+        let facts = &model.facts.rooms[id];
+        if !facts.codes.keys().any(|code| self.letters.contains(code)) {
+            return wrong(1, format!("in {id} without its code"));
+        }
+        let Some((epoch, told)) = model.told(id) else { return wrong(4, "a room that is not open") };
+        let number = |text: &str| text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
+        // "Last 2 of 815 messages:"; without a backlog nothing says where the room is.
+        let (here, backlog) = rest.split_once(". Last ").unwrap_or((rest.trim_end_matches('.'), "0 of ?"));
+        let backlog = backlog.split_once(" of ").and_then(|(last, of)| Some((number(last)?, number(of)?)));
+        let before = self.heads.get(id).copied().unwrap_or_default().max(model.opened_at(id));
+        let (last, head) = backlog.unwrap_or((0, before));
+        let tail = BACKLOG.min(model.facts.limits.replay);
+        let due = (head + 1).saturating_sub(tail).max(1);
+        let from = head + 1 - last.min(head);
+        if head < before || head > told || last > head || from < due {
+            return wrong(2, format!("{id} was at {before} and is at {told}, and {due} was due"));
+        }
+        let due = due.max(model.first(id, epoch));
+        if from > due && model.are_surely_held(id, epoch, due, head) {
+            return wrong(2, format!("{due} was due and is surely held"));
+        }
+        let names = here.split_once(" here: ").map(|(_, list)| names(list));
+        if names.is_some() != facts.full {
+            return wrong(10, "a room says who is there, or how many");
+        }
+        let me = here.rsplit_once(" (you)").and_then(|(before, _)| before.rsplit(' ').next());
+        self.me = me.map(String::from).or(self.me.take());
+        let is_vague = backlog.is_none();
+        let sub = Sub {
+            epoch: epoch.into(),
+            next: from,
+            backlog: if is_vague { told } else { head },
+            roster: None,
+            here: 0,
+            here_told: None,
+            code: String::new(),
+            role: if facts.full { "" } else { "counted" },
+            number: 0,
+        };
+        let vague = if is_vague { told + 1 } else { 0 };
+        self.room = Some(Place { id: id.into(), sub, vague, wavering: 0, names, missed: Instant::default() });
+        self.was_in = true;
+        Ok(())
+    }
+
+    fn opens_page(&mut self, model: &Model, range: Option<(u64, u64)>) -> Result<(), Violation> {
+        let (Some((from, to)), Some(place)) = (range, &self.room) else { return wrong(2, "half a page") };
+        let before = self.heads.get(&place.id).copied().unwrap_or_default();
+        let told = model.told(&place.id).map_or(0, |(_, head)| head);
+        let due = (to + 1).saturating_sub(self.history.min(model.facts.limits.page));
+        let first = model.first(&place.id, &place.sub.epoch);
+        if to < before || to > told || from < due || from > due.max(first) {
+            return wrong(2, format!("the newest {} of {before} to {told} were asked for", self.history));
+        }
+        self.page = Some((from, to));
+        Ok(())
+    }
+
+    pub(super) fn is_behind(&self, model: &Model, person: usize) -> Option<String> {
+        let place = self.room.as_ref()?;
+        let (_, head) = model.told(&place.id)?;
+        let mut unseen = place.sub.next.max(place.vague)..=head;
+        let missing = unseen.find(|seq| {
+            let is_spared = !self.echo || *seq <= place.wavering;
+            !(is_spared && place.is_own(model, person, *seq, &self.others))
+        });
+        missing.map(|seq| format!("{} has {head}, and {seq} is not sent", place.id))
+    }
+
+    /// What this person is called.
+    pub(super) fn me(&self) -> Option<&String> {
+        self.me.as_ref()
+    }
+
+    /// Who this person sees in a room.
+    pub(super) fn names(&self, room: &str) -> Option<&BTreeSet<String>> {
+        self.room.as_ref().filter(|place| place.id == room)?.names.as_ref()
+    }
+}
+
+impl Place {
+    /// Whether this is a message of their own, said while they were here: a terminal has shown it already.
+    fn is_own(&self, model: &Model, person: usize, seq: u64, typed: &BTreeSet<String>) -> bool {
+        let record = model.record(&self.id, &self.sub.epoch, seq).filter(|_| seq > self.sub.backlog);
+        let Some(record) = record else { return false };
+        match token(record.text.as_str()) {
+            Some(token) => model.said.get(&token).is_some_and(|said| said.person == person),
+            None => {
+                let is_theirs = model.people.member(person).is_none_or(|m| *m == record.member.to_string());
+                is_theirs && typed.contains(record.text.as_str())
+            }
+        }
+    }
+
+    /// Who is here is who others are told to be, at the same message.
+    fn look_around(&self, model: &Model, seq: u64) -> Result<(), Violation> {
+        let others = model.rosters.get(&(self.id.clone(), seq)).filter(|_| seq > self.sub.backlog);
+        let others = others.map(|roster| roster.values().cloned().collect::<BTreeSet<_>>());
+        match (&self.names, others) {
+            (Some(names), Some(others)) if *names != others => {
+                wrong(10, format!("here are {names:?}, and another member is told of {others:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A gap was told: nothing before it is missing but what a terminal has shown already.
+    fn missed(
+        &mut self,
+        model: &Model,
+        now: Instant,
+        is_passed: impl Fn(&Self, u64) -> bool,
+        count: Option<u64>,
+        from: u64,
+        to: u64,
+    ) -> Result<(), Violation> {
+        let is_whole = (self.sub.next..from).all(|seq| is_passed(self, seq));
+        if from < self.sub.next || to < from || count != Some(to + 1 - from) || !is_whole {
+            return wrong(2, format!("{} was due", self.sub.next));
+        }
+        let told = model.told(&self.id).map_or(0, |(_, head)| head);
+        if to > told || model.are_surely_held(&self.id, &self.sub.epoch, from, told) {
+            return wrong(2, format!("the room is at {told}, and surely holds what is called missed"));
+        }
+        self.sub.next = to + 1;
+        (self.names, self.missed) = (None, now);
+        Ok(())
+    }
+}
+
+/// `bob, mei, ann (you)`.
+fn names(list: &str) -> BTreeSet<String> {
+    let list = list.trim_end_matches('.').trim_end_matches(" (you)");
+    list.split(", ").map(String::from).collect()
 }
 
 /// The line without the prompts before it, which end no line.
@@ -159,10 +463,11 @@ fn is_message(line: &str) -> bool {
 fn rest_of(record: &Record, line: &str) -> Option<VecDeque<String>> {
     let mut lines = record.text.as_str().split(['\n', '\u{2028}', '\u{2029}']).map(String::from);
     let first = lines.next().unwrap_or_default();
+    let minutes = record.ts / 60_000 % (24 * 60);
+    let (hours, minutes) = (minutes / 60, minutes % 60);
     let expected = match record.kind {
-        Kind::Say => format!("<{}> {first}", record.name),
-        Kind::Me => format!("* {} {first}", record.name),
+        Kind::Say => format!("{hours:02}:{minutes:02} <{}> {first}", record.name),
+        Kind::Me => format!("{hours:02}:{minutes:02} * {} {first}", record.name),
     };
-    let (time, rest) = line.split_once(' ')?;
-    (time.len() == 5 && rest == expected).then(|| lines.collect())
+    (line == expected).then(|| lines.collect())
 }

@@ -1,14 +1,16 @@
 //! One connection, as its bytes tell.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use qun_core::log::Kind;
-use qun_core::{Instant, SERVER_LINE};
+use qun_core::{ConnId, Instant, SERVER_LINE};
 
+use super::ask::{Asked, Say};
 use super::json::Json;
-use super::model::{Model, token};
+use super::model::Model;
 use super::plain::Screen;
+use super::stranger::Stranger;
 use super::{Violation, lines};
 
 /// Whose connection it is: what may be expected of it. The numbers are the people's.
@@ -25,52 +27,59 @@ pub(in crate::sim) enum Trust {
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
     pub(super) trust: Trust,
+    /// What limits by source count.
+    pub(super) source: usize,
     up: Vec<u8>,
     down: Vec<u8>,
-    heard: Instant,
+    pub(super) opened: Instant,
+    /// For how long the server's machine has stood still since.
+    pub(super) frozen: Duration,
+    /// Whether its source had as many connections as it may have.
+    pub(super) is_one_too_many: bool,
+    /// When the server heard it last, but for the time at which its machine stood still.
+    pub(super) heard: Instant,
+    /// When it sent something last, and how long at most it did not.
+    pub(super) spoke: Instant,
+    silence: Duration,
+    /// When it took something last, and since when it takes nothing that there is.
+    pub(super) took: Instant,
+    pub(super) stuck: Option<Instant>,
+    /// Since when it has taken all that there was.
+    pub(super) freely_since: Instant,
     /// Since then it was asked whether it is still there.
     pub(super) is_pinged: bool,
+    /// Which of its person's hellos came here; 0: none.
+    pub(super) hello: u64,
+    /// The rooms in which it takes a session over.
+    pub(super) takes_over: Option<BTreeSet<String>>,
     /// Requests but says, in their order: so they are answered.
     pub(super) asked: VecDeque<Asked>,
-    /// Says that are not answered, with the number of the request.
-    pub(super) says: BTreeMap<String, (u64, String)>,
+    /// Says that are not answered.
+    pub(super) says: BTreeMap<String, Say>,
+    /// Whether something was said again before it was answered.
+    pub(super) has_said_twice: bool,
+    /// Those of them that the server surely has taken as it was told to go down.
+    pub(super) owed: BTreeSet<String>,
     /// All says that were sent here.
     pub(super) sent: BTreeMap<String, u64>,
     pub(super) requests: u64,
     pub(super) me: Option<String>,
     pub(super) name: Option<String>,
     pub(super) subs: BTreeMap<String, Sub>,
+    /// Rooms that were full as they were to be joined.
+    pub(super) kept_out: BTreeSet<String>,
     pub(super) screen: Screen,
+    pub(super) stranger: Stranger,
     /// The server has said goodbye.
     pub(super) is_over: bool,
     /// The client has, or sends no more.
     pub(super) is_leaving: bool,
+    /// Since then.
+    pub(super) left: Instant,
+    pub(super) said_bye: bool,
+    pub(super) is_ended: bool,
     /// The client's last line has no end, so that it may make no sense.
     pub(super) is_torn: bool,
-}
-
-/// A request that waits for its answer.
-#[derive(Clone, Debug)]
-pub(super) enum Asked {
-    Hello { id: String },
-    Join { id: String, code: String, resume: Option<(String, u64)>, tail: Option<u64> },
-    History { id: String, room: String, before: Option<u64>, after: Option<u64>, limit: u64, head: u64 },
-    Leave { id: String, room: String, at: Instant, number: u64 },
-    Name { id: String, name: String },
-    Ping { n: u64 },
-}
-
-impl Asked {
-    pub(super) fn id(&self) -> &str {
-        match self {
-            Self::Hello { id }
-            | Self::Join { id, .. }
-            | Self::History { id, .. }
-            | Self::Leave { id, .. }
-            | Self::Name { id, .. } => id,
-            Self::Ping { .. } => "",
-        }
-    }
 }
 
 /// A room on this connection.
@@ -83,32 +92,61 @@ pub(super) struct Sub {
     pub(super) backlog: u64,
     pub(super) roster: Option<BTreeMap<String, String>>,
     pub(super) here: u64,
+    /// When that was told by a frame of its own.
+    pub(super) here_told: Option<Instant>,
+    /// By which code, to do what.
+    pub(super) code: String,
+    pub(super) role: &'static str,
+    /// By which of the connection's joins.
+    pub(super) number: u64,
 }
 
 impl Wire {
-    pub(super) fn new(now: Instant, trust: Trust) -> Self {
+    pub(super) fn new(now: Instant, trust: Trust, source: usize) -> Self {
         Self {
             trust,
+            source,
             up: Vec::new(),
             down: Vec::new(),
+            opened: now,
+            frozen: Duration::ZERO,
+            is_one_too_many: false,
             heard: now,
+            spoke: now,
+            silence: Duration::ZERO,
+            took: now,
+            stuck: None,
+            freely_since: now,
             is_pinged: false,
+            hello: 0,
+            takes_over: None,
             asked: VecDeque::new(),
             says: BTreeMap::new(),
+            has_said_twice: false,
+            owed: BTreeSet::new(),
             sent: BTreeMap::new(),
             requests: 0,
             me: None,
             name: None,
             subs: BTreeMap::new(),
+            kept_out: BTreeSet::new(),
             screen: Screen::default(),
+            stranger: Stranger::default(),
             is_over: false,
             is_leaving: false,
+            left: now,
+            said_bye: false,
+            is_ended: false,
             is_torn: false,
         }
     }
 
     pub(super) fn is_json(&self) -> bool {
         matches!(self.trust, Trust::Client(_))
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.trust, Trust::Plain(_))
     }
 
     /// The membership in this room, where this connection is in it.
@@ -125,9 +163,12 @@ impl Wire {
 
     pub(super) fn froze(&mut self, time: Duration) {
         self.heard = self.heard + time;
+        self.frozen += time;
+        self.stuck = self.stuck.map(|since| since + time);
     }
 
     pub(super) fn up(&mut self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
+        (self.silence, self.spoke) = (self.longest_silence(now), now);
         self.heard = now;
         self.is_pinged = false;
         for line in lines(&mut self.up, bytes) {
@@ -136,13 +177,12 @@ impl Wire {
             match self.trust {
                 Trust::Client(_) => self.request(model, now, &line)?,
                 Trust::Plain(_) => {
-                    self.screen.typed(model, &text);
-                    self.is_leaving |= text.trim() == "/quit";
-                    if let Some(token) = token(text.strip_prefix("/me ").unwrap_or(&text)) {
-                        model.received(token);
-                    }
+                    self.typed(model, now, &text)?;
                 }
-                Trust::Hostile(person) => model.learns(person, &text),
+                Trust::Hostile(person) => {
+                    model.people.tries(now, self.source);
+                    model.learns(person, &text);
+                }
             }
         }
         Ok(())
@@ -151,9 +191,13 @@ impl Wire {
     /// No more bytes will come: what is left is a line, if only half of one.
     pub(super) fn ended(&mut self, model: &mut Model, now: Instant) -> Result<(), Violation> {
         let rest = std::mem::take(&mut self.up);
-        self.is_leaving = true;
-        match self.trust {
+        self.is_ended = true;
+        let result = match self.trust {
             Trust::Client(_) if Json::read(&rest).is_some() => self.request(model, now, &rest),
+            Trust::Plain(_) if !rest.is_empty() => {
+                let text = String::from_utf8_lossy(&rest);
+                self.typed(model, now, &text)
+            }
             trust => {
                 if let Trust::Hostile(person) = trust {
                     model.learns(person, &String::from_utf8_lossy(&rest));
@@ -161,55 +205,47 @@ impl Wire {
                 self.is_torn = !rest.is_empty();
                 Ok(())
             }
+        };
+        self.leave_taking(now);
+        result
+    }
+
+    /// The client will be gone: by a goodbye, or by its end of input.
+    pub(super) fn leave_taking(&mut self, now: Instant) {
+        if !self.is_leaving {
+            (self.is_leaving, self.left) = (true, now);
         }
     }
 
-    /// A client of this project sends nothing that can't be read.
-    fn request(&mut self, model: &mut Model, now: Instant, line: &[u8]) -> Result<(), Violation> {
-        let unreadable = || Violation::new(6, format!("a client sent {:?}", String::from_utf8_lossy(line)));
-        let request = Json::read(line).ok_or_else(unreadable)?;
-        let text = |key| request.text(key).map(String::from);
-        let id = || text("id").ok_or_else(unreadable);
-        self.requests += 1;
-        let number = self.requests;
-        let asked = match request.text("t").ok_or_else(unreadable)? {
-            "hello" => Asked::Hello { id: id()? },
-            "join" => {
-                let code = text("code").ok_or_else(unreadable)?;
-                let resume = request.get("resume");
-                let resume = resume.and_then(|resume| Some((resume.text("epoch")?.into(), resume.number("seq")?)));
-                Asked::Join { id: id()?, code, resume, tail: request.number("tail") }
-            }
-            "history" => {
-                let room = text("room").ok_or_else(unreadable)?;
-                let (before, after) = (request.number("before"), request.number("after"));
-                let limit = request.number("limit").unwrap_or(200);
-                let head = model.told(&room).map_or(0, |(_, head)| head);
-                Asked::History { id: id()?, room, before, after, limit, head }
-            }
-            "leave" => Asked::Leave { id: id()?, room: text("room").ok_or_else(unreadable)?, at: now, number },
-            "name" => Asked::Name { id: id()?, name: text("name").ok_or_else(unreadable)? },
-            "ping" => Asked::Ping { n: request.number("n").unwrap_or_default() },
-            "say" => {
-                let (id, room) = (id()?, text("room").ok_or_else(unreadable)?);
-                let token = request.text("text").and_then(token).ok_or_else(unreadable)?;
-                model.received(token);
-                self.sent.insert(id.clone(), token);
-                self.says.insert(id, (number, room));
-                return Ok(());
-            }
-            "bye" => {
-                self.is_leaving = true;
-                return Ok(());
-            }
-            "pong" => return Ok(()),
-            _ => return Err(unreadable()),
-        };
-        self.asked.push_back(asked);
-        Ok(())
+    /// The same violation, with whose connection it is.
+    pub(super) fn names(&self, conn: ConnId, violation: Violation) -> Violation {
+        let text = format!("{} (connection {conn:?} of {:?})", violation.text, self.trust);
+        Violation { text, ..violation }
+    }
+
+    /// How long it has been silent at most, up to now.
+    pub(super) fn longest_silence(&self, now: Instant) -> Duration {
+        self.silence.max(now.since(self.spoke))
+    }
+
+    /// How long it takes nothing although there is something.
+    pub(super) fn is_stuck_for(&self, now: Instant) -> Option<Duration> {
+        self.stuck.map(|since| now.since(since.max(self.took)))
+    }
+
+    /// There is more to send, and no room for it.
+    pub(super) fn blocked(&mut self, now: Instant) {
+        self.stuck.get_or_insert(now);
     }
 
     pub(super) fn down(&mut self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
+        if self.stuck.take().is_some() {
+            self.freely_since = now;
+        }
+        self.took = now;
+        if self.is_one_too_many {
+            return Err(Violation::new(7, "its source has more connections than it may have"));
+        }
         for line in lines(&mut self.down, bytes) {
             if line.len() >= SERVER_LINE {
                 return Err(Violation::new(7, format!("a line of {} bytes", line.len())));
@@ -225,27 +261,15 @@ impl Wire {
                 Trust::Plain(_) => {
                     let text = String::from_utf8(line);
                     let text = text.map_err(|_| Violation::new(6, "a person was sent what is not UTF-8"))?;
-                    self.screen.line(model, &text)?;
+                    self.reads(model, now, &text)?;
                 }
-                Trust::Hostile(person) => overheard(model, person, &line)?,
+                Trust::Hostile(person) => {
+                    self.stranger.line(model, person, &line)?;
+                    self.has_not_guessed_too_often(model, now)?;
+                }
             }
         }
         Ok(())
-    }
-
-    /// What the server should have done about this connection by now.
-    pub(super) fn is_overdue(&self, model: &Model, now: Instant) -> Option<String> {
-        if self.is_over || self.is_leaving || self.me.is_none() {
-            return None;
-        }
-        let limits = &model.facts.limits;
-        let silence = now.since(self.heard);
-        let moment = Duration::from_millis(2);
-        if silence > limits.ping * 11 / 10 + moment && !self.is_pinged {
-            return Some(format!("nothing was heard for {silence:?}, and it is not pinged"));
-        }
-        let patience = limits.ping * 11 / 10 + limits.pong + limits.drain + moment;
-        (silence > patience).then(|| format!("nothing was heard for {silence:?}, and it is not closed"))
     }
 
     /// Whether everything that was asked here is answered, so that nothing can wait inside.
@@ -267,7 +291,7 @@ impl Wire {
             }
         }
         match self.trust {
-            Trust::Plain(_) => self.screen.is_behind(model),
+            Trust::Plain(person) => self.screen.is_behind(model, person),
             _ => None,
         }
     }
@@ -281,23 +305,6 @@ impl Wire {
             return Some(format!("{asked:?} is not answered"));
         }
         self.says.keys().next().map(|id| format!("what was said as {id} is not answered"))
-    }
-}
-
-/// A hostile one gets nothing of a room whose code it never sent.
-fn overheard(model: &Model, person: usize, line: &[u8]) -> Result<(), Violation> {
-    let text = String::from_utf8_lossy(line);
-    let room = match Json::read(line).filter(|_| text.starts_with('{')) {
-        Some(frame) => frame.text("room").or_else(|| frame.get("room")?.text("id")).map(String::from),
-        None if text.starts_with('{') => return Err(Violation::new(6, format!("the server sent {text:?}"))),
-        None => {
-            let body = text.split_once("> ").map_or("", |(_, body)| body);
-            token(body).and_then(|token| model.said.get(&token)).map(|said| said.room.clone())
-        }
-    };
-    match room.filter(|room| !model.knows(person, room)) {
-        Some(room) => Err(Violation::new(1, format!("{text:?} of {room} reached a stranger"))),
-        None => Ok(()),
     }
 }
 

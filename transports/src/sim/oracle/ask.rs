@@ -1,0 +1,221 @@
+//! What a client of this project asks for.
+
+use std::collections::BTreeSet;
+
+use qun_core::Instant;
+
+use super::Violation;
+use super::json::Json;
+use super::model::{Model, Trouble, canonical, token};
+use super::wire::{Trust, Wire};
+
+/// A request that waits for its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) what: Ask,
+    /// When it reached the server, as which of this connection's requests.
+    pub(super) at: Instant,
+    pub(super) number: u64,
+    /// The newest message of each room here at that time: what the server knew then goes out before the answer. With the
+    /// number of the membership.
+    heads: Vec<(String, u64, u64)>,
+    /// How often the log could not do what this asks for, up to then.
+    pub(super) troubles: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    /// With the name that is asked for, and whether the session must still be there.
+    Hello {
+        id: String,
+        name: Option<String>,
+        resumes: Option<bool>,
+    },
+    Join {
+        id: String,
+        code: String,
+        resume: Option<(String, u64)>,
+        tail: Option<u64>,
+        first: u64,
+        head: u64,
+    },
+    History {
+        id: String,
+        room: String,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: u64,
+        head: u64,
+    },
+    Leave {
+        id: String,
+        room: String,
+    },
+    Name {
+        id: String,
+        name: String,
+    },
+    Ping {
+        n: u64,
+    },
+}
+
+/// Something that was said and is not answered.
+#[derive(Clone, Debug)]
+pub(super) struct Say {
+    /// As which of this connection's requests.
+    pub(super) number: u64,
+    pub(super) room: String,
+    pub(super) token: u64,
+    pub(super) troubles: u64,
+}
+
+impl Asked {
+    pub(super) fn id(&self) -> &str {
+        match &self.what {
+            Ask::Hello { id, .. }
+            | Ask::Join { id, .. }
+            | Ask::History { id, .. }
+            | Ask::Leave { id, .. }
+            | Ask::Name { id, .. } => id,
+            Ask::Ping { .. } => "",
+        }
+    }
+}
+
+impl Wire {
+    /// A client of this project sends nothing that can't be read.
+    pub(super) fn request(&mut self, model: &mut Model, now: Instant, line: &[u8]) -> Result<(), Violation> {
+        let unreadable = || Violation::new(6, format!("a client sent {:?}", String::from_utf8_lossy(line)));
+        let request = Json::read(line).ok_or_else(unreadable)?;
+        let text = |key| request.text(key).map(String::from);
+        let id = || text("id").ok_or_else(unreadable);
+        let Trust::Client(person) = self.trust else { return Err(unreadable()) };
+        self.requests += 1;
+        let number = self.requests;
+        let mut troubles = 0;
+        let what = match request.text("t").ok_or_else(unreadable)? {
+            "hello" => {
+                let (over, thawed) = (self.takes_over.take(), model.thawed);
+                let resumes = model.people.session(person).hello(now, thawed, over, &model.facts.limits);
+                self.hello = model.people.hellos(person);
+                model.people.lets_out(now, person, None);
+                if let Some(name) = text("name") {
+                    model.people.named(person, &name);
+                }
+                Ask::Hello { id: id()?, name: text("name"), resumes }
+            }
+            "join" => {
+                model.people.session(person).acts(now);
+                let code = canonical(&text("code").ok_or_else(unreadable)?);
+                let room = model.room_of(&code).unwrap_or_else(|| {
+                    model.people.tries(now, self.source);
+                    String::new()
+                });
+                // By another code they are not in by the one before.
+                if let Some(before) = self.subs.get(&room).map(|sub| &sub.code).filter(|before| **before != code) {
+                    model.people.lets_out(now, person, Some(before));
+                }
+                if !room.is_empty() {
+                    model.people.lets_in(&code, person, None);
+                }
+                troubles = model.troubles(&room, Trouble::Open);
+                let head = model.told(&room).map_or(0, |(_, head)| head);
+                let resume = request.get("resume");
+                let resume = resume.and_then(|resume| Some((resume.text("epoch")?.into(), resume.number("seq")?)));
+                let first = model.told_first(&room);
+                Ask::Join { id: id()?, code, resume, tail: request.number("tail"), first, head }
+            }
+            "history" => {
+                let room = text("room").ok_or_else(unreadable)?;
+                let (before, after) = (request.number("before"), request.number("after"));
+                let limit = request.number("limit").unwrap_or(200);
+                let head = model.told(&room).map_or(0, |(_, head)| head);
+                troubles = model.troubles(&room, Trouble::Load);
+                Ask::History { id: id()?, room, before, after, limit, head }
+            }
+            "leave" => {
+                let room = text("room").ok_or_else(unreadable)?;
+                model.people.session(person).leaves(&room);
+                let code = self.subs.get(&room).map(|sub| sub.code.as_str());
+                model.people.lets_out(now, person, code);
+                Ask::Leave { id: id()?, room }
+            }
+            "name" => {
+                model.people.session(person).acts(now);
+                let name = text("name").ok_or_else(unreadable)?;
+                model.people.named(person, &name);
+                Ask::Name { id: id()?, name }
+            }
+            "ping" => Ask::Ping { n: request.number("n").unwrap_or_default() },
+            "say" => {
+                let (id, room) = (id()?, text("room").ok_or_else(unreadable)?);
+                let token = request.text("text").and_then(token).ok_or_else(unreadable)?;
+                return self.say(model, now, person, id, room, token);
+            }
+            "bye" => {
+                self.leave_taking(now);
+                self.said_bye = true;
+                model.people.session(person).says_bye();
+                model.people.lets_out(now, person, None);
+                return Ok(());
+            }
+            "pong" => return Ok(()),
+            _ => return Err(unreadable()),
+        };
+        let head = |room: &String| model.told(room).map_or(0, |(_, head)| head);
+        let heads = self.subs.iter().map(|(room, sub)| (room.clone(), sub.number, head(room))).collect();
+        self.asked.push_back(Asked { what, at: now, number, heads, troubles });
+        Ok(())
+    }
+
+    fn say(
+        &mut self,
+        model: &mut Model,
+        now: Instant,
+        person: usize,
+        id: String,
+        room: String,
+        token: u64,
+    ) -> Result<(), Violation> {
+        model.people.session(person).says(now);
+        let joins = self.asked.iter().any(|asked| matches!(asked.what, Ask::Join { .. }));
+        let sub = self.subs.get(&room);
+        let read_only = sub.is_some_and(|sub| sub.role == "read") && !joins;
+        let epoch = sub.map(|sub| sub.epoch.clone());
+        let renames = self.asked.iter().filter_map(|asked| match &asked.what {
+            Ask::Name { name, .. } => Some(name.clone()),
+            _ => None,
+        });
+        let names = self.name.iter().cloned().chain(renames).collect();
+        self.sent.insert(id.clone(), token);
+        let troubles = model.troubles(&room, Trouble::Append);
+        let say = Say { number: self.requests, room, token, troubles };
+        self.has_said_twice |= self.says.insert(id, say).is_some();
+        model.received(now, token, names, read_only, epoch.as_deref())
+    }
+
+    /// The request that an answer with this id is to. All but says are answered in their order, and what the server knew
+    /// as it got one goes out before the answer.
+    pub(super) fn answered(&mut self, re: &str) -> Result<Asked, Violation> {
+        let asked = match self.asked.pop_front() {
+            Some(asked) if asked.id() == re => asked,
+            other => return Err(Violation::new(9, format!("an answer to {re:?}, where one to {other:?} was due"))),
+        };
+        for (room, number, head) in &asked.heads {
+            if let Some(sub) = self.subs.get(room).filter(|sub| sub.number == *number && sub.next <= *head) {
+                let text = format!("an answer to {re:?} overtakes {} of {room}, which had {head} before", sub.next);
+                return Err(Violation::new(5, text));
+            }
+        }
+        Ok(asked)
+    }
+
+    /// The rooms that this connection's session surely is in.
+    pub(super) fn rooms(&self) -> BTreeSet<String> {
+        let leaves = |room: &String| {
+            self.asked.iter().any(|asked| matches!(&asked.what, Ask::Leave { room: left, .. } if left == room))
+        };
+        self.subs.keys().filter(|room| !leaves(room)).cloned().collect()
+    }
+}

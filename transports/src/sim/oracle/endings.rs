@@ -1,0 +1,175 @@
+//! How a connection ends: for a reason that can be seen from outside, in good order, and in time.
+
+use std::time::Duration;
+
+use qun_core::Instant;
+use qun_core::server::Reason;
+
+use super::Violation;
+use super::json::Json;
+use super::model::Model;
+use super::wire::{Trust, Wire};
+
+fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation::new(invariant, text))
+}
+
+/// What is due at a time is done by this much later.
+const MOMENT: Duration = Duration::from_millis(2);
+
+impl Wire {
+    /// The server says goodbye.
+    pub(super) fn bye(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+        self.is_over = true;
+        let (reason, class) = match frame.text("code").unwrap_or_default() {
+            "done" => (Reason::Done, "no"),
+            "replaced" => (Reason::Replaced, "no"),
+            "version" => (Reason::Version, "no"),
+            "too_big" => (Reason::TooBig, "no"),
+            "slow" => (Reason::Slow, "now"),
+            "dead" => (Reason::Dead, "now"),
+            "handshake" => (Reason::Handshake, "later"),
+            "flood" => (Reason::Flood, "later"),
+            "shutdown" => (Reason::Shutdown, "later"),
+            _ => return wrong(6, "there is no such goodbye"),
+        };
+        let wait = frame.number("wait_ms").map(Duration::from_millis);
+        if frame.text("retry") != Some(class) || wait.is_some() != (class == "later") {
+            return wrong(6, format!("it is of the class {class:?}"));
+        }
+        let spread = model.facts.limits.spread + Duration::from_secs(1) + MOMENT;
+        if reason == Reason::Shutdown && wait.is_none_or(|wait| wait < Duration::from_secs(1) || wait > spread) {
+            return wrong(6, "nobody is to come back before the server does, nor much later");
+        }
+        self.may_end(model, now, reason)
+    }
+
+    /// The server closes the connection.
+    pub(super) fn closes(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
+        self.may_end(model, now, reason)
+    }
+
+    /// Whether there is this reason to end the connection, and nothing is owed to it any more.
+    fn may_end(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
+        let limits = &model.facts.limits;
+        let is_mine = !matches!(self.trust, Trust::Hostile(_));
+        let is_so = match reason {
+            Reason::Done => self.said_bye || !is_mine,
+            Reason::EndOfInput => self.is_ended,
+            Reason::Shutdown => model.draining.is_some(),
+            Reason::Slow => self.stuck.is_some() && now.since(self.took) >= limits.stall,
+            Reason::Dead => self.longest_silence(now) >= limits.ping * 9 / 10 + limits.pong,
+            Reason::Handshake => self.me.is_none() && !self.screen.was_in && now.since(self.opened) >= limits.handshake,
+            Reason::Replaced => match self.trust {
+                Trust::Client(person) => model.people.hellos(person) > self.hello,
+                Trust::Plain(_) => false,
+                Trust::Hostile(_) => true,
+            },
+            // What is read at once may be more than a connection may have waiting.
+            Reason::Flood if limits.unread < 64 << 10 => true,
+            Reason::Flood => self.is_one_too_many || self.screen.is_out_of_guesses(model) || !is_mine,
+            Reason::Protocol | Reason::Version | Reason::TooBig => !is_mine,
+        };
+        if !is_so {
+            return wrong(9, format!("there is no reason to end it as {reason:?}"));
+        }
+        self.owes_nothing(model, now, reason)
+    }
+
+    /// What was said is in the stream, or refused, before the end; unless that took too long.
+    fn owes_nothing(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
+        let drain = model.facts.limits.drain;
+        let mut unanswered = self.says.iter().filter(|(_, say)| !self.is_plain() || !model.is_told_of(say.token));
+        let owed = match reason {
+            Reason::Done | Reason::EndOfInput if now.since(self.left) < drain => unanswered.next(),
+            Reason::Shutdown if model.draining.is_some_and(|since| now.since(since) < drain) => {
+                unanswered.find(|(id, _)| self.owed.contains(*id))
+            }
+            _ => None,
+        };
+        match owed {
+            Some((id, _)) => wrong(5, format!("the end comes before what becomes of {id}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The server is told to go down: what it surely has taken, it still owes.
+    pub(super) fn drains(&mut self, model: &Model) {
+        let Trust::Client(person) = self.trust else { return };
+        // A line that waits for another answer, or for earlier says, may never be looked at.
+        let has_more = self.has_said_twice || model.people.hellos(person) > 1;
+        let may_wait = !self.asked.is_empty() || self.stuck.is_some() || has_more;
+        if !may_wait && self.says.len() < model.facts.limits.in_flight {
+            self.owed = self.says.keys().cloned().collect();
+        }
+    }
+
+    /// The server wants to know whether somebody is there.
+    pub(super) fn ping(&mut self, model: &Model, now: Instant) -> Result<(), Violation> {
+        self.is_pinged = true;
+        if self.longest_silence(now) < model.facts.limits.ping * 9 / 10 {
+            return wrong(9, format!("a ping after {:?} of silence", self.longest_silence(now)));
+        }
+        Ok(())
+    }
+
+    /// Of a hostile one's wrong codes no more are looked at than a source may have.
+    pub(super) fn has_not_guessed_too_often(&self, model: &Model, now: Instant) -> Result<(), Violation> {
+        let limits = &model.facts.limits;
+        let more = now.since(self.opened).as_secs() / limits.guess_every.as_secs().max(1) + 1;
+        if self.stranger.wrong() > u64::from(limits.guess_burst) + more {
+            return wrong(1, format!("{} wrong codes were looked at", self.stranger.wrong()));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has got in.
+    fn has_got_in(&self) -> bool {
+        match self.trust {
+            Trust::Client(_) => self.me.is_some(),
+            Trust::Plain(_) => self.screen.was_in || self.screen.is_spoken_to(),
+            Trust::Hostile(_) => false,
+        }
+    }
+
+    /// What the server should have done about this connection by now, that takes all that there is.
+    pub(super) fn is_overdue(&self, model: &Model, now: Instant) -> Option<String> {
+        if self.is_over || self.is_leaving || matches!(self.trust, Trust::Hostile(_)) {
+            return None;
+        }
+        let limits = &model.facts.limits;
+        let silence = now.since(self.heard);
+        if !self.has_got_in() {
+            // Whoever has a code and a name waits for the room to be opened.
+            let patience = limits.handshake + 4 * limits.drain + self.frozen + MOMENT;
+            let is_silent = self.is_plain() && self.spoke == self.opened && self.took == self.opened;
+            return if now.since(self.opened) > patience {
+                Some("it has not got in, and is not closed".into())
+            } else if is_silent && now.since(self.opened) > limits.prompt + self.frozen + MOMENT {
+                Some("it says nothing, and is asked nothing".into())
+            } else {
+                None
+            };
+        }
+        if self.is_plain() {
+            return None;
+        }
+        if silence > limits.ping * 11 / 10 + MOMENT && !self.is_pinged {
+            return Some(format!("nothing was heard for {silence:?}, and it is not pinged"));
+        }
+        let patience = limits.ping * 11 / 10 + limits.pong + limits.drain + MOMENT;
+        (silence > patience).then(|| format!("nothing was heard for {silence:?}, and it is not closed"))
+    }
+
+    /// Whether it should have been closed by now, because it takes nothing.
+    pub(super) fn is_too_slow(&self, model: &Model, now: Instant) -> Option<String> {
+        let time = self.is_stuck_for(now)?;
+        (time > model.facts.limits.stall + MOMENT).then(|| format!("it takes nothing for {time:?}, and is not closed"))
+    }
+
+    /// Whether the server surely has not ended it for its silence or its goodbye.
+    pub(super) fn is_bound(&self, model: &Model, now: Instant) -> bool {
+        let is_heard = self.longest_silence(now) < model.facts.limits.ping * 9 / 10;
+        self.me.is_some() && is_heard && !self.is_over && !self.is_leaving
+    }
+}

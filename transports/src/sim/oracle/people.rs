@@ -1,0 +1,295 @@
+//! Who is here, as far as connections tell: sessions, their rooms, their names, and how much they ask for.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use qun_core::{Instant, Limits};
+
+use super::Violation;
+
+/// The longest that a line may wait inside the server before it is handled, and an answer before it goes out.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everybody who has a key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct People {
+    /// Who a person is on the wire.
+    members: BTreeMap<usize, String>,
+    /// Since the server's start.
+    sessions: BTreeMap<usize, Session>,
+    /// Since the server's start, whoever was called what.
+    called: BTreeMap<String, BTreeSet<usize>>,
+    /// Who may be in by a code.
+    let_in: BTreeMap<(String, usize), LetIn>,
+    was_in: BTreeSet<(String, usize)>,
+    /// When each source sent what may have been a wrong code; and when it sent those that were told to be wrong.
+    tries: VecDeque<(Instant, usize)>,
+    wrong: VecDeque<(Instant, usize)>,
+}
+
+/// What is known of one who is in by a code, or was.
+#[derive(Clone, Copy, Debug, Default)]
+struct LetIn {
+    /// When they were told so.
+    told: Option<Instant>,
+    /// Since when they may be out again.
+    until: Option<Instant>,
+}
+
+impl LetIn {
+    fn is_in_since(&self, since: Instant) -> bool {
+        self.told.is_some_and(|told| told <= since) && self.until.is_none()
+    }
+}
+
+/// What is known of a person's session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Session {
+    /// How often the server got a hello of theirs.
+    pub(super) hellos: u64,
+    /// Rooms that they surely are in, although no connection of theirs is: until their grace ends.
+    held: BTreeMap<String, Instant>,
+    /// When the server lost their last connection.
+    lost: Option<Instant>,
+    /// Whether it ever lost one.
+    was_lost: bool,
+    said_bye: bool,
+    /// Rooms that they ever asked to leave.
+    leaves: BTreeSet<String>,
+    /// When they asked for what a whole room is told of, and when they said something.
+    acts: VecDeque<Instant>,
+    says: VecDeque<Instant>,
+}
+
+impl People {
+    pub(super) fn booted(&mut self) {
+        self.sessions.clear();
+        self.called.clear();
+        self.let_in.clear();
+        self.was_in.clear();
+        self.tries.clear();
+        self.wrong.clear();
+    }
+
+    pub(super) fn session(&mut self, person: usize) -> &mut Session {
+        self.sessions.entry(person).or_default()
+    }
+
+    pub(super) fn hellos(&self, person: usize) -> u64 {
+        self.sessions.get(&person).map_or(0, |session| session.hellos)
+    }
+
+    /// Who this person is on the wire.
+    pub(super) fn member(&self, person: usize) -> Option<&String> {
+        self.members.get(&person)
+    }
+
+    /// Whose this member id is.
+    pub(super) fn whose(&self, m: &str) -> Option<usize> {
+        self.members.iter().find(|(_, member)| *member == m).map(|(person, _)| *person)
+    }
+
+    /// The server says who a person is: always the same.
+    pub(super) fn is_called(&mut self, person: usize, m: &str) -> Result<(), Violation> {
+        if self.members.entry(person).or_insert_with(|| m.into()) == m {
+            return Ok(());
+        }
+        Err(Violation::new(10, format!("person {person} was somebody else")))
+    }
+
+    /// Somebody has this name, or had it.
+    pub(super) fn named(&mut self, person: usize, name: &str) {
+        self.called.entry(name.to_lowercase()).or_default().insert(person);
+    }
+
+    /// Whether another one may have this name: one who had it, or one of those whom nobody knows.
+    pub(super) fn may_be_taken(&self, person: usize, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let unknown = ["eve", "mallory", "guest"].iter().any(|known| name.starts_with(known));
+        unknown || self.called.get(&name).is_some_and(|called| called.iter().any(|other| *other != person))
+    }
+
+    /// A person asks to come in by a code, or is told that they are in by it.
+    pub(super) fn lets_in(&mut self, code: &str, person: usize, told: Option<Instant>) {
+        if told.is_some() {
+            self.was_in.insert((code.into(), person));
+        }
+        self.let_in.insert((code.into(), person), LetIn { told, until: None });
+    }
+
+    /// And may be out again from now on.
+    pub(super) fn lets_out(&mut self, now: Instant, person: usize, code: Option<&str>) {
+        for ((by, who), let_in) in &mut self.let_in {
+            if *who == person && code.is_none_or(|code| code == by) {
+                let_in.until.get_or_insert(now);
+            }
+        }
+    }
+
+    pub(super) fn was_let_in(&self, code: &str, person: usize) -> bool {
+        self.was_in.contains(&(code.into(), person))
+    }
+
+    /// How many others surely have been in by this code since then.
+    pub(super) fn in_by(&self, code: &str, person: usize, since: Instant) -> usize {
+        let is_other = |(by, who): &(String, usize)| by == code && *who != person;
+        self.let_in.iter().filter(|(key, let_in)| is_other(key) && let_in.is_in_since(since)).count()
+    }
+
+    /// How many others may be in by this code at most.
+    pub(super) fn most_in(&self, code: &str, person: usize, since: Instant, limits: &Limits) -> usize {
+        let long = limits.grace + PATIENCE;
+        let may = |let_in: &LetIn| let_in.until.is_none_or(|until| until + long > since);
+        self.let_in.iter().filter(|((by, who), let_in)| by == code && *who != person && may(let_in)).count()
+    }
+
+    /// A source sends what may be a wrong code.
+    pub(super) fn tries(&mut self, now: Instant, source: usize) {
+        self.tries.push_back((now, source));
+    }
+
+    /// Whether a source, or all of them, may have sent so many wrong codes that no other is looked at.
+    pub(super) fn may_be_locked(&mut self, source: usize, now: Instant, limits: &Limits) -> bool {
+        let long = limits.guess_every * limits.guess_burst + PATIENCE;
+        while self.tries.pop_front_if(|(at, _)| *at + long < now).is_some() {}
+        let lately = |(at, _): &&(Instant, usize)| *at + PATIENCE > now;
+        let by_source = self.tries.iter().filter(|(_, other)| *other == source).count();
+        by_source >= limits.guess_burst as usize
+            || self.tries.iter().filter(lately).count() >= limits.guess_per_s as usize
+    }
+
+    /// A source is told that the code was wrong that it sent at this time: not too often.
+    pub(super) fn guessed(
+        &mut self,
+        source: usize,
+        sent: Instant,
+        now: Instant,
+        limits: &Limits,
+    ) -> Result<(), Violation> {
+        self.wrong.push_back((sent, source));
+        while self.wrong.pop_front_if(|(at, _)| *at + limits.guess_every < now).is_some() {}
+        let count = self.wrong.iter().filter(|(_, other)| *other == source).count();
+        if count > limits.guess_burst as usize + 1 {
+            return Err(Violation::new(1, format!("source {source} may guess {count} times")));
+        }
+        Ok(())
+    }
+
+    /// The server has lost a person's connection: they are held in these rooms from then on.
+    pub(super) fn lost(&mut self, now: Instant, person: usize, rooms: BTreeSet<String>) {
+        let session = self.session(person);
+        (session.lost, session.was_lost) = (Some(now), true);
+        session.hold(now, rooms);
+        self.lets_out(now, person, None);
+    }
+
+    /// Somebody hears that somebody went: they hear why, and not of one whose grace goes on. `heard`: since then they have
+    /// heard everything at once.
+    pub(super) fn may_go(
+        &self,
+        (now, heard): (Instant, Instant),
+        m: &str,
+        room: &str,
+        why: &str,
+        limits: &Limits,
+    ) -> Result<(), String> {
+        let Some(session) = self.whose(m).and_then(|person| self.sessions.get(&person)) else { return Ok(()) };
+        let is_why = match why {
+            "left" => session.leaves.contains(room),
+            "bye" => session.said_bye,
+            "lost" => session.was_lost || session.hellos > 1,
+            _ => false,
+        };
+        if !is_why {
+            return Err(format!("{m} did not go by {why:?}"));
+        }
+        match session.held.get(room).filter(|since| heard < **since) {
+            Some(since) if why == "lost" && now.since(*since) < limits.grace => {
+                Err(format!("{m} is gone after {:?}, with {:?} of grace", now.since(*since), limits.grace))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Those who were lost so long ago that nobody has them in a roster any more.
+    pub(super) fn long_gone(&self, now: Instant, thawed: Instant, limits: &Limits) -> BTreeSet<&String> {
+        let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
+        let gone = |lost: Instant| now > lost.max(thawed) + long;
+        let gone = self.sessions.iter().filter(|(_, session)| session.lost.is_some_and(gone));
+        gone.filter_map(|(person, _)| self.members.get(person)).collect()
+    }
+}
+
+impl Session {
+    /// A hello reaches the server, and takes the session over from a connection that has it in these rooms. Whether the
+    /// session must be there still, where that is sure.
+    pub(super) fn hello(
+        &mut self,
+        now: Instant,
+        thawed: Instant,
+        over: Option<BTreeSet<String>>,
+        limits: &Limits,
+    ) -> Option<bool> {
+        self.hellos += 1;
+        self.acts.push_back(now);
+        let is_taken_over = over.is_some();
+        self.hold(now, over.unwrap_or_default());
+        let is_held = self.held.values().any(|since| now.since(*since) < limits.grace);
+        let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
+        let is_gone = self.lost.take().is_some_and(|lost| now > lost.max(thawed) + long);
+        match self.hellos {
+            1 => Some(false),
+            _ if is_taken_over || is_held => Some(true),
+            _ => is_gone.then_some(false),
+        }
+    }
+
+    fn hold(&mut self, since: Instant, rooms: BTreeSet<String>) {
+        for room in rooms {
+            self.held.entry(room).or_insert(since);
+        }
+    }
+
+    /// They are in the room by a connection of theirs.
+    pub(super) fn joined(&mut self, room: &str) {
+        self.held.remove(room);
+    }
+
+    pub(super) fn leaves(&mut self, room: &str) {
+        self.held.remove(room);
+        self.leaves.insert(room.into());
+    }
+
+    pub(super) fn says_bye(&mut self) {
+        self.held.clear();
+        self.said_bye = true;
+    }
+
+    pub(super) fn acts(&mut self, now: Instant) {
+        self.acts.push_back(now);
+    }
+
+    pub(super) fn says(&mut self, now: Instant) {
+        self.says.push_back(now);
+    }
+
+    /// Whether so much was asked for lately that a join or another name may be refused.
+    pub(super) fn may_act_too_fast(&mut self, now: Instant, limits: &Limits) -> bool {
+        is_too_fast(&mut self.acts, now, limits.acts_burst, limits.acts_per_s)
+    }
+
+    /// Whether so much was said lately that more may be refused.
+    pub(super) fn may_say_too_fast(&mut self, now: Instant, limits: &Limits) -> bool {
+        is_too_fast(&mut self.says, now, limits.burst, limits.per_s)
+    }
+}
+
+/// Whether there was more than a burst, not counting what was forgotten since whenever it was handled.
+fn is_too_fast(when: &mut VecDeque<Instant>, now: Instant, burst: u32, per_s: u32) -> bool {
+    if burst == 0 || per_s == 0 {
+        return false;
+    }
+    let long = Duration::from_secs(u64::from(burst.div_ceil(per_s))) + PATIENCE;
+    while when.pop_front_if(|at| *at + long < now).is_some() {}
+    when.len() > burst as usize
+}

@@ -1,0 +1,134 @@
+//! Why the server may refuse what a client of this project asks for. It has no other reason than those of PROTOCOL.md,
+//! and each can be seen from outside.
+
+use qun_core::Instant;
+
+use super::Violation;
+use super::ask::{Ask, Asked, Say};
+use super::json::Json;
+use super::model::{CodeFacts, Model, Trouble};
+use super::wire::{Trust, Wire};
+
+fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation::new(invariant, text))
+}
+
+impl Wire {
+    /// A request is refused.
+    pub(super) fn error(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+        let (re, code) = (frame.text("re").unwrap_or_default(), frame.text("code").unwrap_or_default());
+        let Trust::Client(person) = self.trust else { return Ok(()) };
+        let class = match code {
+            "room_full" | "slow_down" | "locked" | "unavailable" | "internal" => "later",
+            "bad_field" | "bad_name" | "name_taken" | "bad_text" | "bad_code" | "code_expired" => "fix",
+            _ => "no",
+        };
+        if frame.text("retry") != Some(class) || frame.number("wait_ms").is_some() != (class == "later") {
+            return wrong(6, format!("{code} is of the class {class:?}"));
+        }
+        if let Some(token) = self.sent.get(re) {
+            let token = *token;
+            model.refused(token);
+            return match self.says.remove(re) {
+                // One that came twice may be echoed for the first time, and refused for the second.
+                _ if model.came_twice(token) => Ok(()),
+                Some(say) => self.say_refused(model, now, person, &say, code),
+                None => wrong(3, "a say is answered twice"),
+            };
+        }
+        if re.is_empty() && self.is_torn {
+            return Ok(());
+        }
+        let asked = self.answered(re)?;
+        let limits = model.facts.limits.clone();
+        let is_so = match (&asked.what, code) {
+            (Ask::Join { code: tried, .. }, _) => {
+                if code == "room_full" {
+                    self.kept_out.extend(model.room_of(tried));
+                }
+                return join_refused(model, now, self.source, person, &asked, tried, code);
+            }
+            (Ask::Name { .. }, "slow_down") => model.people.session(person).may_act_too_fast(now, &limits),
+            (Ask::Name { name, .. }, "name_taken") => model.people.may_be_taken(person, name),
+            (Ask::History { room, .. }, "unavailable") => {
+                model.troubles(room, Trouble::Load) > asked.troubles || now.since(asked.at) >= limits.load
+            }
+            // Who has been moved to another connection may still hear of a room where they are not.
+            (Ask::History { room, .. } | Ask::Leave { room, .. }, "not_member") => !self.subs.contains_key(room),
+            _ => false,
+        };
+        if is_so { Ok(()) } else { wrong(6, format!("there is no reason to refuse {:?}", asked.what)) }
+    }
+
+    fn say_refused(
+        &self,
+        model: &mut Model,
+        now: Instant,
+        person: usize,
+        say: &Say,
+        code: &str,
+    ) -> Result<(), Violation> {
+        let limits = model.facts.limits.clone();
+        let sub = self.subs.get(&say.room);
+        let is_so = match code {
+            "slow_down" => model.people.session(person).may_say_too_fast(now, &limits),
+            "unavailable" => model.troubles(&say.room, Trouble::Append) > say.troubles,
+            "read_only" => sub.is_some_and(|sub| sub.role == "read"),
+            "not_member" => sub.is_none(),
+            _ => false,
+        };
+        if is_so { Ok(()) } else { wrong(3, format!("there is no reason to refuse {say:?}")) }
+    }
+
+    /// Somebody is let in: by a code that is still good, and has room for them; or because they were in by it.
+    pub(super) fn comes_in(
+        &self,
+        model: &Model,
+        person: usize,
+        room: &str,
+        code: &str,
+        asked: Instant,
+    ) -> Result<(), Violation> {
+        if model.people.was_let_in(code, person) {
+            return Ok(());
+        }
+        let Some(CodeFacts { expires, most, .. }) = model.facts.rooms[room].codes.get(code) else { return Ok(()) };
+        if expires.is_some_and(|expires| expires <= model.clock.0) {
+            return wrong(1, format!("{code} has expired"));
+        }
+        let in_by_it = model.people.in_by(code, person, asked);
+        if most.is_some_and(|most| in_by_it >= most) {
+            return wrong(1, format!("{in_by_it} others are in by {code}"));
+        }
+        Ok(())
+    }
+}
+
+fn join_refused(
+    model: &mut Model,
+    now: Instant,
+    source: usize,
+    person: usize,
+    asked: &Asked,
+    tried: &str,
+    code: &str,
+) -> Result<(), Violation> {
+    model.people.lets_out(now, person, Some(tried));
+    let opens = model.facts.rooms.iter().find_map(|(id, room)| Some((id.clone(), *room.codes.get(tried)?)));
+    let limits = model.facts.limits.clone();
+    let is_so = match (code, opens) {
+        ("bad_code", None) => {
+            model.people.guessed(source, asked.at, now, &limits)?;
+            true
+        }
+        ("locked", _) => model.people.may_be_locked(source, now, &limits),
+        ("slow_down", Some(_)) => model.people.session(person).may_act_too_fast(now, &limits),
+        ("unavailable", Some((room, _))) => model.troubles(&room, Trouble::Open) > asked.troubles,
+        ("code_expired", Some((_, CodeFacts { expires: Some(expires), .. }))) => expires <= model.clock.1,
+        ("room_full", Some((_, CodeFacts { most: Some(most), .. }))) => {
+            model.people.most_in(tried, person, asked.at, &limits) >= most
+        }
+        _ => false,
+    };
+    if is_so { Ok(()) } else { wrong(1, format!("there is no reason to refuse {tried}")) }
+}

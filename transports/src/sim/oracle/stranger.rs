@@ -1,0 +1,66 @@
+//! What somebody is sent who speaks as they like: nothing of a room that they are not in.
+
+use std::collections::BTreeMap;
+
+use super::Violation;
+use super::json::Json;
+use super::model::{Model, token};
+
+/// A connection of one who sends corrupted bytes, as far as it says what they are let see.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stranger {
+    /// The rooms that they were let into, with the next message of each.
+    rooms: BTreeMap<String, u64>,
+    is_welcome: bool,
+    /// How many codes were wrong.
+    wrong: u64,
+}
+
+impl Stranger {
+    pub(super) fn wrong(&self) -> u64 {
+        self.wrong
+    }
+
+    pub(super) fn line(&mut self, model: &Model, person: usize, line: &[u8]) -> Result<(), Violation> {
+        let text = String::from_utf8_lossy(line);
+        if !text.starts_with('{') {
+            return self.plain(model, person, &text);
+        }
+        let wrong = |invariant, what: &str| Err(Violation::new(invariant, format!("{what}: {text:?}")));
+        let Some(frame) = Json::read(line) else { return wrong(6, "a line that can't be read") };
+        let room = frame.text("room").or_else(|| frame.get("room")?.text("id")).map(String::from);
+        let kind = frame.text("t").unwrap_or_default();
+        if frame.text("code") == Some("bad_code") {
+            self.wrong += 1;
+        }
+        let Some(room) = room else {
+            self.is_welcome |= kind == "welcome";
+            return if self.is_welcome || matches!(kind, "error" | "bye") { Ok(()) } else { wrong(1, "a stranger") };
+        };
+        match (kind, self.rooms.get_mut(&room)) {
+            ("joined", _) if self.is_welcome && model.knows(person, &room) => {
+                self.rooms.insert(room, frame.number("from").unwrap_or_default());
+            }
+            ("msg", Some(next)) if frame.number("seq") == Some(*next) => *next += 1,
+            ("msg", Some(_)) => return wrong(2, "not the message that was due"),
+            ("gap", Some(next)) => *next = frame.number("to").unwrap_or_default() + 1,
+            ("presence" | "here" | "page", Some(_)) => {}
+            // Who is held in a room may leave it without having joined again.
+            ("left", _) if model.knows(person, &room) => {
+                self.rooms.remove(&room);
+            }
+            _ => return wrong(1, "it reached somebody who is not in that room"),
+        }
+        Ok(())
+    }
+
+    /// As a person at netcat sees it.
+    fn plain(&mut self, model: &Model, person: usize, text: &str) -> Result<(), Violation> {
+        let body = text.split_once("> ").map_or("", |(_, body)| body);
+        let said = token(body).and_then(|token| model.said.get(&token));
+        match said.filter(|said| !model.knows(person, &said.room)) {
+            Some(said) => Err(Violation::new(1, format!("{text:?} of {} reached a stranger", said.room))),
+            None => Ok(()),
+        }
+    }
+}

@@ -16,7 +16,7 @@ impl Server {
             match timer {
                 Timer::Conn(id) => self.expire_conn(id),
                 Timer::Session(handle) => self.expire_session(handle),
-                Timer::Here(room) => self.tell_here(room),
+                Timer::Here(room) => self.expire_here(room),
                 Timer::Load(ticket) => self.loaded(ticket, Err(Unavailable)),
             }
         }
@@ -95,6 +95,13 @@ impl Server {
                 self.pump(id);
             }
             _ => {}
+        }
+    }
+
+    fn expire_here(&mut self, room: u32) {
+        // Whoever came or went just now, before this was looked at, has had it told already.
+        if self.rooms[room as usize].here_due {
+            self.tell_here(room);
         }
     }
 

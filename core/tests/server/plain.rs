@@ -210,6 +210,35 @@ fn ones_own_line_comes_back_only_where_one_wants_it() {
 }
 
 #[test]
+fn what_others_say_between_ones_own_lines_is_shown() {
+    let mut world = World::unpaced();
+    let (ann, bob) = (world.person("ann", OPS), world.person("bob", OPS));
+    world.take(ann);
+    world.stall(ann, 0);
+    for line in ["one\n", "two\n"] {
+        world.send(ann, line);
+        world.send(bob, line);
+        world.send(ann, line);
+    }
+    world.unstall(ann);
+    assert_eq!(world.text(ann), "12:00 <bob> one\r\n12:00 <bob> two\r\n");
+}
+
+#[test]
+fn ones_own_line_is_left_out_among_those_that_came_with_it() {
+    let mut world = World::new();
+    let (ann, bob) = (world.person("ann", OPS), world.person("bob", OPS));
+    world.take(ann);
+    world.log.hold = true;
+    // The first goes to the log alone, the others together.
+    for (who, line) in [(bob, "one\n"), (bob, "two\n"), (ann, "three\n"), (bob, "four\n")] {
+        world.send(who, line);
+    }
+    world.release_all();
+    assert_eq!(world.text(ann), "12:00 <bob> one\r\n12:00 <bob> two\r\n12:00 <bob> four\r\n");
+}
+
+#[test]
 fn commands_do_what_help_says() {
     let mut world = World::new();
     let (ann, bob) = (world.person("ann", OPS), world.person("bob", OPS));

@@ -229,11 +229,14 @@ fn who_sends_far_more_than_is_read_is_closed() {
     let ann = world.member("ann", OPS);
     world.log.hold = true;
     world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "before": 9}));
-    let lines = "{\"t\":\"ping\",\"n\":1}\n".repeat(1_000);
-    // A driver that goes on reading, for all that it was told.
-    while !world.is_gone(ann) {
-        world.haunt(Input::Received { conn: ann, bytes: lines.as_bytes() });
+    let lines = "{\"t\":\"ping\",\"n\":1}\n".repeat(4_000);
+    // What had been read when the driver was told to stop, and then one that goes on reading.
+    for _ in 0..2 {
+        world.haunt(Input::Received { conn: ann, bytes: &lines.as_bytes()[..64 << 10] });
+        assert!(!world.is_gone(ann));
     }
+    world.haunt(Input::Received { conn: ann, bytes: &lines.as_bytes()[..64 << 10] });
+    assert_eq!(world.closed(ann), Some(Reason::Flood));
     let bye = world.only(ann);
     assert_eq!((&bye["code"], &bye["wait_ms"]), (&json!("flood"), &json!(10_000)));
 }

@@ -307,12 +307,18 @@ fn a_log_that_fails_to_open_is_asked_again_with_the_next_join() {
 fn connections_of_one_source_are_limited() {
     let mut world = World::with(|config| config.limits.connections_per_source = 2);
     let first = world.connect_from("192.0.2.1:1");
-    world.connect_from("192.0.2.1:2");
+    let second = world.connect_from("192.0.2.1:2");
     let third = world.connect_from("192.0.2.1:3");
-    assert!(world.is_gone(third));
+    assert!(!world.is_gone(first) && !world.is_gone(second) && world.is_gone(third));
     let (other, local) = (world.connect_from("192.0.2.2:1"), world.connect_from("127.0.0.1:1"));
     assert!(!world.is_gone(other) && !world.is_gone(local));
     world.reset(first);
     let again = world.connect_from("192.0.2.1:4");
     assert!(!world.is_gone(again));
+
+    let mut world = World::with(|config| config.limits.connections_per_source = 0);
+    for port in 1..100 {
+        let conn = world.connect_from(&format!("192.0.2.1:{port}"));
+        assert!(!world.is_gone(conn), "0 lifts the limit");
+    }
 }

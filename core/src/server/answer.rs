@@ -177,12 +177,12 @@ impl Server {
 
     /// Says why a connection ends.
     pub(super) fn say_bye(&mut self, id: ConnId, reason: super::Reason, prompted: bool) {
-        let Some(code) = reason.bye() else { return };
+        let Some((code, words)) = reason.bye() else { return };
         let wait = self.wait_after(reason);
         match self.dialect(id) {
             Some(Dialect::Json) => {
                 let (retry, wait_ms) = (code.retry(), wait.map(ceil_ms));
-                let bye = Frame::Bye { code, retry, wait_ms, text: reason.words().into() };
+                let bye = Frame::Bye { code, retry, wait_ms, text: words.into() };
                 self.frame(id, &bye);
             }
             // Nobody who has not said what they speak is spoken to, but for one who was asked.

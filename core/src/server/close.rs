@@ -196,35 +196,18 @@ impl Server {
 }
 
 impl Reason {
-    /// What the client is told; `None`: nothing, it closed its side itself.
-    pub(super) fn bye(self) -> Option<ByeCode> {
+    /// What the client is told; `None`: nothing, as it closed its side itself, speaks another protocol, or takes no byte.
+    pub(super) fn bye(self) -> Option<(ByeCode, &'static str)> {
         Some(match self {
-            Self::Done => ByeCode::Done,
-            Self::EndOfInput => return None,
-            Self::Protocol => return None,
-            Self::Version => ByeCode::Version,
-            Self::TooBig => ByeCode::TooBig,
-            Self::Replaced => ByeCode::Replaced,
-            Self::Handshake => ByeCode::Handshake,
-            Self::Flood => ByeCode::Flood,
-            Self::Slow => ByeCode::Slow,
-            Self::Dead => ByeCode::Dead,
-            Self::Shutdown => ByeCode::Shutdown,
+            Self::EndOfInput | Self::Protocol | Self::Slow => return None,
+            Self::Done => (ByeCode::Done, "Goodbye."),
+            Self::Version => (ByeCode::Version, "This server speaks version 1 of the protocol."),
+            Self::TooBig => (ByeCode::TooBig, "That line is too long."),
+            Self::Replaced => (ByeCode::Replaced, "You are connected from somewhere else now."),
+            Self::Handshake => (ByeCode::Handshake, "You took too long to get in."),
+            Self::Flood => (ByeCode::Flood, "Too much at once."),
+            Self::Dead => (ByeCode::Dead, "You did not answer."),
+            Self::Shutdown => (ByeCode::Shutdown, "Server is restarting."),
         })
-    }
-
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Done | Self::EndOfInput => "Goodbye.",
-            Self::Protocol => "This is a qun server.",
-            Self::Version => "This server speaks version 1 of the protocol.",
-            Self::TooBig => "That line is too long.",
-            Self::Replaced => "You are connected from somewhere else now.",
-            Self::Handshake => "You took too long to get in.",
-            Self::Flood => "Too much at once.",
-            Self::Slow => "You took no byte for too long.",
-            Self::Dead => "You did not answer.",
-            Self::Shutdown => "Server is restarting.",
-        }
     }
 }

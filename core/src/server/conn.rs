@@ -164,7 +164,6 @@ impl Conn {
     pub(super) fn is_waiting_for_says(&self) -> bool {
         matches!(self.phase, Phase::Parting(..))
             || matches!(self.wait, Some(Wait::Leaving { .. }))
-            || !self.reading
             || self.ended
             || !self.lines.unread().is_empty()
     }

@@ -72,7 +72,6 @@ impl Server {
                 let due = room_state.here_told.map(|told| told + self.limits.here).filter(|&at| at > self.now.mono);
                 match due {
                     None => self.tell_here(room),
-                    Some(_) if room_state.here_due => {}
                     Some(at) => {
                         room_state.here_due = true;
                         self.timers.set(at, Timer::Here(room));

@@ -32,7 +32,7 @@ pub(super) struct Room {
     next_place: u64,
     /// When the number of members was told, in a room that only counts.
     pub(super) here_told: Option<Instant>,
-    /// Whether it will be told again.
+    /// Whether it has changed since, and will be told again.
     pub(super) here_due: bool,
     /// The says of the append that is outstanding, in order; none: no append is.
     pub(super) appending: Vec<Said>,

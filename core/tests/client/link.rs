@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qun_core::client::{Event, Input, Status};
+use qun_core::client::{Action, Client, Event, Input, Status};
 use qun_core::json::{Request, Retry};
 
 use crate::rig::{Rig, config, welcome};
@@ -275,6 +275,15 @@ fn what_makes_no_sense_ends_the_connection_and_not_the_client() {
 }
 
 #[test]
+fn a_server_of_another_version_is_hung_up_on() {
+    let mut rig = Rig::new();
+    rig.input(Input::Connected);
+    rig.feed(&welcome().replace(r#""v":1"#, r#""v":2"#));
+    assert_eq!(rig.closes, 1);
+    offline(&mut rig);
+}
+
+#[test]
 fn half_a_line_ends_with_its_connection() {
     let mut rig = Rig::online();
     rig.input(Input::Received(br#"{"t":"ping","#));
@@ -317,6 +326,14 @@ fn a_goodbye_without_a_connection_is_done_at_once() {
     rig.drain();
     assert!(matches!(rig.events()[..], [Event::Ended { bye: None }]));
     assert_eq!((rig.closes, rig.client.deadline()), (1, None));
+}
+
+#[test]
+fn a_goodbye_before_the_driver_connects_makes_no_connection() {
+    let mut client = Client::new(config(), [2; 32]);
+    client.bye(Default::default());
+    assert!(matches!(client.poll(), Some(Action::Show(Event::Ended { bye: None }))));
+    assert_eq!(client.poll(), None);
 }
 
 #[test]

@@ -105,6 +105,41 @@ fn a_rename_is_kept_for_the_next_hello() {
 }
 
 #[test]
+fn the_name_is_what_the_rooms_are_told() {
+    let mut rig = Rig::in_room();
+    let m = rig.client.member();
+    assert_eq!(m, crate::rig::config().key.member());
+    rig.feed(&format!(r#"{{"t":"presence","room":"ops","ev":"name","m":"{m}","name":"ann_w","was":"ann"}}"#));
+    assert_eq!(rig.client.name().map(|name| name.as_str()), Some("ann_w"));
+    rig.feed(r#"{"t":"presence","room":"ops","ev":"name","m":"bbbbbbbbbb","name":"rob","was":"bob"}"#);
+    assert_eq!(rig.client.name().map(|name| name.as_str()), Some("ann_w"));
+    assert_eq!(roster(&rig), ["ann_w", "rob"]);
+}
+
+#[test]
+fn what_the_server_says_of_itself_is_shown() {
+    let mut rig = Rig::in_room();
+    rig.feed(r#"{"t":"notice","level":"warn","text":"Restarting in 60 s."}"#);
+    rig.feed(r#"{"t":"error","code":"internal","retry":"later","text":"Something went wrong."}"#);
+    let events = rig.events();
+    let [Event::Notice { text: notice, .. }, Event::Refused { re: None, text: error, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!((notice.as_str(), error.as_str()), ("Restarting in 60 s.", "Something went wrong."));
+}
+
+#[test]
+fn a_leave_that_is_refused_is_done() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.leave(rig.now, &ops()).expect("in it");
+    rig.drain();
+    rig.forget();
+    rig.feed(&error(re, "not_member", "no", 0));
+    assert!(matches!(rig.events()[..], [Event::Left { re: Some(id), .. }] if id == re));
+    assert!(rig.client.room(&ops()).is_none());
+}
+
+#[test]
 fn a_rename_that_is_refused_is_over() {
     let mut rig = Rig::in_room();
     let re = rig.client.rename(rig.now, "bob".parse().expect("a name"));

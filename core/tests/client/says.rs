@@ -205,6 +205,26 @@ fn not_found_in_the_same_epoch_is_sent_again_by_the_same_id() {
 }
 
 #[test]
+fn a_refusal_of_what_may_be_in_the_log_confirms_nothing() {
+    for (code, retry) in [("read_only", "no"), ("unavailable", "later")] {
+        let mut rig = Rig::in_room();
+        let id = rig.say("a");
+        back(&mut rig, "e1", 1, 11, 10);
+        // The first attempt may be on its way to the log still.
+        for _ in 0..6 {
+            assert_eq!(rig.said(), [(id, "a".to_string())]);
+            rig.feed(&error(id, code, retry, 0));
+            if pending(&rig).is_empty() {
+                break;
+            }
+            rig.pass(Duration::from_secs(1));
+        }
+        assert_eq!(rig.shown(), ["unconfirmed a"], "{code}");
+        assert!(pending(&rig).is_empty());
+    }
+}
+
+#[test]
 fn another_epoch_can_not_confirm_what_was_sent() {
     for (epoch, head) in [("e2", 0), ("e1", 0)] {
         let mut rig = Rig::in_room();

@@ -40,6 +40,23 @@ fn who_answers_no_ping_is_dead_after_10_seconds() {
 }
 
 #[test]
+fn the_answer_to_a_ping_has_its_10_seconds_whatever_else_is_looked_at() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.person("bob", OPS));
+    world.wait(seconds(20));
+    world.stall(ann, 0);
+    world.send(bob, "anybody here?\n");
+    // Pinged meanwhile. That she takes something is progress, and no answer.
+    world.wait(seconds(9));
+    world.trickle(ann, 1);
+    world.wait(millis(3_499));
+    assert!(!world.is_gone(ann));
+    world.wait(millis(5_400));
+    world.unstall(ann);
+    assert_eq!(world.lines(ann).last().map(|bye| bye["code"].clone()), Some(json!("dead")));
+}
+
+#[test]
 fn any_byte_counts_as_life() {
     let mut world = World::new();
     let ann = world.member("ann", OPS);
@@ -99,6 +116,60 @@ fn lines_behind_a_goodbye_are_not_read() {
 }
 
 #[test]
+fn a_goodbye_waits_for_what_was_said_before_it() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    // Soon it is looked at for another reason.
+    world.wait(seconds(9));
+    world.log.hold = true;
+    world.say(ann, "s1", "ops", "last words");
+    world.ask(ann, json!({"t": "bye"}));
+    world.wait(millis(4_999));
+    world.quiet(ann);
+    world.release_all();
+    assert_eq!(types(&world.lines(ann)), ["msg", "bye"]);
+}
+
+#[test]
+fn a_leave_waits_for_what_was_said_before_it_for_5_seconds() {
+    for settles in [true, false] {
+        let mut world = World::new();
+        let ann = world.member("ann", OPS);
+        world.wait(seconds(9));
+        world.log.hold = true;
+        world.say(ann, "s1", "ops", "last words");
+        world.ask(ann, json!({"t": "leave", "id": "l1", "room": "ops"}));
+        world.wait(millis(4_999));
+        world.quiet(ann);
+        if settles {
+            world.release_all();
+            assert_eq!(types(&world.lines(ann)), ["msg", "left"]);
+        } else {
+            world.wait(millis(1));
+            assert_eq!(types(&world.lines(ann)), ["left"]);
+        }
+    }
+}
+
+#[test]
+fn a_goodbye_has_5_seconds_to_go_out() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));
+    world.take(ann);
+    world.wait(seconds(9));
+    for conn in [ann, bob] {
+        world.stall(conn, 0);
+        world.ask(conn, json!({"t": "bye"}));
+    }
+    world.wait(millis(4_999));
+    world.unstall(ann);
+    assert_eq!(types(&world.lines(ann)).last(), Some(&"bye"));
+    assert!(!world.is_gone(bob));
+    world.wait(millis(1));
+    assert_eq!(world.closed(bob), Some(Reason::Done));
+}
+
+#[test]
 fn a_server_that_goes_down_spreads_the_return_of_its_clients() {
     let mut world = World::new();
     let clients: Vec<_> = (0..20).map(|n| world.member(&format!("c{n}"), OPS)).collect();
@@ -111,6 +182,7 @@ fn a_server_that_goes_down_spreads_the_return_of_its_clients() {
     for &conn in &clients {
         let bye = world.only(conn);
         assert_eq!((&bye["t"], &bye["code"], &bye["retry"]), (&json!("bye"), &json!("shutdown"), &json!("later")));
+        assert_eq!(bye["text"], "Server is restarting.");
         waits.push(bye["wait_ms"].as_u64().expect("a wait"));
         assert_eq!(world.closed(conn), Some(Reason::Shutdown));
     }
@@ -169,6 +241,24 @@ fn going_down_takes_no_longer_than_5_seconds() {
     world.drain();
     world.wait(seconds(5));
     assert_eq!(world.server.connections(), 0);
+}
+
+#[test]
+fn who_sends_far_more_than_is_read_is_closed() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    world.log.hold = true;
+    world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "before": 9}));
+    let lines = "{\"t\":\"ping\",\"n\":1}\n".repeat(4_000);
+    // What had been read when the driver was told to stop, and then one that goes on reading.
+    for _ in 0..2 {
+        world.haunt(Input::Received { conn: ann, bytes: &lines.as_bytes()[..64 << 10] });
+        assert!(!world.is_gone(ann));
+    }
+    world.haunt(Input::Received { conn: ann, bytes: &lines.as_bytes()[..64 << 10] });
+    assert_eq!(world.closed(ann), Some(Reason::Flood));
+    let bye = world.only(ann);
+    assert_eq!((&bye["code"], &bye["wait_ms"]), (&json!("flood"), &json!(10_000)));
 }
 
 #[test]

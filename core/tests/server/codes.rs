@@ -243,6 +243,42 @@ fn a_code_to_read_is_not_one_to_talk() {
 }
 
 #[test]
+fn the_code_that_a_member_joined_by_last_says_the_role() {
+    let mut world = World::with(|config| config.rooms[0].codes[1].max_members = Some(1));
+    let (ann, bob) = (world.client("ann"), world.client("bob"));
+    for (code, role, answer) in [(OPS, "talk", "msg"), (GUEST, "read", "error"), (OPS, "talk", "msg")] {
+        assert_eq!(world.join(ann, code)["room"]["role"], role);
+        let said = world.call(ann, json!({"t": "say", "room": "ops", "text": "may I?"}));
+        assert_eq!(said["t"], answer);
+    }
+    // She has given her place among the readers back.
+    assert_eq!(world.join(bob, GUEST)["t"], "joined");
+    assert_eq!(world.join(ann, GUEST)["code"], "room_full");
+}
+
+#[test]
+fn joins_have_a_rate_and_joining_again_after_a_cut_is_not_counted() {
+    let rated = |config: &mut Config| (config.limits.acts_burst, config.limits.acts_per_s) = (3, 1);
+    let mut world = World::with(rated);
+    let ann = world.connect();
+    world.hello(ann, "ann", Some(ANN));
+    for code in [OPS, DEV, OPS] {
+        assert_eq!(world.join(ann, code)["t"], "joined");
+    }
+    let error = world.join(ann, DEV);
+    assert_eq!((&error["code"], &error["wait_ms"]), (&json!("slow_down"), &json!(1_000)));
+    let error = world.call(ann, json!({"t": "name", "id": "n1", "name": "anna"}));
+    assert_eq!(error["code"], "slow_down");
+    world.reset(ann);
+    let ann = world.connect();
+    world.hello(ann, "ann", Some(ANN));
+    for code in [OPS, DEV] {
+        assert_eq!(world.join(ann, code)["t"], "joined");
+    }
+    assert_eq!(world.join(ann, HALL)["code"], "slow_down");
+}
+
+#[test]
 fn a_room_joins_when_its_log_is_ready() {
     let mut world = World::new();
     world.log.hold = true;
@@ -271,12 +307,18 @@ fn a_log_that_fails_to_open_is_asked_again_with_the_next_join() {
 fn connections_of_one_source_are_limited() {
     let mut world = World::with(|config| config.limits.connections_per_source = 2);
     let first = world.connect_from("192.0.2.1:1");
-    world.connect_from("192.0.2.1:2");
+    let second = world.connect_from("192.0.2.1:2");
     let third = world.connect_from("192.0.2.1:3");
-    assert!(world.is_gone(third));
+    assert!(!world.is_gone(first) && !world.is_gone(second) && world.is_gone(third));
     let (other, local) = (world.connect_from("192.0.2.2:1"), world.connect_from("127.0.0.1:1"));
     assert!(!world.is_gone(other) && !world.is_gone(local));
     world.reset(first);
     let again = world.connect_from("192.0.2.1:4");
     assert!(!world.is_gone(again));
+
+    let mut world = World::with(|config| config.limits.connections_per_source = 0);
+    for port in 1..100 {
+        let conn = world.connect_from(&format!("192.0.2.1:{port}"));
+        assert!(!world.is_gone(conn), "0 lifts the limit");
+    }
 }

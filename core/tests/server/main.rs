@@ -5,6 +5,7 @@ mod world;
 
 mod closing;
 mod codes;
+mod held;
 mod order;
 mod plain;
 mod presence;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{ANN, DEV, OPS, Watch, World, millis, seconds, texts, types};
+use crate::world::{ANN, DEV, HALL, OPS, Watch, World, millis, seconds, texts, types};
 
 #[test]
 fn joined_comes_before_the_rooms_first_frame() {
@@ -17,6 +17,22 @@ fn joined_comes_before_the_rooms_first_frame() {
     let lines = world.lines(ann);
     assert_eq!(types(&lines), ["joined", "msg", "msg"]);
     assert_eq!((&lines[0]["from"], &lines[0]["head"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn an_answer_comes_before_the_presence_that_came_after_it() {
+    for (code, told) in [(OPS, "presence"), (HALL, "here")] {
+        let mut world = World::new();
+        let (ann, bob) = (world.member("ann", code), world.member("bob", code));
+        world.wait(seconds(10));
+        world.take(ann);
+        world.stall(ann, 0);
+        world.ask(ann, json!({"t": "ping", "n": 1}));
+        world.reset(bob);
+        world.ask(ann, json!({"t": "ping", "n": 2}));
+        world.unstall(ann);
+        assert_eq!(types(&world.lines(ann)), ["pong", told, "pong"]);
+    }
 }
 
 #[test]

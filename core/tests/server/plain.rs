@@ -146,6 +146,48 @@ fn what_the_log_refuses_is_told() {
 }
 
 #[test]
+fn a_name_that_is_no_text_is_asked_for_again() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.send(conn, format!("{OPS}\n"));
+    world.take(conn);
+    world.send(conn, b"\xC3(\n");
+    let again = world.text(conn);
+    assert!(again.starts_with("A name has only letters") && again.ends_with("Your name [guest-1]: "), "{again:?}");
+}
+
+#[test]
+fn a_code_that_lets_nobody_in_is_no_guess() {
+    let mut world = World::with(|config| {
+        config.rooms[0].codes[0].expires = Some(START);
+        config.rooms[1].codes[0].max_members = Some(0);
+    });
+    let conn = world.connect();
+    for (code, why) in [(OPS, "That code has expired. Ask for a new one."), (DEV, "The room is full. Try again later.")]
+    {
+        for _ in 0..6 {
+            world.send(conn, format!("{code}\n"));
+            assert_eq!(world.text(conn), format!("{why}\r\nRoom code: "));
+        }
+    }
+    world.send(conn, format!("{WRONG}\n"));
+    assert!(world.text(conn).contains("4 tries left."));
+}
+
+#[test]
+fn names_and_rooms_are_changed_at_a_rate() {
+    let mut world = World::with(|config| (config.limits.acts_burst, config.limits.acts_per_s) = (2, 1));
+    let ann = world.person("ann", OPS);
+    world.send(ann, "/name anna\n");
+    world.take(ann);
+    world.send(ann, "/name anne\n");
+    assert_eq!(world.text(ann), "-- Too fast. Try again in 1 second.\r\n");
+    world.wait(seconds(1));
+    world.send(ann, "/name anne\n");
+    assert_eq!(world.text(ann), "-- anna is now anne.\r\n-- You are anne.\r\n");
+}
+
+#[test]
 fn a_wrong_code_discards_what_came_behind_it() {
     let mut world = World::new();
     let conn = world.connect();
@@ -207,6 +249,35 @@ fn ones_own_line_comes_back_only_where_one_wants_it() {
     world.take(ann);
     world.send(ann, "quiet again\n");
     world.quiet(ann);
+}
+
+#[test]
+fn what_others_say_between_ones_own_lines_is_shown() {
+    let mut world = World::unpaced();
+    let (ann, bob) = (world.person("ann", OPS), world.person("bob", OPS));
+    world.take(ann);
+    world.stall(ann, 0);
+    for line in ["one\n", "two\n"] {
+        world.send(ann, line);
+        world.send(bob, line);
+        world.send(ann, line);
+    }
+    world.unstall(ann);
+    assert_eq!(world.text(ann), "12:00 <bob> one\r\n12:00 <bob> two\r\n");
+}
+
+#[test]
+fn ones_own_line_is_left_out_among_those_that_came_with_it() {
+    let mut world = World::new();
+    let (ann, bob) = (world.person("ann", OPS), world.person("bob", OPS));
+    world.take(ann);
+    world.log.hold = true;
+    // The first goes to the log alone, the others together.
+    for (who, line) in [(bob, "one\n"), (bob, "two\n"), (ann, "three\n"), (bob, "four\n")] {
+        world.send(who, line);
+    }
+    world.release_all();
+    assert_eq!(world.text(ann), "12:00 <bob> one\r\n12:00 <bob> two\r\n12:00 <bob> four\r\n");
 }
 
 #[test]

@@ -93,6 +93,17 @@ fn a_room_that_counts_says_how_many_and_not_who() {
 }
 
 #[test]
+fn a_changed_name_is_no_news_where_one_counts() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", HALL), world.member("bob", HALL));
+    world.wait(seconds(10));
+    world.take(ann);
+    world.ask(bob, json!({"t": "name", "id": "n1", "name": "bobby"}));
+    world.wait(seconds(10));
+    assert!(!types(&world.lines(ann)).contains(&"here"));
+}
+
+#[test]
 fn a_count_comes_at_most_every_5_seconds_and_ends_up_right() {
     let mut world = World::new();
     let ann = world.member("ann", HALL);

@@ -187,6 +187,23 @@ fn lines_behind_a_history_wait_for_it() {
 }
 
 #[test]
+fn pages_that_are_loaded_at_once_reach_those_who_asked() {
+    let mut world = old_world();
+    let (ann, bob) = (world.client("ann"), world.client("bob"));
+    world.join(ann, OPS);
+    world.join(bob, OPS);
+    world.take(ann);
+    world.log.hold = true;
+    world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "before": 9, "limit": 1}));
+    world.ask(bob, json!({"t": "history", "id": "h2", "room": "ops", "before": 7, "limit": 1}));
+    world.release_all();
+    for (conn, re, seq) in [(ann, "h1", 8), (bob, "h2", 6)] {
+        let page = world.only(conn);
+        assert_eq!((&page["re"], &page["msgs"][0]["seq"]), (&json!(re), &json!(seq)));
+    }
+}
+
+#[test]
 fn a_page_that_does_not_come_within_5_seconds_is_unavailable() {
     let mut world = old_world();
     let ann = world.client("ann");

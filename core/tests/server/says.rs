@@ -1,5 +1,8 @@
 //! What is said: the echo, idempotency, refusals, what is in flight, rates, texts.
 
+use qun_core::Seq;
+use qun_core::log::Answer;
+use qun_core::server::Input;
 use serde_json::json;
 
 use crate::world::{ANN, DEV, MEI, OPS, START, World, millis, seconds, texts, types};
@@ -37,6 +40,21 @@ fn settled_and_grew_may_come_in_either_order() {
         world.say(ann, "s2", "ops", "two");
         assert_eq!(texts(&world.lines(ann)), ["one", "two"]);
         assert_eq!(texts(&world.lines(bob)), ["one", "two"]);
+    }
+}
+
+#[test]
+fn a_log_that_brings_its_tail_again_delivers_nothing_twice() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    for text in ["one", "two"] {
+        world.say(ann, text, "ops", text);
+    }
+    assert_eq!(texts(&world.lines(ann)), ["one", "two"]);
+    for from in 0..2 {
+        let records = world.log.records("ops")[from..].to_vec();
+        world.haunt(Input::Log(Answer::Grew { room: "ops".parse().unwrap(), first: Seq::new(1), records }));
+        world.quiet(ann);
     }
 }
 

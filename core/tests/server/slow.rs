@@ -4,7 +4,7 @@ use qun_core::ConnId;
 use qun_core::server::Reason;
 use serde_json::json;
 
-use crate::world::{ANN, OPS, Watch, World, millis, names, seconds, texts, types};
+use crate::world::{ANN, DEV, OPS, Watch, World, millis, names, seconds, texts, types};
 
 /// A world in which ann speaks and bob does not read.
 fn stalled() -> (World, ConnId, ConnId, Watch) {
@@ -43,6 +43,44 @@ fn who_falls_off_gets_one_exact_gap_and_goes_on() {
     speak(&mut world, ann, 401, 3);
     watch.feed(&world.lines(bob));
     assert_eq!(watch.rooms["ops"].next, 404);
+}
+
+#[test]
+fn a_gap_that_waits_grows() {
+    let (mut world, ann, bob, mut watch) = stalled();
+    for from in [1, 301, 601] {
+        speak(&mut world, ann, from, 300);
+        // Nothing is taken, and yet the gap is written.
+        world.trickle(bob, 0);
+    }
+    world.unstall(bob);
+    let lines = world.lines(bob);
+    assert_eq!(types(&lines), ["gap"]);
+    assert_eq!((&lines[0]["from"], &lines[0]["to"]), (&json!(1), &json!(900)));
+    watch.feed(&lines);
+}
+
+#[test]
+fn who_falls_off_in_two_rooms_gets_a_gap_in_each() {
+    let (mut world, ann, bob, mut watch) = stalled();
+    world.join(ann, DEV);
+    world.stall(bob, usize::MAX);
+    world.ask(bob, json!({"t": "join", "id": "j2", "code": DEV, "tail": 0}));
+    watch.feed(&world.lines(bob));
+    world.stall(bob, 0);
+    for from in [1, 301] {
+        speak(&mut world, ann, from, 300);
+        world.trickle(bob, 0);
+        for n in from..from + 300 {
+            world.say(ann, &format!("d{n}"), "dev", &"y".repeat(3_900));
+        }
+        world.trickle(bob, 0);
+    }
+    world.unstall(bob);
+    let lines = world.lines(bob);
+    assert_eq!(types(&lines), ["gap", "gap"]);
+    watch.feed(&lines);
+    assert_eq!((watch.rooms["ops"].next, watch.rooms["dev"].next), (601, 601));
 }
 
 #[test]
@@ -106,6 +144,17 @@ fn who_takes_no_byte_for_10_seconds_is_closed() {
     world.wait(millis(1));
     assert_eq!(world.closed(bob), Some(Reason::Slow));
     assert!(world.lines(ann).iter().any(|line| line["ev"] == "out" && line["name"] == "bob"));
+}
+
+#[test]
+fn who_stops_reading_after_long_is_closed_as_soon() {
+    let (mut world, ann, bob, _) = stalled();
+    world.keep(&[ann, bob], 11);
+    world.say(ann, "s1", "ops", "hello?");
+    world.wait(millis(9_999));
+    assert!(!world.is_gone(bob));
+    world.wait(millis(1));
+    assert_eq!(world.closed(bob), Some(Reason::Slow));
 }
 
 #[test]
@@ -179,6 +228,44 @@ fn a_reader_whose_answers_pile_up_is_read_no_more() {
     assert!(world.reading(bob));
     assert_eq!(world.unread(bob), 0);
     assert_eq!(types(&world.lines(bob)), vec!["pong"; (sent + 1) * 400]);
+}
+
+#[test]
+fn a_reader_that_takes_little_of_its_answers_is_answered_little_more() {
+    let (mut world, _, bob, _) = stalled();
+    world.send(bob, "{\"t\":\"ping\",\"n\":9007199254740991}\n".repeat(3_000));
+    assert!(!world.reading(bob));
+    world.trickle(bob, 3_000);
+    assert!(!world.reading(bob), "most lines still wait inside");
+    world.unstall(bob);
+    assert!(world.reading(bob));
+}
+
+#[test]
+fn lines_behind_a_page_that_is_too_much_wait_until_it_is_sent() {
+    let (mut world, ann, bob, _) = stalled();
+    world.stall(bob, usize::MAX);
+    speak(&mut world, ann, 1, 40);
+    world.take(bob);
+    world.stall(bob, 0);
+    world.ask(bob, json!({"t": "history", "id": "h1", "room": "ops", "before": 41}));
+    world.ask(bob, json!({"t": "ping", "n": 1}));
+    assert!(!world.reading(bob), "more than 64 KiB are unsent");
+    world.unstall(bob);
+    assert_eq!(types(&world.lines(bob)), ["page", "pong"]);
+    assert!(world.reading(bob));
+}
+
+#[test]
+fn what_is_behind_half_a_frame_is_shown_with_it() {
+    let (mut world, ann, bob, _) = stalled();
+    world.stall(bob, 10);
+    speak(&mut world, ann, 1, 3);
+    let mut slices: [&[u8]; 3] = [&[]; 3];
+    let transmit = world.server.transmit(bob).expect("bob has not read");
+    let filled = transmit.gather(&mut slices, |slice| slice);
+    assert_eq!(filled, 3);
+    assert!(!slices[0].starts_with(b"{") && slices[1..].iter().all(|slice| slice.starts_with(b"{")));
 }
 
 #[test]

@@ -92,6 +92,18 @@ fn half_a_line_decides_nothing() {
 }
 
 #[test]
+fn who_has_begun_to_type_is_not_asked() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.wait(millis(100));
+    world.send(conn, "k7qm");
+    world.wait(seconds(50));
+    world.quiet(conn);
+    world.send(conn, "2xd4\n");
+    assert!(world.text(conn).starts_with("Your name"));
+}
+
+#[test]
 fn http_is_refused_and_is_no_guess() {
     for request in
         ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "POST /K7QM-2XD4 HTTP/1.0\r\n\r\nx\r\n", "PRI * HTTP/1.9\n"]

@@ -147,7 +147,9 @@ impl Errand {
                 let text = "sent, but not confirmed: the connection broke, and nobody can tell whether it arrived";
                 return Err(Failure { exit: Exit::Unconfirmed, text: text.into() });
             }
-            Event::Left { .. } => return Err(self.refused("the server closed the room")),
+            Event::Left { bye, .. } => {
+                return Err(self.refused(bye.as_ref().map_or("the server closed the room", said)));
+            }
             Event::Ended { bye } => return Err(self.refused(bye.as_ref().map_or("the server is done", said))),
             Event::Offline { attempt: 1, bye, .. } => {
                 let server = &self.server;

@@ -198,6 +198,11 @@ impl Pipe {
                 self.refused += 1;
                 self.answer();
             }
+            Event::Left { bye: Some(bye), .. } if !matches!(self.stage, Stage::Leaving(_)) => {
+                let over = Failure { exit: Exit::Refused, text: send::said(bye).into() };
+                // What has no confirmation is the more important news.
+                return if self.unconfirmed == 0 { Err(over) } else { Ok(Some(Exit::Unconfirmed)) };
+            }
             // Why follows, where the server said it.
             Event::Left { .. } => {
                 self.stage = Stage::Outside;

@@ -202,9 +202,14 @@ impl Terminal {
             _ => {}
         }
         self.lines.extend(self.scribe.tell(event, members));
-        if let Event::Left { room, .. } = event {
+        if let Event::Left { room, bye, .. } = event {
             self.rooms.retain(|other| other != room);
             if self.scribe.current.as_ref() == Some(room) {
+                // What was being typed was for that room: it is no code, and not for the next room.
+                let typed = if bye.is_some() { self.editor.take() } else { String::new() };
+                if !typed.trim().is_empty() {
+                    self.lines.push(Line { head: "-- Not said: ".into(), ..Line::aside(typed) });
+                }
                 self.scribe.current = self.rooms.first().cloned();
                 self.show_current();
             }

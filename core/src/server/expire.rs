@@ -17,6 +17,7 @@ impl Server {
                 Timer::Conn(id) => self.expire_conn(id),
                 Timer::Session(handle) => self.expire_session(handle),
                 Timer::Here(room) => self.tell_here(room),
+                Timer::Room(room) => self.close_if_due(room),
                 Timer::Load(ticket) => self.loaded(ticket, Err(Unavailable)),
             }
         }

@@ -8,7 +8,7 @@ use super::io::{Action, Peer, Reason};
 use super::out::PrivateKind;
 use super::{Server, Source};
 use crate::id::ConnId;
-use crate::limits::{FIRST_LINE, Limits};
+use crate::limits::FIRST_LINE;
 use crate::plain::Phrase;
 use crate::sniff::{Sniff, sniff};
 
@@ -25,7 +25,7 @@ enum Next {
 
 impl Server {
     pub(super) fn opened(&mut self, id: ConnId, peer: Peer) {
-        self.conns.insert(Conn::new(id, peer, self.now.mono));
+        self.conns.insert(Conn::new(id, peer, self.limits.line, self.now.mono));
         let count = self.count(peer);
         let limit = self.limits.connections_per_source;
         if self.draining {
@@ -75,8 +75,8 @@ impl Server {
         }
         self.answer_telnet(id);
         self.pump(id);
-        let most = self.limits.line + 2 * self.limits.unread;
-        if self.conns.get(id).is_some_and(|conn| conn.lines.unread().len() > most) {
+        let most = 2 * self.limits.unread;
+        if self.conns.get(id).is_some_and(|conn| conn.lines.unread().len() > conn.line + most) {
             self.part(id, Reason::Flood);
         }
     }
@@ -111,7 +111,7 @@ impl Server {
                 break;
             }
             let Some(conn) = self.conns.get_mut(id) else { return };
-            match conn.next(&self.limits) {
+            match conn.next() {
                 Next::Nothing if conn.ended => self.part(id, Reason::EndOfInput),
                 Next::Nothing => break,
                 Next::Json(line) => self.request(id, &line),
@@ -132,7 +132,7 @@ impl Server {
         }
         let Some(session) = conn.session().and_then(|handle| self.sessions.get(handle)) else { return false };
         let Some(conn) = self.conns.get_mut(id) else { return true };
-        let has_line = conn.has_line(&self.limits);
+        let has_line = conn.has_line();
         let Some(plain) = conn.plain() else { return false };
         let wait = session.says.wait(self.says, self.now.mono);
         if wait.is_zero() || !has_line {
@@ -206,19 +206,19 @@ impl Conn {
         }
     }
 
-    fn has_line(&self, limits: &Limits) -> bool {
-        self.lines.has_line(self.line_limit(limits)) || (self.ended && !self.lines.unread().is_empty())
+    fn has_line(&self) -> bool {
+        self.lines.has_line(self.line_limit()) || (self.ended && !self.lines.unread().is_empty())
     }
 
-    fn line_limit(&self, limits: &Limits) -> usize {
+    fn line_limit(&self) -> usize {
         match self.phase {
             Phase::Code(0) => FIRST_LINE,
-            _ => limits.line,
+            _ => self.line,
         }
     }
 
-    fn next(&mut self, limits: &Limits) -> Next {
-        let limit = self.line_limit(limits);
+    fn next(&mut self) -> Next {
+        let limit = self.line_limit();
         let line = match self.tongue {
             Tongue::Unknown => {
                 return match sniff(self.lines.unread(), self.ended) {

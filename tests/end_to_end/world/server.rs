@@ -88,6 +88,14 @@ impl Server {
         self.process.signal(Signal::TERM);
     }
 
+    /// Changes its configuration and has it read again.
+    pub(crate) fn reconfigure(&self, change: impl FnOnce(String) -> String) {
+        let file = self.dir.path().join("qun.toml");
+        let config = std::fs::read_to_string(&file).expect("it was written");
+        std::fs::write(&file, change(config)).expect("a file");
+        self.process.signal(Signal::HUP);
+    }
+
     pub(crate) fn exit(&mut self) -> Option<i32> {
         self.process.exit()
     }

@@ -116,7 +116,6 @@ impl Errand {
                 };
                 return Err(Failure { exit: Exit::Interrupted, text: text.into() });
             }
-            Msg::Broken(error) => return Err(self.network(error)),
             _ => {}
         }
         Ok(false)
@@ -181,7 +180,7 @@ impl Errand {
         let deadline = Instant::now() + GOODBYE;
         loop {
             match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Msg::Client { event: Event::Ended { .. }, .. } | Msg::Signal | Msg::Broken(_)) | Err(_) => return,
+                Ok(Msg::Client { event: Event::Ended { .. }, .. } | Msg::Signal) | Err(_) => return,
                 Ok(_) => {}
             }
         }

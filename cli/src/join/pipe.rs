@@ -171,9 +171,6 @@ impl Pipe {
             }
             Msg::Signal if matches!(self.stage, Stage::Leaving(_)) => return Ok(Some(Exit::Interrupted)),
             Msg::Signal => self.leave(Exit::Interrupted),
-            Msg::Broken(error) => {
-                return Err(Failure { exit: Exit::Network, text: format!("{}: {error}", self.manner.server) });
-            }
             Msg::Who(..) | Msg::Terminal(_) => {}
         }
         Ok(None)

@@ -149,9 +149,6 @@ impl Terminal {
                 self.lines.push(Line::room(format!("{}. {who}", self.scribe.title(&room))));
             }
             Msg::Clock(clock) => self.clock = Some(clock),
-            Msg::Broken(error) => {
-                return Some(Err(Failure { exit: Exit::Network, text: format!("the connection fails: {error}") }));
-            }
             Msg::Signal => return self.leave(Exit::Interrupted),
             Msg::EndOfInput => return self.leave(Exit::Ok),
             Msg::Terminal(crossterm::event::Event::Key(key)) => match self.editor.key(key) {

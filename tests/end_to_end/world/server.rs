@@ -96,8 +96,11 @@ impl Server {
         self.process.signal(Signal::HUP);
     }
 
+    /// Waits for its end; its log is whole then.
     pub(crate) fn exit(&mut self) -> Option<i32> {
-        self.process.exit()
+        let exit = self.process.exit();
+        self.process.err.end();
+        exit
     }
 
     /// Demands that it runs and serves.

@@ -207,7 +207,7 @@ impl Server {
         if let Refusal::RoomClosed = refusal {
             let room = self.conn(id).and_then(Conn::plain).and_then(|plain| plain.room);
             let title = room.map(|room| self.rooms[room as usize].title.clone()).unwrap_or_default();
-            return self.phrase(id, Phrase::RoomClosed { title: &title });
+            return self.phrase(id, Phrase::RoomCloses { title: &title });
         }
         let phrase = match refusal {
             Refusal::ReadOnly => Phrase::ReadOnly,

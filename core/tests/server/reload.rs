@@ -201,7 +201,7 @@ fn a_person_is_told_and_asked_for_another_code() {
     world.send(bob, "last words\n");
     remove(&mut world, "ops");
     world.send(bob, "too late\n");
-    assert_eq!(world.text(bob), "-- On-call is closed. To another room: /join CODE\r\n");
+    assert_eq!(world.text(bob), "-- Not now: On-call is about to be closed.\r\n");
     world.release_all();
     assert_eq!(world.text(bob), "-- On-call is closed. To another room: /join CODE\r\n");
     assert_eq!(texts(&world.lines(mei)), ["last words"]);

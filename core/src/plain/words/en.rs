@@ -45,6 +45,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::In(Role::Read) => voice.line(format_args!("You are in, to read. {COMMANDS}")),
         Phrase::AlreadyIn { title } => voice.line(format_args!("You are in {title} already.")),
         Phrase::YouLeft { title } => voice.line(format_args!("You left {title}.")),
+        Phrase::RoomCloses { title } => voice.line(format_args!("Not now: {title} is about to be closed.")),
         Phrase::RoomClosed { title } => voice.line(format_args!("{title} is closed. To another room: /join CODE")),
         Phrase::Titled { title } => voice.line(format_args!("The room is called {title} now.")),
         Phrase::NewRole(Role::Talk) => voice.line(format_args!("You may speak here now.")),

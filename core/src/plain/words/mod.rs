@@ -67,7 +67,12 @@ pub(crate) enum Phrase<'a> {
         /// What people call it.
         title: &'a str,
     },
-    /// The room that you were in is no more; or it is about to be, and takes no more words.
+    /// The room that you are in is about to be closed, and takes no more words.
+    RoomCloses {
+        /// What people call it.
+        title: &'a str,
+    },
+    /// The room that you were in is no more.
     RoomClosed {
         /// What people called it.
         title: &'a str,
@@ -405,6 +410,7 @@ mod tests {
             Phrase::In(Role::Read),
             Phrase::AlreadyIn { title: "On-call" },
             Phrase::YouLeft { title: "On-call" },
+            Phrase::RoomCloses { title: "On-call" },
             Phrase::RoomClosed { title: "On-call" },
             Phrase::Titled { title: "On-call" },
             Phrase::NewRole(Role::Talk),

@@ -46,6 +46,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::In(Role::Read) => voice.line(format_args!("你已进群（只读）。{COMMANDS}")),
         Phrase::AlreadyIn { title } => voice.line(format_args!("你已经在 {title} 里了。")),
         Phrase::YouLeft { title } => voice.line(format_args!("你已离开 {title}。")),
+        Phrase::RoomCloses { title } => voice.line(format_args!("现在不行：{title} 即将关闭。")),
         Phrase::RoomClosed { title } => voice.line(format_args!("{title} 已关闭。去别的群：/join 口令")),
         Phrase::Titled { title } => voice.line(format_args!("本群现在叫 {title}。")),
         Phrase::NewRole(Role::Talk) => voice.line(format_args!("你现在可以在这里发言了。")),

@@ -25,7 +25,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a server. Without --config: one temporary room on this machine, and how to get in is printed.
     ///
-    /// SIGINT or SIGTERM says goodbye to everyone, sends what is left and exits 0; a second one stops at once.
+    /// SIGINT or SIGTERM says goodbye to everyone, sends what is left and exits 0; a second one stops at once. SIGHUP reads
+    /// the configuration again and serves it to those who are in.
     /// On a terminal it says what happens in words; elsewhere it writes log lines to stderr, one JSON object each.
     Serve(Serve),
     /// Write a commented configuration with fresh codes, readable by you only. Overwrites nothing.
@@ -214,7 +215,8 @@ With --json every line on stdout is an object whose \"event\" says what it is. F
   presence     room, ev (\"in\", \"out\", \"name\"), m, name, was?, why?
   here         room, n
   roster       room, members
-  left         room
+  left         room, bye? ({code, retry, text}: the room is closed, for one)
+  room         room, title, role: what it is called and what you may do there, from here on
   renamed      name
   refused      what, code, retry, wait_ms?, left?, text
   delivered    room, id: a message of ours that is in the log and is never shown

@@ -54,6 +54,12 @@ pub(crate) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
 }
 
@@ -67,6 +73,11 @@ impl Entry {
     /// Something is unwise.
     pub(crate) fn warning(why: String) -> Self {
         Self { event: "warning", why: Some(why), ..Self::default() }
+    }
+
+    /// The configuration can't be served; the one before is.
+    pub(crate) fn not_reloaded(why: String) -> Self {
+        Self { event: "not_reloaded", why: Some(why), ..Self::default() }
     }
 
     /// The server has ended.
@@ -135,6 +146,17 @@ impl Entry {
                 why: Some(reason_name(reason).into()),
                 ..none
             },
+            Note::Reloaded { added, removed, changed } => {
+                let (added, removed, changed) = (Some(added), Some(removed), Some(changed));
+                Self { event: "reloaded", added, removed, changed, ..none }
+            }
+            Note::RoomClosed { room, members } => {
+                Self { event: "room_closed", room: Some(room.to_string()), n: u64::try_from(members).ok(), ..none }
+            }
+            Note::TooManyToName { room, here, most } => {
+                let why = format!("{here} are in {room}, and a room with presence = \"full\" has at most {most}");
+                Self { event: "presence_unchanged", room: Some(room.to_string()), why: Some(why), ..none }
+            }
             Note::LogFault { room } => Self { event: "log_fault", room: Some(room.to_string()), ..none },
         }
     }
@@ -154,6 +176,13 @@ impl Entry {
         let what = match self.event {
             "listening" => format!("listening on {}", self.addr.map(|addr| addr.to_string()).unwrap_or_default()),
             "warning" => format!("warning: {why}"),
+            "not_reloaded" => format!("the configuration is served as it was: {why}"),
+            "reloaded" => {
+                let [added, removed, changed] = [self.added, self.removed, self.changed].map(Option::unwrap_or_default);
+                format!("reloaded; rooms: {added} added, {removed} removed, {changed} changed")
+            }
+            "room_closed" => format!("{room} is closed, {} were in it", self.n.unwrap_or_default()),
+            "presence_unchanged" => format!("{room} goes on counting: {why}"),
             "stopped" => "stopped".into(),
             "lost" => format!("{peer} was lost: {why}"),
             "full" => format!("no room for another connection, newcomers wait: {why}"),
@@ -295,6 +324,19 @@ mod tests {
         assert_eq!(
             at_noon(Entry::event(Event::Note(note))).json(),
             r#"{"event":"wrong_code","ts":"2026-02-17T12:00:00Z","peer":"[::1]:4000","left":3}"#
+        );
+    }
+
+    #[test]
+    fn a_reload_is_told() {
+        let note = || Note::Reloaded { added: 1, removed: 0, changed: 2 };
+        assert_eq!(
+            at_noon(Entry::event(Event::Note(note()))).json(),
+            r#"{"event":"reloaded","ts":"2026-02-17T12:00:00Z","added":1,"removed":0,"changed":2}"#
+        );
+        assert_eq!(
+            at_noon(Entry::event(Event::Note(note()))).words(&TimeZone::UTC),
+            "12:00:00 reloaded; rooms: 1 added, 0 removed, 2 changed"
         );
     }
 

@@ -116,7 +116,6 @@ impl Errand {
                 };
                 return Err(Failure { exit: Exit::Interrupted, text: text.into() });
             }
-            Msg::Broken(error) => return Err(self.network(error)),
             _ => {}
         }
         Ok(false)
@@ -147,7 +146,9 @@ impl Errand {
                 let text = "sent, but not confirmed: the connection broke, and nobody can tell whether it arrived";
                 return Err(Failure { exit: Exit::Unconfirmed, text: text.into() });
             }
-            Event::Left { .. } => return Err(self.refused("the server closed the room")),
+            Event::Left { bye, .. } => {
+                return Err(self.refused(bye.as_ref().map_or("the server closed the room", said)));
+            }
             Event::Ended { bye } => return Err(self.refused(bye.as_ref().map_or("the server is done", said))),
             Event::Offline { attempt: 1, bye, .. } => {
                 let server = &self.server;
@@ -179,7 +180,7 @@ impl Errand {
         let deadline = Instant::now() + GOODBYE;
         loop {
             match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Msg::Client { event: Event::Ended { .. }, .. } | Msg::Signal | Msg::Broken(_)) | Err(_) => return,
+                Ok(Msg::Client { event: Event::Ended { .. }, .. } | Msg::Signal) | Err(_) => return,
                 Ok(_) => {}
             }
         }

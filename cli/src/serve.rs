@@ -2,14 +2,14 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use qun_core::Code;
 use qun_transports::MemoryLog;
-use qun_transports::readiness::{Options, Server, raise_descriptor_limit};
+use qun_transports::readiness::{Handle, Options, PollerKind, Server, raise_descriptor_limit};
 use qun_transports::smol;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args;
@@ -24,6 +24,7 @@ use crate::{banner, entropy, seed};
 /// A configuration that is wrong, an address that can't be listened on, a loop that fails.
 pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     let Plan { mut settings, warnings, rooms } = Plan::make(args.config.as_deref())?;
+    let file = args.config.map(|file| Watched { file, listen: settings.listen.clone(), poller: settings.poller });
     if !args.listen.is_empty() {
         settings.listen = args.listen;
     }
@@ -52,7 +53,7 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     for warning in warnings {
         journal.write(Entry::warning(warning));
     }
-    let result = drive(args.runtime, listeners, settings, journal.writer())?;
+    let result = drive(args.runtime, listeners, settings, file, journal.writer())?;
     journal.write(Entry::stopped());
     journal.finish();
     match result {
@@ -66,23 +67,23 @@ fn drive(
     runtime: args::Runtime,
     listeners: Vec<TcpListener>,
     settings: Settings,
+    file: Option<Watched>,
     journal: Writer,
 ) -> Result<io::Result<()>, Failure> {
     let cant = |error: io::Error| Failure::usage(format!("can't start the server: {error}"));
     let log = MemoryLog::new(seed()?);
+    let to = journal.clone();
     let on_event = move |event| journal.write(Entry::event(event));
     Ok(match runtime {
         args::Runtime::Readiness => {
             let options = Options { poller: settings.poller };
             let server = Server::new(listeners, settings.core, log, seed()?, options).map_err(cant)?;
-            let (drain, stop) = (server.handle(), server.handle());
-            watch_signals(move || drain.drain(), move || stop.stop()).map_err(cant)?;
+            let _watch = Watch::start(server.handle(), file, to).map_err(cant)?;
             server.run(on_event)
         }
         args::Runtime::Smol => {
             let server = smol::serve(listeners, settings.core, log).map_err(cant)?.on_event(on_event);
-            let (drain, stop) = (server.handle(), server.handle());
-            watch_signals(move || drain.drain(), move || stop.stop()).map_err(cant)?;
+            let _watch = Watch::start(server.handle(), file, to).map_err(cant)?;
             smol::block_on(server)
         }
     })
@@ -146,17 +147,66 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
     })
 }
 
-/// The first SIGINT or SIGTERM drains, the second stops.
-fn watch_signals(drain: impl Fn() + Send + 'static, stop: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let watch = move || {
-        let mut signals = signals.forever();
-        if signals.next().is_some() {
-            drain();
+/// The file of a server that has one, and what of it is only read at the start.
+struct Watched {
+    file: PathBuf,
+    listen: Vec<SocketAddr>,
+    poller: PollerKind,
+}
+
+impl Watched {
+    /// Reads it again and has it served, or says what is wrong with it: then nothing changes.
+    fn reload(&self, handle: &Handle, journal: &Writer) {
+        let config::Reading { settings, warnings } = match config::read(&self.file) {
+            Ok(reading) => reading,
+            Err(error) => return journal.write(Entry::not_reloaded(error.to_string())),
+        };
+        let later = [("listen", settings.listen != self.listen), ("poller", settings.poller != self.poller)];
+        let later = later.iter().filter(|(_, differs)| *differs);
+        let later = later.map(|(key, _)| format!("{key} counts from the next start of the server on"));
+        for warning in warnings.into_iter().chain(later) {
+            journal.write(Entry::warning(warning));
         }
-        for _ in signals {
-            stop();
+        handle.reload(settings.core);
+    }
+}
+
+/// A thread that waits for signals, until this is dropped.
+struct Watch {
+    signals: signal_hook::iterator::Handle,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Watch {
+    /// The first SIGINT or SIGTERM drains, the second stops. SIGHUP reads the configuration again; where there is none, it
+    /// is the terminal that went away, and drains.
+    fn start(server: Handle, file: Option<Watched>, journal: Writer) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let handle = signals.handle();
+        let watch = move || {
+            let mut drains = false;
+            for signal in signals.forever() {
+                match (&file, signal) {
+                    (Some(file), SIGHUP) => file.reload(&server, &journal),
+                    _ if drains => server.stop(),
+                    _ => {
+                        drains = true;
+                        server.drain();
+                    }
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("signals".into()).spawn(watch)?;
+        Ok(Self { signals: handle, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watch {
+    /// The journal's end waits for everyone who writes to it.
+    fn drop(&mut self) {
+        self.signals.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
-    };
-    thread::Builder::new().name("signals".into()).spawn(watch).map(drop)
+    }
 }

@@ -9,11 +9,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use async_channel::Receiver as Commands;
+use futures_lite::future;
 use qun_core::client::{Client, Config, Event, Status};
 use qun_core::json::Person;
 use qun_core::log::Kind;
 use qun_core::{Code, Id, MemberId, Name, Now, RoomId, Seq, Text, TextLimits};
-use qun_transports::readiness::{ClientHandle, Connection};
+use qun_transports::smol::{self, Connection};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -49,8 +51,6 @@ pub(crate) enum Msg {
     Who(RoomId, u64, Option<Vec<Person>>),
     /// How the machine's clock goes.
     Clock(Clock),
-    /// The connection's thread failed.
-    Broken(io::Error),
     /// A line of stdin, without its end, or why it is none.
     Line(Result<String, Unreadable>),
     /// Stdin is at its end.
@@ -143,7 +143,7 @@ pub(crate) struct Manner {
 
 /// A running client.
 pub(crate) struct Session {
-    handle: ClientHandle,
+    commands: async_channel::Sender<Command>,
     to: SyncSender<Msg>,
     /// Who we are there.
     pub(crate) member: MemberId,
@@ -177,10 +177,14 @@ impl Session {
             backoff: BACKOFF,
         };
         let cant = |what: &'static str| move |error: io::Error| Failure::usage(format!("can't {what}: {error}"));
-        let handle = run(manner.server, config, crate::seed()?, to.clone()).map_err(cant("start a connection"))?;
+        let connection = smol::connect(manner.server, config).map_err(cant("start a connection"))?;
+        let (commands, commanded) = async_channel::unbounded();
+        let told = to.clone();
+        let run = move || smol::block_on(drive(connection, commanded, told));
+        thread::Builder::new().name("connection".into()).spawn(run).map_err(cant("start a thread"))?;
         watch_signals(to.clone()).map_err(cant("watch for signals"))?;
         let member = key.key.member();
-        let session = Self { handle, to, member, _key: key };
+        let session = Self { commands, to, member, _key: key };
         session.with(|_, now, to| drop(to.send(Msg::Clock(Clock { mono: now.mono, at: Instant::now() }))));
         Ok((session, inbox))
     }
@@ -227,33 +231,42 @@ impl Session {
     }
 
     fn with(&self, command: impl FnOnce(&mut Client, Now, &SyncSender<Msg>) + Send + 'static) {
-        let to = self.to.clone();
-        self.handle.with(move |client, now| command(client, now, &to));
+        // It fails where the client is over, and then there is nobody to command.
+        let _ = self.commands.try_send(Box::new(command));
     }
 }
 
-/// Starts the connection's thread. A connection stays on the thread that makes it; its handle comes back.
-fn run(server: String, config: Config, seed: [u8; 32], to: SyncSender<Msg>) -> io::Result<ClientHandle> {
-    let (made, handle) = sync_channel(1);
-    let run = move || {
-        let connection = match Connection::new(server, config, seed) {
-            Ok(connection) => connection,
-            Err(error) => return drop(made.send(Err(error))),
-        };
-        let _ = made.send(Ok(connection.handle()));
-        let result = connection.run(|client, event| {
-            let members = match &event {
-                Event::Joined { room, .. } | Event::Roster { room } => members(client, room),
-                _ => None,
-            };
-            let _ = to.send(Msg::Client { event, members, state: State::of(client) });
-        });
-        if let Err(error) = result {
-            let _ = to.send(Msg::Broken(error));
+/// Something to be done with the client, on its thread.
+type Command = Box<dyn FnOnce(&mut Client, Now, &SyncSender<Msg>) + Send>;
+
+/// Does what is commanded and tells what happens, until the client is over or nobody commands it any more.
+///
+/// Telling waits while the inbox is full, and with it this whole thread: that is how a reader who stalls holds up what is
+/// read from the network.
+async fn drive(mut connection: Connection, commands: Commands<Command>, to: SyncSender<Msg>) {
+    enum Next {
+        Command(Option<Command>),
+        Event(Option<Event>),
+    }
+    loop {
+        // Either may be dropped: what it would have brought is brought by the next.
+        let command = async { Next::Command(commands.recv().await.ok()) };
+        match future::or(command, async { Next::Event(connection.next().await) }).await {
+            Next::Command(Some(command)) => connection.with(|client, now| command(client, now, &to)),
+            Next::Event(Some(event)) => {
+                let client = connection.client();
+                let members = match &event {
+                    Event::Joined { room, .. } | Event::Roster { room } => members(client, room),
+                    _ => None,
+                };
+                let state = State::of(client);
+                if to.send(Msg::Client { event, members, state }).is_err() {
+                    return;
+                }
+            }
+            Next::Command(None) | Next::Event(None) => return,
         }
-    };
-    thread::Builder::new().name("connection".into()).spawn(run)?;
-    handle.recv().map_err(|_| io::Error::other("its thread is gone"))?
+    }
 }
 
 /// Who is in a room, by name; `None` where the room doesn't say.

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::id::RoomId;
-use crate::json::{self, Change, Frame};
+use crate::id::{RoomId, Seq};
+use crate::json::{self, Change, Frame, Person};
 use crate::log::Record;
 use crate::plain::{self, Language, Phrase};
 
@@ -58,6 +58,15 @@ impl Dialect {
                 };
                 phrase.write(style.language, out);
             }
+        }
+    }
+
+    /// Appends who is in a room that tells it in another way from here on, before the message `next`. To a person at a
+    /// terminal it shows by itself.
+    pub(crate) fn roster(self, room: &RoomId, next: Seq, here: u64, members: Option<Vec<Person>>, out: &mut Vec<u8>) {
+        match self {
+            Self::Json => Frame::Gap { room: room.clone(), from: next, to: next.minus(1), here, members }.encode(out),
+            Self::Plain => {}
         }
     }
 

@@ -8,6 +8,7 @@
 //!   [`Answer::Settled`] says what became of each draft, [`Answer::Grew`] brings the records, and is the only source of
 //!   delivery.
 //! - [`Request::Load`] is answered by [`Answer::Loaded`].
+//! - [`Request::Close`] comes after everything else of a room, and has no answer. The room may be opened again.
 
 use alloc::vec::Vec;
 
@@ -144,6 +145,12 @@ pub enum Request {
         span: Span,
         /// How many messages at most.
         limit: u64,
+    },
+    /// The server has this room no more. A log that keeps messages for good lets go of what it holds for serving them; one
+    /// that keeps them for the server's sake lets go of them, too.
+    Close {
+        /// The room, which is ready and has no append outstanding.
+        room: RoomId,
     },
 }
 

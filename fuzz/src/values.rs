@@ -37,14 +37,14 @@ pub(crate) fn request(given: Given<'_, '_>) -> Result<Request> {
 
 pub(crate) fn frame(given: Given<'_, '_>) -> Result<Frame> {
     let re = option(given, id)?;
-    Ok(match given.int_in_range(0..=14)? {
+    Ok(match given.int_in_range(0..=15)? {
         0 => Frame::Ok { re, seq: option(given, seq)? },
         1 => Frame::Welcome(welcome(given, re)?),
         2 => Frame::Joined(joined(given, re)?),
         3 | 4 => Frame::Msg(Message { room: room(given)?, body: message(given)? }),
         5 => Frame::Presence { room: room(given)?, change: change(given)? },
         6 => Frame::Here { room: room(given)?, n: integer(given)? },
-        7 => Frame::Left { re, room: room(given)? },
+        7 => left(given, re)?,
         8 => Frame::Page(page(given, re)?),
         9 => {
             let (from, to) = (seq(given)?, seq(given)?);
@@ -57,8 +57,19 @@ pub(crate) fn frame(given: Given<'_, '_>) -> Result<Frame> {
             Frame::Bye { code, retry: retry(given)?, wait_ms: option(given, small)?, text: string(given)? }
         }
         13 => Frame::Ping { n: integer(given)? },
+        14 => Frame::Room { room: joined(given, None)?.room },
         _ => Frame::Pong { n: integer(given)? },
     })
+}
+
+/// The end of a membership, asked for or not.
+fn left(given: Given<'_, '_>, re: Option<Id>) -> Result<Frame> {
+    let room = room(given)?;
+    if given.arbitrary()? {
+        return Ok(Frame::Left { re, room, code: None, retry: None, text: None });
+    }
+    let code = ByeCode::from(choice(given, &["room_closed", "kicked", "later"])?);
+    Ok(Frame::Left { re, room, code: Some(code), retry: Some(retry(given)?), text: Some(string(given)?) })
 }
 
 /// What answers this request, but that its numbers may be any.
@@ -79,7 +90,7 @@ pub(crate) fn answer(given: Given<'_, '_>, request: Request, me: MemberId) -> Re
             Frame::Msg(Message { room, body })
         }
         Request::History { room, .. } => Frame::Page(Page { room, ..page(given, re)? }),
-        Request::Leave { room, .. } => Frame::Left { re, room },
+        Request::Leave { room, .. } => Frame::Left { re, room, code: None, retry: None, text: None },
         Request::Name { .. } => Frame::Ok { re, seq: None },
         Request::Ping { n } => Frame::Pong { n },
         Request::Pong { .. } => Frame::Ping { n: small(given)? },

@@ -8,6 +8,7 @@ pub(crate) mod world;
 mod crowd;
 mod hostile;
 mod programs;
+mod reload;
 mod resume;
 mod rooms;
 mod stopping;

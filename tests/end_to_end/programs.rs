@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{GUEST, OPS, Process, Server, WRONG, qun, which};
+use crate::world::{GUEST, Heard, OPS, Process, Server, WRONG, qun, which};
 
 /// A `qun` that keeps its keys in `state`.
 fn client(state: &TempDir, server: &str, args: &[&str]) -> Command {
@@ -159,6 +159,33 @@ fn join_in_a_pipe_says_lines_and_shows_what_is_said() {
         .map(|entry| entry.expect("a key").path())
         .collect();
     assert_eq!(keys.len(), 1, "{keys:?}");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_up_the_network_and_costs_no_memory() {
+    let server = Server::with("burst = 0\nper_s = 0\nstall_s = 60");
+    let state = TempDir::new().expect("a directory");
+    let mut command = client(&state, &server.door(), &["join", OPS, "--name", "ann", "--stay"]);
+    let streams = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut ann = Process::adopt(streams.spawn().expect("it starts"), Heard::default());
+    server.until_logs("entered", |entry| entry["name"] == "ann");
+    let before = ann.memory();
+    let mut bob = server.connect();
+    bob.member("bob", OPS);
+    let text = "x".repeat(2_000);
+    for n in 0..40 {
+        let last = format!("so far {n}");
+        let say = |text: &str| format!("{}\n", json!({"t": "say", "room": "ops", "text": text}));
+        bob.send(say(&text).repeat(100) + &say(&last));
+        bob.until(|line| line["text"] == last);
+    }
+    let grown = ann.memory().saturating_sub(before);
+    assert!(grown < 5 << 20, "8 MB were said, and it holds {grown} bytes of them");
+    // It reads on where it stood, is told what it missed, and fetches what there still is of it.
+    bob.say("ops", "the last word");
+    ann.read_on();
+    ann.out.until_says("<bob> the last word");
+    ann.out.until_says("messages are lost here");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A server machine with its log.
 
-use qun_core::server::{Action, Config, Hangup, Input, Note, Peer, Reason, Server, Transmit};
+use qun_core::server::{Action, Config, Hangup, Input, Note, Overview, Peer, Reason, Server, Transmit};
 use qun_core::{ConnId, Instant, Now};
 
 use crate::ids::Ids;
@@ -10,7 +10,7 @@ use crate::log::Log;
 ///
 /// This is what an event loop drives. The loop has the sockets and nothing else: it says what happened
 /// ([`open`](Self::open), [`received`](Self::received), [`end_of_input`](Self::end_of_input), [`closed`](Self::closed),
-/// [`tick`](Self::tick), [`drain`](Self::drain)), asks what to do ([`poll`](Self::poll), until there is nothing) and
+/// [`tick`](Self::tick), [`drain`](Self::drain), [`reload`](Self::reload)), asks what to do ([`poll`](Self::poll), until there is nothing) and
 /// takes the bytes to send ([`transmit`](Self::transmit)). Requests to the log and its answers are passed on inside.
 ///
 /// The layers of bytes that may lie under the dialects (TLS, HTTP, WebSocket) belong here, between `received` and the
@@ -87,6 +87,11 @@ impl<L: Log> Driver<L> {
         self.server.handle(now, Input::Drain);
     }
 
+    /// Serve another configuration from here on; see [`Input::Reload`].
+    pub fn reload(&mut self, now: Now, config: Config) {
+        self.server.handle(now, Input::Reload(Box::new(config)));
+    }
+
     /// The next thing to do, until there is none: to be drained after inputs, and whenever the log wakes the loop.
     pub fn poll(&mut self, now: Now) -> Option<Event> {
         loop {
@@ -125,6 +130,11 @@ impl<L: Log> Driver<L> {
     /// Bytes that the rooms hold; see [`Server::memory`].
     pub fn memory(&self) -> usize {
         self.server.memory()
+    }
+
+    /// How the server is, for whoever runs it.
+    pub fn overview(&self) -> Overview {
+        self.server.overview()
     }
 
     /// The log, for whoever has to tend it.

@@ -50,6 +50,13 @@ impl Editor {
         self.at += line.len();
     }
 
+    /// Takes what stands in the line out of it.
+    pub(super) fn take(&mut self) -> String {
+        self.at = 0;
+        self.browsing = None;
+        std::mem::take(&mut self.text)
+    }
+
     /// Remembers a line, so that Up finds it.
     pub(super) fn remember(&mut self, line: &str) {
         if !line.is_empty() && self.past.last().is_none_or(|last| last != line) {

@@ -68,6 +68,13 @@ pub(super) enum Told<'a> {
     },
     Left {
         room: &'a RoomId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bye: Option<Goodbye<'a>>,
+    },
+    Room {
+        room: &'a RoomId,
+        title: &'a str,
+        role: Role,
     },
     Page {
         room: &'a RoomId,
@@ -106,7 +113,7 @@ pub(super) enum Told<'a> {
     },
 }
 
-/// What the server said as it closed a connection.
+/// What the server said as it closed a connection or a room.
 #[derive(Debug, Serialize)]
 pub(super) struct Goodbye<'a> {
     code: &'a str,
@@ -145,7 +152,8 @@ impl<'a> Told<'a> {
             Event::Presence { room, change } => Self::Presence { room, change },
             Event::Here { room, n } => Self::Here { room, n: *n },
             Event::Roster { room } => Self::Roster { room, members },
-            Event::Left { room, .. } => Self::Left { room },
+            Event::Left { room, bye, .. } => Self::Left { room, bye: bye.as_ref().map(Goodbye::from) },
+            Event::Room { room, title, role } => Self::Room { room, title, role: *role },
             Event::Page { room, messages, more, .. } => Self::Page { room, more: *more, messages },
             Event::Renamed { name, .. } => Self::Renamed { name },
             Event::Refused { code, retry, wait_ms, left, text, .. } => {
@@ -209,6 +217,15 @@ mod tests {
             left: Some(4),
             text: "No.".into(),
         };
+        let bye = Bye { code: qun_core::json::ByeCode::RoomClosed, retry: Retry::No, text: "It is closed.".into() };
+        assert_eq!(
+            Told::of(&Event::Left { re: None, room: room.clone(), bye: Some(bye) }, None, 0, None).unwrap().line(),
+            r#"{"event":"left","room":"ops","bye":{"code":"room_closed","retry":"no","text":"It is closed."}}"#
+        );
+        assert_eq!(
+            Told::of(&Event::Room { room, title: "Day shift".into(), role: Role::Read }, None, 0, None).unwrap().line(),
+            r#"{"event":"room","room":"ops","title":"Day shift","role":"read"}"#
+        );
         let code = "K7QM-2XD4".parse().unwrap();
         assert_eq!(
             Told::of(&refused, None, 0, Some(&Doing::Join(code))).unwrap().line(),

@@ -171,9 +171,6 @@ impl Pipe {
             }
             Msg::Signal if matches!(self.stage, Stage::Leaving(_)) => return Ok(Some(Exit::Interrupted)),
             Msg::Signal => self.leave(Exit::Interrupted),
-            Msg::Broken(error) => {
-                return Err(Failure { exit: Exit::Network, text: format!("{}: {error}", self.manner.server) });
-            }
             Msg::Who(..) | Msg::Terminal(_) => {}
         }
         Ok(None)
@@ -197,6 +194,11 @@ impl Pipe {
             Event::Refused { .. } if is_say => {
                 self.refused += 1;
                 self.answer();
+            }
+            Event::Left { bye: Some(bye), .. } if !matches!(self.stage, Stage::Leaving(_)) => {
+                let over = Failure { exit: Exit::Refused, text: send::said(bye).into() };
+                // What has no confirmation is the more important news.
+                return if self.unconfirmed == 0 { Err(over) } else { Ok(Some(Exit::Unconfirmed)) };
             }
             // Why follows, where the server said it.
             Event::Left { .. } => {

@@ -68,6 +68,7 @@ pub(super) struct Scribe {
 #[derive(Debug)]
 struct Told {
     title: String,
+    role: Role,
     /// The oldest message that was told.
     oldest: Option<Seq>,
     /// Whether its next message of this kind begins what the person has not seen.
@@ -135,7 +136,11 @@ impl Scribe {
                 if *role == Role::Read {
                     who.push_str(" You can read here, not speak.");
                 }
-                vec![self.joined(re.is_some(), room, title, *here, *head, &who)]
+                let line = self.joined(re.is_some(), room, title, *here, *head, &who);
+                if let Some(told) = self.rooms.get_mut(room) {
+                    told.role = *role;
+                }
+                vec![line]
             }
             Event::Restarted { room } => {
                 if let Some(told) = self.rooms.get_mut(room) {
@@ -154,11 +159,16 @@ impl Scribe {
             Event::Presence { room, change } => self.presence(room, change),
             // How many are in a large room changes all the time; /who says it.
             Event::Here { .. } | Event::Roster { .. } | Event::Delivered { .. } => Vec::new(),
-            Event::Left { room, .. } => {
-                let line = Line::room(format!("You are out of {}.", self.title(room)));
+            Event::Left { room, bye, .. } => {
+                let title = self.title(room);
+                let line = Line::room(match bye {
+                    Some(bye) => format!("You are out of {title}: {}", crate::send::said(bye)),
+                    None => format!("You are out of {title}."),
+                });
                 self.rooms.remove(room);
                 vec![line]
             }
+            Event::Room { room, title, role } => self.room(room, title, *role),
             Event::Page { room, messages, more, .. } => self.page(room, messages, *more),
             Event::Renamed { name, .. } => vec![Line::room(format!("You are now {name}."))],
             Event::Refused { code, text, left, .. } => vec![Line::aside(refusal(code, text, *left))],
@@ -178,13 +188,37 @@ impl Scribe {
             (false, Seq::ZERO) => News::Told,
             (false, _) => News::AtLive,
         };
-        let told = self.rooms.entry(room.clone()).or_insert_with(|| Told { title: title.into(), oldest: None, news });
+        let told = self.rooms.entry(room.clone()).or_insert_with(|| Told {
+            title: title.into(),
+            role: Role::Talk,
+            oldest: None,
+            news,
+        });
         told.title = title.into();
         told.news = news;
         if !asked && news == News::AtAny {
             return self.about(room, &format!("Back in {title}, {here} here."));
         }
         Line::room(format!("{title}. {who}"))
+    }
+
+    /// What is new about a room.
+    fn room(&mut self, room: &RoomId, title: &str, role: Role) -> Vec<Line> {
+        let Some(told) = self.rooms.get_mut(room) else { return Vec::new() };
+        let is_retitled = std::mem::replace(&mut told.title, title.into()) != title;
+        let has_new_role = std::mem::replace(&mut told.role, role) != role;
+        let mut lines = Vec::new();
+        if is_retitled {
+            lines.push(self.about(room, &format!("The room is called {title} now.")));
+        }
+        if has_new_role {
+            let text = match role {
+                Role::Read => "From now on you can read here, not speak.",
+                _ => "You may speak here now.",
+            };
+            lines.push(self.about(room, text));
+        }
+        lines
     }
 
     /// Who is in a room: `3 here: ann (you), bob, mei.`
@@ -382,6 +416,32 @@ mod tests {
         scribe.current = Some("hall".parse().unwrap());
         let events = [message(1, "2026-02-17T14:01:00Z", "hi", true)];
         assert_eq!(told(&mut scribe, &events), ["[ops] 14:01 <bob> hi"]);
+    }
+
+    #[test]
+    fn what_is_new_about_a_room_is_told_and_why_it_ends() {
+        let news = |title: &str, role| Event::Room { room: room(), title: title.into(), role };
+        let bye = qun_core::client::Bye {
+            code: qun_core::json::ByeCode::RoomClosed,
+            retry: qun_core::json::Retry::No,
+            text: "The room is closed.".into(),
+        };
+        let events = [
+            joined(true, 0),
+            news("Day shift", Role::Talk),
+            news("Day shift", Role::Read),
+            news("Day shift", Role::Talk),
+            Event::Left { re: None, room: room(), bye: Some(bye) },
+        ];
+        assert_eq!(
+            told(&mut scribe(), &events)[1..],
+            [
+                "-- The room is called Day shift now.",
+                "-- From now on you can read here, not speak.",
+                "-- You may speak here now.",
+                "-- You are out of Day shift: The room is closed.",
+            ]
+        );
     }
 
     #[test]

@@ -149,9 +149,6 @@ impl Terminal {
                 self.lines.push(Line::room(format!("{}. {who}", self.scribe.title(&room))));
             }
             Msg::Clock(clock) => self.clock = Some(clock),
-            Msg::Broken(error) => {
-                return Some(Err(Failure { exit: Exit::Network, text: format!("the connection fails: {error}") }));
-            }
             Msg::Signal => return self.leave(Exit::Interrupted),
             Msg::EndOfInput => return self.leave(Exit::Ok),
             Msg::Terminal(crossterm::event::Event::Key(key)) => match self.editor.key(key) {
@@ -202,9 +199,14 @@ impl Terminal {
             _ => {}
         }
         self.lines.extend(self.scribe.tell(event, members));
-        if let Event::Left { room, .. } = event {
+        if let Event::Left { room, bye, .. } = event {
             self.rooms.retain(|other| other != room);
             if self.scribe.current.as_ref() == Some(room) {
+                // What was being typed was for that room: it is no code, and not for the next room.
+                let typed = if bye.is_some() { self.editor.take() } else { String::new() };
+                if !typed.trim().is_empty() {
+                    self.lines.push(Line { head: "-- Not said: ".into(), ..Line::aside(typed) });
+                }
                 self.scribe.current = self.rooms.first().cloned();
                 self.show_current();
             }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::io::{Event, Pending};
+use super::io::{Bye, Event, Pending};
 use super::link::Link;
 use super::outbox::Refused;
 use super::room::{Fetch, Stage};
@@ -130,8 +130,8 @@ impl Client {
         }
     }
 
-    /// We are out of a room. What was said there and is not acknowledged never will be.
-    pub(super) fn part(&mut self, index: usize) {
+    /// We are out of a room, by the server's wish where there is a `bye`. What was said there and is not acknowledged never will be.
+    pub(super) fn part(&mut self, index: usize, bye: Option<Bye>) {
         let mut room = self.rooms.remove(index);
         let text = "It was not sent: you are not in that room any more.";
         let (sent, unsent) = room.outbox.abandon();
@@ -141,7 +141,7 @@ impl Client {
         for ask in self.asks.extract_if(.., of_room) {
             refuse(ask.re, ErrorCode::NotMember, "You are not in that room any more.", &mut self.actions);
         }
-        self.actions.show(Event::Left { re: room.leave, room: room.id().clone() });
+        self.actions.show(Event::Left { re: room.leave, room: room.id().clone(), bye });
     }
 
     fn join_rooms(&mut self) {
@@ -259,7 +259,7 @@ impl Client {
                     self.send(&request);
                 }
                 (Some(_), Stage::Away { .. }) if room.outbox.is_empty() => {
-                    self.part(index);
+                    self.part(index, None);
                     continue;
                 }
                 _ => {}

@@ -69,7 +69,14 @@ impl Client {
             Frame::Gap { room, to: last, here, members, .. } => {
                 self.in_room(&room, |room, to| room.gap(last, here, members, to));
             }
-            Frame::Left { room, .. } => self.left(&room),
+            Frame::Left { room, code, retry, text, .. } => {
+                let bye = code.map(|code| {
+                    let retry = retry.unwrap_or_else(|| code.retry());
+                    Bye { code, retry, text: text.unwrap_or_default() }
+                });
+                self.left(&room, bye);
+            }
+            Frame::Room { room } => self.in_room(&room.id.clone(), |told, to| told.set(room, to)),
             Frame::Page(page) => self.page(page),
             Frame::Notice { level, text } => self.actions.show(Event::Notice { level, text }),
             Frame::Ok { re: Some(re), seq } => self.done(re, seq),
@@ -139,7 +146,7 @@ impl Client {
             let code = self.rooms[at].code.clone();
             if *self.rooms[at].id() != id {
                 // The operator gave the code to another room, and this one is closed to us.
-                self.part(at);
+                self.part(at, None);
             }
             (None, code)
         } else {
@@ -157,9 +164,9 @@ impl Client {
     }
 
     /// We are out, asked or not; if we wanted to be, that is our answer.
-    fn left(&mut self, room: &RoomId) {
+    fn left(&mut self, room: &RoomId, bye: Option<Bye>) {
         if let Some(index) = self.rooms.iter().position(|r| r.id() == room && r.is_told()) {
-            self.part(index);
+            self.part(index, bye);
         }
     }
 
@@ -213,14 +220,14 @@ impl Client {
             self.show_refused(Some(re), failure);
         } else if let Some(at) = self.rooms.iter().position(|room| room.stage == (Stage::Joining { re })) {
             if lasts {
-                self.part(at);
+                self.part(at, None);
                 self.show_refused(None, failure);
             } else {
                 self.rooms[at].stage = Stage::Away { not_before: again };
             }
         } else if let Some(at) = self.rooms.iter().position(|room| room.stage == (Stage::Leaving { re })) {
             // Whatever is wrong, we are not coming back.
-            self.part(at);
+            self.part(at, None);
         } else if let Some(at) = self.rooms.iter().position(|room| room.fetch == (Fetch::Asked { re })) {
             if lasts {
                 let id = self.rooms[at].id().clone();

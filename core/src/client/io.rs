@@ -148,6 +148,17 @@ pub enum Event {
         re: Option<Id>,
         /// Which.
         room: RoomId,
+        /// Why, where the server put us out: the room is closed, for one. We are still on the server.
+        bye: Option<Bye>,
+    },
+    /// A room has another title, or we another role in it.
+    Room {
+        /// Which.
+        room: RoomId,
+        /// What people call it from here on.
+        title: String,
+        /// What we may do there from here on.
+        role: Role,
     },
     /// A page of older messages was asked for, and here it is.
     Page {
@@ -208,7 +219,7 @@ pub enum Event {
     },
 }
 
-/// How the server ended a connection. Where it refused the hello, the code is that error's.
+/// How the server ended a connection, or a membership. Where it refused the hello, the code is that error's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Bye {
     /// Why.

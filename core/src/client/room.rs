@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::stream::{Entry, Stream};
 use crate::code::Code;
 use crate::id::{Epoch, Id, MemberId, Position, RoomId, Seq};
-use crate::json::{Change, Joined, Message, Page, Person};
+use crate::json::{self, Change, Joined, Message, Page, Person};
 use crate::name::Name;
 use crate::role::Role;
 use crate::time::Instant;
@@ -242,6 +242,14 @@ impl Room {
     pub(super) fn count(&mut self, n: u64, to: &mut Show<'_>) {
         self.here = n;
         to.actions.show(Event::Here { room: self.id.clone(), n });
+    }
+
+    /// What is told of it is new.
+    pub(super) fn set(&mut self, told: json::Room, to: &mut Show<'_>) {
+        if told.title != self.title || told.role != self.role {
+            (self.title, self.role) = (told.title.clone(), told.role);
+            to.actions.show(Event::Room { room: told.id, title: told.title, role: told.role });
+        }
     }
 
     /// Shows what no hole holds back.

@@ -36,13 +36,27 @@ pub enum Frame {
         /// How many.
         n: u64,
     },
-    /// The answer to `leave`, and the last frame of that room.
+    /// The answer to `leave`, or word that the membership was ended; the last frame of that room.
     Left {
         /// The request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         re: Option<Id>,
         /// The room.
         room: RoomId,
+        /// Why, where it was not asked for. It comes with the two below, as in a `bye`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<ByeCode>,
+        /// What to do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry: Option<Retry>,
+        /// What to show.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// The room has another title, or you another role in it: how both are now.
+    Room {
+        /// The room.
+        room: Room,
     },
     /// The answer to `history`.
     Page(Page),

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Server;
+use super::codebook::Opens;
 use super::conn::Join;
 use super::history::Load;
 use super::out::PrivateKind;
@@ -11,7 +12,7 @@ use super::room::{Log, Said};
 use super::slab::Handle;
 use crate::dialect::Dialect;
 use crate::id::{ConnId, Id, Seq};
-use crate::json::{Frame, Joined, Page, PageMessage, Room as RoomFrame};
+use crate::json::{ByeCode, Frame, Joined, Page, PageMessage, Room as RoomFrame};
 use crate::log;
 use crate::name::Name;
 use crate::plain::{self, Here, Phrase};
@@ -110,7 +111,7 @@ impl Server {
         match self.dialect(id) {
             Some(Dialect::Json) => {
                 let room = state.id.clone();
-                self.send_frame(id, &Frame::Left { re, room }, kind);
+                self.send_frame(id, &Frame::Left { re, room, code: None, retry: None, text: None }, kind);
             }
             Some(Dialect::Plain) => {
                 let mut bytes = Vec::new();
@@ -122,6 +123,60 @@ impl Server {
             }
             None => {}
         }
+    }
+
+    /// Says that a room is no more: its last frame.
+    pub(super) fn tell_closed(&mut self, id: ConnId, re: Option<Id>, room: u32, slot: u16) {
+        let kind = PrivateKind::Left(slot);
+        let state = &self.rooms[room as usize];
+        match self.dialect(id) {
+            Some(Dialect::Json) => {
+                let (room, code) = (state.id.clone(), ByeCode::RoomClosed);
+                let (retry, text) = (Some(code.retry()), Some("The room is closed.".into()));
+                self.send_frame(id, &Frame::Left { re, room, code: Some(code), retry, text }, kind);
+            }
+            Some(Dialect::Plain) => {
+                let mut bytes = Vec::new();
+                Phrase::RoomClosed { title: &state.title }.write(self.style.language, &mut bytes);
+                self.send(id, bytes, kind);
+                if let Some(plain) = self.conn(id).and_then(super::conn::Conn::plain) {
+                    plain.room = None;
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Tells a member what is new about a room, or about what may be done there.
+    pub(super) fn tell_room(&mut self, id: ConnId, slot: u16, at: Opens, is_retitled: bool, has_new_role: bool) {
+        let state = &self.rooms[at.room as usize];
+        let (title, role) = (state.title.clone(), state.access[at.access as usize].role);
+        match self.dialect(id) {
+            Some(Dialect::Json) => {
+                let room = RoomFrame { id: state.id.clone(), title, role };
+                let mut bytes = Vec::new();
+                Frame::Room { room }.encode(&mut bytes);
+                let replaced = self.conn(id).is_some_and(|conn| conn.out.replace_room(slot, &bytes));
+                if !replaced {
+                    self.send(id, bytes, PrivateKind::Room(slot));
+                }
+            }
+            // Whoever reads no answers gets none of these: /who says the title, and a line that is not said why not.
+            Some(Dialect::Plain) if self.is_full(id) => {}
+            Some(Dialect::Plain) => {
+                if is_retitled {
+                    self.phrase(id, Phrase::Titled { title: &title });
+                }
+                if has_new_role {
+                    self.phrase(id, Phrase::NewRole(role));
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn is_full(&self, id: ConnId) -> bool {
+        self.conns.get(id).is_none_or(|conn| conn.out.private_bytes > self.limits.private)
     }
 
     /// Says that the log had a say already.

@@ -1,6 +1,6 @@
 //! Which code opens what.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -19,37 +19,76 @@ pub(super) struct Opens {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Codebook {
     key: [u8; 32],
-    opens: BTreeMap<[u8; 32], Opens>,
+    codes: BTreeMap<CodeHash, Standing>,
+    /// Those that open nothing any more, oldest first. One of them may open something again by now.
+    retired: VecDeque<CodeHash>,
 }
+
+/// A code under the table's key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct CodeHash([u8; 32]);
+
+/// What there is to say of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Standing {
+    /// It opens this.
+    Opens(Opens),
+    /// It once opened something. Whoever has it was told it once: that is no guess.
+    Retired,
+}
+
+/// How many codes that open nothing any more are remembered.
+const RETIRED: usize = 4_096;
 
 impl Codebook {
     pub(super) fn new(key: [u8; 32]) -> Self {
-        Self { key, opens: BTreeMap::new() }
+        Self { key, codes: BTreeMap::new(), retired: VecDeque::new() }
     }
 
-    /// Adds a code; of two that are equal, the first counts.
-    pub(super) fn add(&mut self, code: &Code, opens: Opens) {
-        let hash = self.hash(code);
-        self.opens.entry(hash).or_insert(opens);
+    /// From here on these codes open what they say, and no others anything; of two that are equal, the first counts.
+    pub(super) fn replace(&mut self, codes: impl IntoIterator<Item = (CodeHash, Opens)>) {
+        let before = core::mem::take(&mut self.codes);
+        for (hash, opens) in codes {
+            self.codes.entry(hash).or_insert(Standing::Opens(opens));
+        }
+        self.retired.retain(|hash| !self.codes.contains_key(hash));
+        for (hash, standing) in before {
+            if !self.codes.contains_key(&hash) && standing != Standing::Retired {
+                self.retired.push_back(hash);
+            }
+        }
+        self.retired.drain(..self.retired.len().saturating_sub(RETIRED));
+        self.codes.extend(self.retired.iter().map(|&hash| (hash, Standing::Retired)));
     }
 
-    /// What somebody typed, looked up. What can't be a code opens nothing.
-    pub(super) fn look_up(&self, typed: &str) -> Option<Opens> {
-        let code: Code = typed.parse().ok()?;
-        self.opens.get(&self.hash(&code)).copied()
+    /// What somebody typed, as the table has it; `None`: it can't be a code.
+    pub(super) fn hash_typed(&self, typed: &str) -> Option<CodeHash> {
+        Some(self.hash(&typed.parse().ok()?))
     }
 
-    fn hash(&self, code: &Code) -> [u8; 32] {
+    /// What a code is good for; `None`: it never opened anything that is remembered.
+    pub(super) fn look_up(&self, hash: CodeHash) -> Option<Standing> {
+        self.codes.get(&hash).copied()
+    }
+
+    pub(super) fn hash(&self, code: &Code) -> CodeHash {
         let mut block = [0; 64];
         block[..32].copy_from_slice(&self.key);
         let mac: Hmac<Sha256> = Hmac::new(&block.into());
-        mac.chain_update(code.canonical()).finalize().into_bytes().into()
+        CodeHash(mac.chain_update(code.canonical()).finalize().into_bytes().into())
     }
 }
 
 /// Says nothing of the key.
 impl core::fmt::Debug for Codebook {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Codebook").field("codes", &self.opens.len()).finish_non_exhaustive()
+        f.debug_struct("Codebook").field("codes", &self.codes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Says nothing of the code.
+impl core::fmt::Debug for CodeHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("CodeHash(..)")
     }
 }

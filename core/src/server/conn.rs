@@ -23,6 +23,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     pub(super) tongue: Tongue,
     pub(super) lines: Lines,
+    /// How long a line may be: what its client was told, or will be.
+    pub(super) line: usize,
     /// No more bytes will come.
     pub(super) ended: bool,
     /// What the next line waits for.
@@ -119,13 +121,14 @@ pub(super) enum Ping {
 }
 
 impl Conn {
-    pub(super) fn new(id: ConnId, peer: Peer, now: Instant) -> Self {
+    pub(super) fn new(id: ConnId, peer: Peer, line: usize, now: Instant) -> Self {
         Self {
             id,
             peer,
             phase: Phase::Sniffing(false),
             tongue: Tongue::Unknown,
             lines: Lines::default(),
+            line,
             ended: false,
             wait: None,
             out: Out::new(now),

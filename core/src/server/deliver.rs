@@ -73,7 +73,7 @@ impl Server {
                 match due {
                     None => self.tell_here(room),
                     Some(at) => {
-                        room_state.here_due = true;
+                        room_state.here_due = Some(at);
                         self.timers.set(at, Timer::Here(room));
                     }
                 }
@@ -85,7 +85,7 @@ impl Server {
     pub(super) fn tell_here(&mut self, room: u32) {
         let now = self.now.mono;
         let state = &mut self.rooms[room as usize];
-        state.here_due = false;
+        state.here_due = None;
         state.here_told = Some(now);
         self.stamp += 1;
         let (id, n) = (state.id.clone(), state.here());
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// Touches each caught-up membership once, and none that is blocked.
-    fn wake_idle(&mut self, room: u32) {
+    pub(super) fn wake_idle(&mut self, room: u32) {
         let mut idle = core::mem::take(&mut self.rooms[room as usize].idle);
         for (id, slot) in idle.drain(..) {
             let Some(conn) = self.conns.get_mut(id) else { continue };

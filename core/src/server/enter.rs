@@ -108,8 +108,7 @@ impl Server {
     }
 
     fn hold(&mut self, handle: Handle, opens: Opens, place: u64) {
-        let role = self.rooms[opens.room as usize].access[opens.access as usize].role;
-        let membership = Membership { access: opens.access, role, place, slot: None };
+        let membership = Membership { access: opens.access, place, slot: None };
         if let Some(session) = self.sessions.get_mut(handle) {
             session.memberships.insert(opens.room, membership);
         }

@@ -17,6 +17,7 @@ impl Server {
                 Timer::Conn(id) => self.expire_conn(id),
                 Timer::Session(handle) => self.expire_session(handle),
                 Timer::Here(room) => self.expire_here(room),
+                Timer::Room(room) => self.close_if_due(room),
                 Timer::Load(ticket) => self.loaded(ticket, Err(Unavailable)),
             }
         }
@@ -99,9 +100,8 @@ impl Server {
     }
 
     fn expire_here(&mut self, room: u32) {
-        let state = &self.rooms[room as usize];
         // Something that came at this same moment may have had it told; what came after that is told later.
-        if state.here_due && state.here_told.is_none_or(|told| told + self.limits.here <= self.now.mono) {
+        if self.rooms[room as usize].here_due.is_some_and(|due| due <= self.now.mono) {
             self.tell_here(room);
         }
     }

@@ -1,10 +1,10 @@
 //! Codes are tried.
 
 use super::Server;
-use super::codebook::Opens;
+use super::codebook::{CodeHash, Opens, Standing};
 use super::io::Note;
 use super::refusal::Refusal;
-use super::session::Membership;
+use super::session::{Membership, Session};
 use super::slab::Handle;
 use crate::id::ConnId;
 
@@ -21,11 +21,13 @@ impl Server {
     ) -> Result<(Opens, usize), Refusal> {
         let Some(peer) = self.conns.get(id).map(|conn| conn.peer) else { return Err(Refusal::NoHello) };
         let wait = self.guesses.wait(peer.source(), self.now.mono);
-        let mut found = readings.iter().enumerate().filter_map(|(i, code)| Some((self.codes.look_up(code)?, i)));
+        let codes = readings.iter().enumerate();
+        let codes = codes.filter_map(|(reading, typed)| Some((self.codes.hash_typed(typed)?, reading)));
+        let mut found = codes.filter_map(|(code, reading)| Some((code, self.codes.look_up(code)?, reading)));
         let found = found.next();
-        if let Some((opens, reading)) = found
+        if let Some((code, standing, reading)) = found
             && let Some(session) = session.and_then(|handle| self.sessions.get(handle))
-            && let Some(membership) = session.memberships.get(&opens.room)
+            && let Some((opens, membership)) = self.membership_by(session, code, standing)
         {
             self.admits(opens, Some(membership))?;
             return Ok((opens, reading));
@@ -34,13 +36,37 @@ impl Server {
             self.note(Note::Locked { peer });
             return Err(Refusal::Locked { wait });
         }
-        let Some((opens, reading)) = found else {
-            let left = self.guesses.wrong(peer.source(), self.now.mono);
-            self.note(Note::WrongCode { peer, left });
-            return Err(Refusal::WrongCode { left });
-        };
-        self.admits(opens, None)?;
-        Ok((opens, reading))
+        match found {
+            Some((_, Standing::Opens(opens), reading)) => {
+                self.admits(opens, None)?;
+                Ok((opens, reading))
+            }
+            // Whoever has it was told it once.
+            Some((_, Standing::Retired, _)) => Err(Refusal::CodeExpired),
+            None => {
+                let left = self.guesses.wrong(peer.source(), self.now.mono);
+                self.note(Note::WrongCode { peer, left });
+                Err(Refusal::WrongCode { left })
+            }
+        }
+    }
+
+    /// The membership that a session has in the room that a code opens, or, where it opens none any more, in the one that
+    /// the session entered by it.
+    fn membership_by<'s>(
+        &self,
+        session: &'s Session,
+        code: CodeHash,
+        standing: Standing,
+    ) -> Option<(Opens, &'s Membership)> {
+        if let Standing::Opens(opens) = standing {
+            return Some((opens, session.memberships.get(&opens.room)?));
+        }
+        session.memberships.iter().find_map(|(&room, membership)| {
+            let (state, access) = (&self.rooms[room as usize], membership.access);
+            let is_it = state.is_serving() && state.access[access as usize].code == code;
+            is_it.then_some((Opens { room, access }, membership))
+        })
     }
 
     /// Whether the code admits somebody who may be in the room already: by this code, and then it is not asked again, or

@@ -86,6 +86,17 @@ impl Held {
         self.batches.front().map_or(self.next, |batch| batch.first)
     }
 
+    /// Holds no more than `budget` from here on.
+    pub(super) fn set_budget(&mut self, budget: usize) {
+        self.budget = budget;
+        self.evict();
+    }
+
+    /// Whether anybody reads any of it.
+    pub(super) fn has_readers(&self) -> bool {
+        self.encodings.iter().any(Option::is_some)
+    }
+
     /// Numbering goes on at `next`: what the log says when the room opens.
     pub(super) fn start_at(&mut self, next: Seq) {
         debug_assert!(self.batches.is_empty());

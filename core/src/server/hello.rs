@@ -97,7 +97,7 @@ impl Server {
             ping_s: limits.ping.as_secs(),
             grace_s: if session.keyed { limits.grace.as_secs() } else { 0 },
             limits: json::Limits {
-                line: limits.line as u64,
+                line: conn.line as u64,
                 text: limits.text.bytes as u64,
                 lines: limits.text.lines as u64,
                 name: Name::MAX_CHARS as u64,

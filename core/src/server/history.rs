@@ -1,6 +1,7 @@
 //! History: pages that the log loads.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use super::Server;
 use super::conn::Wait;
@@ -55,6 +56,9 @@ impl Server {
         let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
         let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
         membership.ok_or(Refusal::NotMember)?;
+        if !self.rooms[room as usize].is_serving() {
+            return Err(Refusal::RoomClosed);
+        }
         let ticket = Ticket(self.loads.next);
         self.loads.next += 1;
         let until = self.now.mono + self.limits.load;
@@ -97,6 +101,19 @@ impl Server {
             }
         }
         self.wake.push_back(load.conn);
+    }
+
+    /// The pages of a room will not be waited for any more.
+    pub(super) fn refuse_pages(&mut self, room: u32) {
+        let loads: Vec<_> = self.loads.by_ticket.extract_if(.., |_, load| load.room == room).collect();
+        for (ticket, load) in loads {
+            self.timers.cancel(load.until, Timer::Load(ticket));
+            let waits = |wait: &mut Wait| *wait == Wait::Page(ticket);
+            if self.conn(load.conn).and_then(|conn| conn.wait.take_if(waits)).is_some() {
+                self.refuse(load.conn, load.re, Refusal::RoomClosed);
+                self.wake.push_back(load.conn);
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr};
 
+use super::config::Config;
 use crate::id::{ConnId, MemberId, RoomId};
 use crate::log::{Answer, Request};
 use crate::name::Name;
@@ -46,6 +47,9 @@ pub enum Input<'a> {
     /// [`Server::connections`](super::Server::connections) is 0, which takes no longer than twice `Limits::drain`: until
     /// what was said is settled, and until the last bytes are sent.
     Drain,
+    /// Serve another configuration from here on, in the place of the one that it has: PROTOCOL.md says under "reload" what
+    /// becomes of those who are here. A server that goes down ignores it.
+    Reload(Box<Config>),
 }
 
 /// The other end of a connection.
@@ -197,6 +201,32 @@ pub enum Note {
         peer: Peer,
         /// Why.
         reason: Reason,
+    },
+    /// There is another configuration.
+    Reloaded {
+        /// Rooms that it has and the one before had not.
+        added: usize,
+        /// Rooms that it has no more: each is closed as soon as what was said there is settled.
+        removed: usize,
+        /// Rooms of both that are not the same any more.
+        changed: usize,
+    },
+    /// A room that is configured no more is closed.
+    RoomClosed {
+        /// Which.
+        room: RoomId,
+        /// How many were in it.
+        members: usize,
+    },
+    /// A room shall say who is in it, and has more members than a room that does may: it goes on counting them. Another
+    /// reload can change that when there are fewer.
+    TooManyToName {
+        /// The room.
+        room: RoomId,
+        /// How many are in it.
+        here: usize,
+        /// How many may be: `Limits::full_members`.
+        most: usize,
     },
     /// The log refused or could not load.
     LogFault {

@@ -8,7 +8,7 @@
 //! cursors and private frames of a connection), `codebook`, `pace` (rates), `timers`. What it does: `read` (bytes to
 //! lines), `greet` (which dialect), `hello`, `request` (json), `person` (plain), `guess` (codes), `enter` (joining and
 //! leaving), `say` (to the log and back), `history`, `answer`, `deliver` (to the members), `transmit` (to one
-//! connection), `close`, `expire`.
+//! connection), `close`, `expire`, `reload`. What it shows: `overview`.
 
 mod answer;
 mod close;
@@ -25,10 +25,12 @@ mod hello;
 mod history;
 mod io;
 mod out;
+mod overview;
 mod pace;
 mod person;
 mod read;
 mod refusal;
+mod reload;
 mod request;
 mod room;
 mod say;
@@ -37,12 +39,12 @@ mod slab;
 mod timers;
 mod transmit;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use self::codebook::{Codebook, Opens};
+use self::codebook::Codebook;
 use self::conn::{Conn, Conns, Phase};
 use self::history::Loads;
 use self::pace::{Guesses, Rate};
@@ -57,13 +59,14 @@ use crate::log::Answer;
 use crate::time::{Instant, Now};
 pub use config::{Access, Config, Presence, Room as RoomConfig};
 pub use io::{Action, Hangup, Input, Note, Peer, Reason, Source};
+pub use overview::{Overview, RoomOverview};
 pub use transmit::{Overrun, Transmit};
 
 /// The server: sessions, rooms and what is said in them, without the sockets.
 ///
 /// Its methods are of four kinds. *Input*: [`handle`](Self::handle). *Polls*: [`poll`](Self::poll),
 /// [`deadline`](Self::deadline). *Output*: [`transmit`](Self::transmit). *Getters*: [`connections`](Self::connections),
-/// [`memory`](Self::memory).
+/// [`memory`](Self::memory), [`overview`](Self::overview).
 ///
 /// A driver gives it what happens, in any order and any number at a time; polls until there is no action left; and calls
 /// `transmit` for every [`Action::Transmit`] until it has none or the connection takes no more. `transmit` may lead to
@@ -80,6 +83,10 @@ pub struct Server {
     acts: Rate,
     rooms: Vec<Room>,
     room_index: BTreeMap<RoomId, u32>,
+    /// Rooms in which nobody is any more and of which something is left to be read or answered.
+    closed: BTreeSet<u32>,
+    /// Places of `rooms` that are free.
+    vacant: Vec<u32>,
     sessions: Sessions,
     conns: Conns,
     /// Connections by source, where they are counted.
@@ -112,31 +119,20 @@ impl Server {
     /// bytes of the driver's best.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut entropy = Entropy::new(seed);
-        let mut codes = Codebook::new(entropy.block());
-        let mut room_index = BTreeMap::new();
-        let mut rooms = Vec::new();
-        for room in config.rooms {
-            let index = rooms.len() as u32;
-            if room_index.contains_key(&room.id) {
-                continue;
-            }
-            for (access, with) in (0..).zip(&room.codes) {
-                codes.add(&with.code, Opens { room: index, access });
-            }
-            room_index.insert(room.id.clone(), index);
-            rooms.push(Room::new(room, config.limits.room_bytes));
-        }
-        Self {
+        let codes = Codebook::new(entropy.block());
+        let mut server = Self {
             agent: config.agent,
             style: Style { language: config.language, utc_offset_s: config.utc_offset_s },
             entropy,
             codes,
             guesses: Guesses::new(&config.limits),
-            says: Rate::per_second(config.limits.burst, config.limits.per_s),
-            acts: Rate::per_second(config.limits.acts_burst, config.limits.acts_per_s),
+            says: Rate::default(),
+            acts: Rate::default(),
             limits: config.limits,
-            rooms,
-            room_index,
+            rooms: Vec::new(),
+            room_index: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            vacant: Vec::new(),
             sessions: Sessions::new(),
             conns: Conns::new(),
             sources: BTreeMap::new(),
@@ -153,7 +149,10 @@ impl Server {
             appends: VecDeque::new(),
             line: Vec::new(),
             undated: Vec::new(),
-        }
+        };
+        server.set_rates();
+        server.set_rooms(config.rooms);
+        server
     }
 
     /// Takes an input. Infallible: what is wrong with it is answered to the one who sent it.
@@ -171,7 +170,9 @@ impl Server {
             Input::Log(Answer::Loaded { ticket, page }) => self.loaded(ticket, page),
             Input::Tick => {}
             Input::Drain => self.drain(),
+            Input::Reload(config) => self.reload(*config),
         }
+        self.forget_closed();
         self.expire();
     }
 
@@ -263,6 +264,11 @@ impl Server {
     /// than the dialects that are read in it, plus one batch.
     pub fn memory(&self) -> usize {
         self.rooms.iter().map(|room| room.held.bytes()).sum()
+    }
+
+    fn set_rates(&mut self) {
+        let Limits { burst, per_s, acts_burst, acts_per_s, .. } = self.limits;
+        (self.says, self.acts) = (Rate::per_second(burst, per_s), Rate::per_second(acts_burst, acts_per_s));
     }
 
     fn room(&mut self, id: &RoomId) -> Option<(u32, &mut Room)> {

@@ -82,6 +82,8 @@ pub(super) struct Private {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum PrivateKind {
     Reply,
+    /// How the room of the membership in this slot is now. There is at most one of each slot.
+    Room(u16),
     /// The membership in this slot ends with it.
     Left(u16),
     /// The membership in this slot missed what begins with this seq.
@@ -133,6 +135,17 @@ impl Out {
         self.private_bytes += gap.cost();
         self.first_place -= 1;
         self.private.push_front(gap);
+    }
+
+    /// Writes anew what waits to say how a room is now; says whether anything does.
+    pub(super) fn replace_room(&mut self, slot: u16, bytes: &[u8]) -> bool {
+        let Some(waits) = self.private.iter_mut().find(|private| private.kind == PrivateKind::Room(slot)) else {
+            return false;
+        };
+        self.private_bytes -= waits.cost();
+        waits.bytes = Bytes::copy_from_slice(bytes);
+        self.private_bytes += waits.cost();
+        true
     }
 
     pub(super) fn pop_private(&mut self) -> Option<Private> {

@@ -7,8 +7,8 @@ use super::io::Source;
 use crate::limits::Limits;
 use crate::time::Instant;
 
-/// A rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A rate; by default there is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Rate {
     /// How many at once.
     burst: u32,
@@ -48,6 +48,11 @@ impl Pace {
         self.full = self.full.max(now) + rate.every;
     }
 
+    /// The rate is another one from here on: nothing is owed that would take longer to forgive than the whole of it.
+    pub(super) fn fit(&mut self, rate: Rate, now: Instant) {
+        self.full = self.full.min(now + rate.every * rate.burst);
+    }
+
     /// How many are allowed right now.
     pub(super) fn left(self, rate: Rate, now: Instant) -> u64 {
         if rate.every.is_zero() {
@@ -80,6 +85,15 @@ impl Guesses {
             by_source: BTreeMap::new(),
             by_end: BTreeSet::new(),
         }
+    }
+
+    /// The limits are others from here on. What was guessed before counts, as far as it can.
+    pub(super) fn set_limits(&mut self, limits: &Limits, now: Instant) {
+        let Self { rate, all, most, .. } = Self::new(limits);
+        (self.rate, self.all, self.most) = (rate, all, most);
+        self.everyone.fit(all, now);
+        self.by_source.values_mut().for_each(|pace| pace.fit(rate, now));
+        self.by_end = self.by_source.iter().map(|(&source, &pace)| (pace, source)).collect();
     }
 
     /// How long `source` has to wait for its next guess: zero where it may guess now.
@@ -146,6 +160,20 @@ mod tests {
         assert_eq!(pace.wait(rate, now), Duration::from_millis(500));
         assert_eq!(pace.left(rate, now + Duration::from_millis(500)), 1);
         assert_eq!(pace.left(rate, now + Duration::from_secs(60)), 10);
+    }
+
+    #[test]
+    fn nobody_waits_longer_under_a_new_rate_than_one_who_has_used_it_up() {
+        let now = Instant::from_micros(1_000_003);
+        let (long, short) = (Rate::new(1_000, Duration::from_secs(10)), Rate::per_second(10, 2));
+        for (before, after) in [(long, short), (short, long), (short, Rate::per_second(0, 0))] {
+            let mut pace = Pace::default();
+            while pace.wait(before, now).is_zero() {
+                pace.spend(before, now);
+            }
+            pace.fit(after, now);
+            assert!(pace.wait(after, now) <= after.every, "{before:?} {after:?}");
+        }
     }
 
     #[test]

@@ -80,6 +80,12 @@ impl Server {
         }
     }
 
+    /// The code that was right is so no more, before its name was told: another one is asked for.
+    pub(super) fn shut_door(&mut self, id: ConnId) {
+        self.send(id, &b"\r\n"[..], super::out::PrivateKind::Reply);
+        self.not_in(id, 0, Refusal::CodeExpired);
+    }
+
     fn ask_for_name(&mut self, id: ConnId, opens: Opens) {
         let (_, guest) = self.guest_name();
         if let Some(conn) = self.conn(id) {
@@ -198,6 +204,11 @@ impl Server {
     }
 
     pub(super) fn refuse_person(&mut self, id: ConnId, refusal: Refusal) {
+        if let Refusal::RoomClosed = refusal {
+            let room = self.conn(id).and_then(Conn::plain).and_then(|plain| plain.room);
+            let title = room.map(|room| self.rooms[room as usize].title.clone()).unwrap_or_default();
+            return self.phrase(id, Phrase::RoomCloses { title: &title });
+        }
         let phrase = match refusal {
             Refusal::ReadOnly => Phrase::ReadOnly,
             Refusal::NotMember | Refusal::NoHello | Refusal::SecondHello => Phrase::NoRoom,
@@ -228,6 +239,7 @@ impl Refusal {
             Self::Unavailable => plain::Refusal::Unavailable,
             Self::ReadOnly
             | Self::NotMember
+            | Self::RoomClosed
             | Self::NameTaken
             | Self::BadText(_)
             | Self::NoHello

@@ -8,7 +8,7 @@ use super::out::PrivateKind;
 use super::{Server, Source};
 use crate::dialect::Dialect;
 use crate::id::ConnId;
-use crate::limits::{FIRST_LINE, Limits};
+use crate::limits::FIRST_LINE;
 use crate::plain::Phrase;
 use crate::sniff::{Sniff, sniff};
 
@@ -25,7 +25,7 @@ enum Next {
 
 impl Server {
     pub(super) fn opened(&mut self, id: ConnId, peer: Peer) {
-        self.conns.insert(Conn::new(id, peer, self.now.mono));
+        self.conns.insert(Conn::new(id, peer, self.limits.line, self.now.mono));
         let count = self.count(peer);
         let limit = self.limits.connections_per_source;
         if self.draining {
@@ -75,8 +75,8 @@ impl Server {
         }
         self.answer_telnet(id);
         self.pump(id);
-        let most = self.limits.line + 2 * self.limits.unread;
-        if self.conns.get(id).is_some_and(|conn| conn.lines.unread().len() > most) {
+        let most = 2 * self.limits.unread;
+        if self.conns.get(id).is_some_and(|conn| conn.lines.unread().len() > conn.line + most) {
             self.part(id, Reason::Flood);
         }
     }
@@ -112,7 +112,7 @@ impl Server {
             }
             let Some(conn) = self.conns.get_mut(id) else { return };
             let mut line = core::mem::take(&mut self.line);
-            let next = conn.next(&self.limits, &mut line);
+            let next = conn.next(&mut line);
             let is_over = conn.ended;
             match next {
                 Next::Line(Dialect::Json) => self.request(id, &line),
@@ -148,7 +148,7 @@ impl Server {
             return false;
         }
         let wait = session.says.wait(self.says, self.now.mono);
-        if wait.is_zero() || !conn.has_line(&self.limits) {
+        if wait.is_zero() || !conn.has_line() {
             return false;
         }
         let Some(conn) = self.conns.get_mut(id) else { return true };
@@ -221,19 +221,19 @@ impl Conn {
         }
     }
 
-    fn has_line(&self, limits: &Limits) -> bool {
-        self.lines.has_line(self.line_limit(limits)) || (self.ended && !self.lines.unread().is_empty())
+    fn has_line(&self) -> bool {
+        self.lines.has_line(self.line_limit()) || (self.ended && !self.lines.unread().is_empty())
     }
 
-    fn line_limit(&self, limits: &Limits) -> usize {
+    fn line_limit(&self) -> usize {
         match self.phase {
             Phase::Code(0) => FIRST_LINE,
-            _ => limits.line,
+            _ => self.line,
         }
     }
 
-    fn next(&mut self, limits: &Limits, line: &mut Vec<u8>) -> Next {
-        let limit = self.line_limit(limits);
+    fn next(&mut self, line: &mut Vec<u8>) -> Next {
+        let limit = self.line_limit();
         let dialect = match self.tongue {
             Tongue::Unknown => {
                 return match sniff(self.lines.unread(), self.ended) {

@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     ReadOnly,
     #[error("You are not in that room.")]
     NotMember,
+    #[error("That room is closed.")]
+    RoomClosed,
     #[error("Too fast.")]
     SlowDown { wait: Duration },
     #[error("The room can't be reached right now; nothing was sent.")]
@@ -47,7 +49,7 @@ impl Refusal {
             Self::Locked { .. } => ErrorCode::Locked,
             Self::RoomFull | Self::TooManyRooms => ErrorCode::RoomFull,
             Self::ReadOnly => ErrorCode::ReadOnly,
-            Self::NotMember => ErrorCode::NotMember,
+            Self::NotMember | Self::RoomClosed => ErrorCode::NotMember,
             Self::SlowDown { .. } => ErrorCode::SlowDown,
             Self::Unavailable => ErrorCode::Unavailable,
             Self::NameTaken => ErrorCode::NameTaken,

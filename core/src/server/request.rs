@@ -70,7 +70,10 @@ impl Server {
         match door {
             Door::Code(code) => self.guess(id, Some(handle), &[code]).map(|(opens, _)| opens),
             Door::Held(room) => {
-                let room = self.room(room).ok_or(Refusal::NotMember)?.0;
+                let (room, state) = self.room(room).ok_or(Refusal::NotMember)?;
+                if !state.is_serving() {
+                    return Err(Refusal::RoomClosed);
+                }
                 let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
                 let membership = session.memberships.get(&room).ok_or(Refusal::NotMember)?;
                 Ok(super::codebook::Opens { room, access: membership.access })

@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::codebook::CodeHash;
 use super::config::{self, Presence};
 use super::held::Held;
 use super::session::Sessions;
@@ -22,7 +23,9 @@ pub(super) struct Room {
     pub(super) id: RoomId,
     pub(super) title: String,
     pub(super) presence: Presence,
+    /// By whose index a membership names its code; one keeps its place for as long as anybody is in by it.
     pub(super) access: Vec<Access>,
+    pub(super) life: Life,
     pub(super) log: Log,
     pub(super) held: Held,
     /// The memberships that have caught up. An append drains it, so that it costs nothing per blocked member.
@@ -32,8 +35,8 @@ pub(super) struct Room {
     next_place: u64,
     /// When the number of members was told, in a room that only counts.
     pub(super) here_told: Option<Instant>,
-    /// Whether it has changed since, and will be told again.
-    pub(super) here_due: bool,
+    /// When it will be told again, where it will.
+    pub(super) here_due: Option<Instant>,
     /// The says of the append that is outstanding, in order; none: no append is.
     pub(super) appending: Vec<Said>,
     /// What came meanwhile: the next append.
@@ -45,12 +48,26 @@ pub(super) struct Room {
 /// A code of the room, without the code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Access {
+    pub(super) code: CodeHash,
+    /// Whether it lets anybody in; else it only says how those are in who came by it.
+    pub(super) is_current: bool,
     pub(super) label: Box<str>,
     pub(super) role: Role,
     pub(super) expires: Option<u64>,
     pub(super) max_members: Option<u32>,
     /// How many are in by it.
     pub(super) members: u32,
+}
+
+/// Whether the configuration has the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Life {
+    /// It does.
+    Serving,
+    /// Not any more: nobody comes in and nothing is said. What was said before is settled, but for no longer than this.
+    Closing { until: Instant },
+    /// Everybody is out. What some have still to read of it, and what the log has still to answer, is waited for.
+    Closed,
 }
 
 /// Where the room is with its log.
@@ -69,6 +86,15 @@ pub(super) enum Log {
     },
 }
 
+/// A code that a room was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CodeSet {
+    pub(super) code: CodeHash,
+    pub(super) access: u32,
+    /// Whether those who are in by it have another role now.
+    pub(super) new_role: bool,
+}
+
 /// Whose say it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Said {
@@ -80,26 +106,21 @@ pub(super) struct Said {
 }
 
 impl Room {
-    pub(super) fn new(room: config::Room, budget: usize) -> Self {
-        let access = room.codes.into_iter().map(|access| Access {
-            label: access.label,
-            role: access.role,
-            expires: access.expires,
-            max_members: access.max_members,
-            members: 0,
-        });
+    /// A room that nobody has asked the log for. It has no codes yet.
+    pub(super) fn new(id: RoomId, title: String, presence: Presence, budget: usize) -> Self {
         Self {
-            id: room.id,
-            title: room.title,
-            presence: room.presence,
-            access: access.collect(),
+            id,
+            title,
+            presence,
+            access: Vec::new(),
+            life: Life::Serving,
             log: Log::Shut,
             held: Held::new(budget),
             idle: Vec::new(),
             members: BTreeMap::new(),
             next_place: 0,
             here_told: None,
-            here_due: false,
+            here_due: None,
             appending: Vec::new(),
             waiting: Vec::new(),
             unseen: VecDeque::new(),
@@ -109,6 +130,45 @@ impl Room {
     /// The newest message.
     pub(super) fn head(&self) -> Seq {
         self.held.next().minus(1)
+    }
+
+    /// Gives it these codes and no others; says where each stands, and whether that changed what those may do who are in
+    /// by it. Of two that are equal, the first counts.
+    pub(super) fn set_codes(&mut self, codes: Vec<(CodeHash, config::Access)>) -> Vec<CodeSet> {
+        self.access.iter_mut().for_each(|access| access.is_current = false);
+        let mut set = Vec::new();
+        for (code, config::Access { label, role, expires, max_members, .. }) in codes {
+            let known = self.access.iter().position(|access| access.code == code);
+            if known.is_some_and(|at| self.access[at].is_current) {
+                continue;
+            }
+            let at = known.or_else(|| self.access.iter().position(|access| !access.is_current && access.members == 0));
+            let members = known.map_or(0, |at| self.access[at].members);
+            let access = Access { code, is_current: true, label, role, expires, max_members, members };
+            let new_role = known.is_some_and(|at| self.access[at].role != role);
+            let at = match at {
+                Some(at) => {
+                    self.access[at] = access;
+                    at
+                }
+                None => {
+                    self.access.push(access);
+                    self.access.len() - 1
+                }
+            };
+            set.push(CodeSet { code, access: at as u32, new_role });
+        }
+        set
+    }
+
+    /// Whether it takes people and words.
+    pub(super) fn is_serving(&self) -> bool {
+        self.life == Life::Serving
+    }
+
+    /// Whether everything that was said has its answer and is in the stream.
+    pub(super) fn is_settled(&self) -> bool {
+        self.appending.is_empty() && self.waiting.is_empty() && self.unseen.is_empty()
     }
 
     /// How many are in.

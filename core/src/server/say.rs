@@ -25,7 +25,12 @@ impl Server {
     ) -> Result<(), Refusal> {
         let session = self.sessions.get_mut(handle).ok_or(Refusal::NotMember)?;
         let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
-        if membership.ok_or(Refusal::NotMember)?.role < Role::Talk {
+        let access = membership.ok_or(Refusal::NotMember)?.access;
+        let state = &mut self.rooms[room as usize];
+        if !state.is_serving() {
+            return Err(Refusal::RoomClosed);
+        }
+        if state.access[access as usize].role < Role::Talk {
             return Err(Refusal::ReadOnly);
         }
         text.check(&self.limits.text).map_err(Refusal::BadText)?;
@@ -37,7 +42,6 @@ impl Server {
             kind,
             text: text.clone(),
         };
-        let state = &mut self.rooms[room as usize];
         if state.waiting.is_empty() && state.appending.is_empty() {
             self.appends.push_back(room);
         }
@@ -101,6 +105,7 @@ impl Server {
             self.note(Note::LogFault { room: id });
         }
         self.append(index);
+        self.close_if_settled(index);
     }
 
     /// The log has grown.
@@ -117,6 +122,7 @@ impl Server {
         while let Some((_, session)) = self.rooms[index as usize].unseen.pop_front_if(|(seq, _)| *seq <= newest) {
             self.landed(session);
         }
+        self.close_if_settled(index);
     }
 
     /// One of the session's says is settled, and in the stream if it was accepted.

@@ -8,7 +8,6 @@ use crate::entropy::Entropy;
 use crate::id::{ConnId, KeyHash, MemberId};
 use crate::json::Person;
 use crate::name::{Folded, Name};
-use crate::role::Role;
 use crate::time::Instant;
 
 /// One person's presence.
@@ -38,7 +37,6 @@ pub(super) struct Session {
 pub(super) struct Membership {
     /// By which of the room's codes.
     pub(super) access: u32,
-    pub(super) role: Role,
     /// Its place in the room's roster.
     pub(super) place: u64,
     /// Its cursor in the connection's output; `None`: held, until the session joins again or its grace ends.
@@ -102,6 +100,15 @@ impl Sessions {
 
     pub(super) fn by_member(&self, member: MemberId) -> Option<Handle> {
         self.by_member.get(&member).copied()
+    }
+
+    /// All of them, in the order of the table.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slab.iter_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_member.len()
     }
 
     /// Whether a session other than `but` has this name.

@@ -40,6 +40,10 @@ impl<T> Slab<T> {
         entry.as_mut().filter(|_| *generation == handle.generation)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.entries.iter_mut().filter_map(|(_, entry)| entry.as_mut())
+    }
+
     pub(super) fn remove(&mut self, handle: Handle) -> Option<T> {
         let (generation, entry) = self.entries.get_mut(handle.index as usize)?;
         let value = entry.take_if(|_| *generation == handle.generation)?;

@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Session(Handle),
     /// A room: its next `here`.
     Here(u32),
+    /// A room that closes: the end of its wait for what was said there.
+    Room(u32),
     /// A page that is being loaded.
     Load(Ticket),
 }

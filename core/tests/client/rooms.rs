@@ -1,7 +1,7 @@
 //! Rooms: getting in and out, who is there, what was said before.
 
-use qun_core::client::{Event, Input};
-use qun_core::json::Request;
+use qun_core::client::{Bye, Event, Input, Status};
+use qun_core::json::{ByeCode, Request, Retry};
 use qun_core::log::Span;
 use qun_core::{Role, Seq};
 
@@ -198,7 +198,62 @@ fn a_leave_whose_answer_never_came_is_done() {
     rig.drain();
     rig.forget();
     rig.input(Input::Disconnected);
-    assert!(rig.events().contains(&Event::Left { re: Some(re), room: ops() }));
+    assert!(rig.events().contains(&Event::Left { re: Some(re), room: ops(), bye: None }));
+}
+
+#[test]
+fn who_is_put_out_of_a_room_is_told_why_and_stays_on_the_server() {
+    let mut rig = Rig::in_room();
+    let (sent, unsent) = (rig.say("on its way"), (0..9).map(|_| rig.say("later")).last().expect("many"));
+    let (_, late) = (unsent, rig.say("too late for the rate"));
+    rig.forget();
+    rig.feed(r#"{"t":"left","room":"ops","code":"room_closed","retry":"no","text":"The room is closed."}"#);
+    let events = rig.events();
+    assert!(events.iter().any(|event| matches!(event, Event::Unconfirmed { id, .. } if *id == sent)), "{events:?}");
+    let refused = |event: &Event| matches!(event, Event::Refused { re: Some(id), .. } if *id == late);
+    assert!(events.iter().any(refused), "{events:?}");
+    let bye = Bye { code: ByeCode::RoomClosed, retry: Retry::No, text: "The room is closed.".into() };
+    assert_eq!(events.last(), Some(&Event::Left { re: None, room: ops(), bye: Some(bye) }));
+    assert_eq!(rig.client.status(), Status::Online);
+    // It is not asked for again.
+    rig.reconnect();
+    rig.forget();
+    rig.feed(&welcome());
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn a_reason_to_come_brings_its_class() {
+    let mut rig = Rig::in_room();
+    rig.feed(r#"{"t":"left","room":"ops","code":"a_reason_to_come","retry":"fix","text":"Ask."}"#);
+    let events = rig.events();
+    assert!(
+        matches!(&events[..], [Event::Left { bye: Some(Bye { retry: Retry::Fix, text, .. }), .. }] if text == "Ask.")
+    );
+}
+
+#[test]
+fn another_title_and_another_role_are_told_once() {
+    let mut rig = Rig::in_room();
+    let line = r#"{"t":"room","room":{"id":"ops","title":"Day shift","role":"read"}}"#;
+    rig.feed(line);
+    let event = Event::Room { room: ops(), title: "Day shift".into(), role: Role::Read };
+    assert_eq!(rig.events(), [event]);
+    let room = rig.client.room(&ops()).expect("in it");
+    assert_eq!((room.title(), room.role()), ("Day shift", Role::Read));
+    rig.feed(line);
+    assert!(rig.events().is_empty());
+}
+
+#[test]
+fn a_room_that_only_counts_from_here_on_has_no_roster_and_one_that_tells_has_one() {
+    let mut rig = Rig::in_room();
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":10,"here":7}"#);
+    assert_eq!(rig.events(), [Event::Here { room: ops(), n: 7 }]);
+    assert!(rig.client.room(&ops()).is_some_and(|room| room.roster().is_none() && room.here() == 7));
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":10,"here":1,"members":[{"m":"bbbbbbbbbb","name":"bob"}]}"#);
+    assert_eq!(rig.events(), [Event::Roster { room: ops() }]);
+    assert_eq!(roster(&rig), ["bob"]);
 }
 
 #[test]
@@ -227,6 +282,7 @@ fn frames_of_rooms_that_we_are_not_in_are_ignored() {
         msg(1, "x"),
         r#"{"t":"presence","room":"ops","ev":"in","m":"cccccccccc","name":"mei"}"#.into(),
         r#"{"t":"left","room":"ops"}"#.into(),
+        r#"{"t":"room","room":{"id":"ops","title":"x","role":"talk"}}"#.into(),
         r#"{"t":"gap","room":"ops","from":1,"to":9,"here":0}"#.into(),
         r#"{"t":"a_type_to_come","x":[1]}"#.into(),
         r#"{"t":"ok"}"#.into(),

@@ -17,7 +17,7 @@ impl Log {
     /// Does what was asked first. From here on it survives a crash.
     pub(crate) fn commit(&mut self) {
         match self.asked.pop_front() {
-            None => {}
+            None | Some(Request::Close { .. }) => {}
             Some(Request::Open { room, .. }) => self.answers.push_back(Answer::Ready { room, tail: Ok(self.tail()) }),
             Some(Request::Append { room, drafts }) => self.append(room, drafts),
             Some(Request::Load { ticket, span, .. }) => {

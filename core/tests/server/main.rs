@@ -10,6 +10,7 @@ mod order;
 mod plain;
 mod presence;
 mod properties;
+mod reload;
 mod resume;
 mod says;
 mod script;

@@ -105,7 +105,7 @@ impl Fold {
                 assert!(to.next() >= from);
                 (room.next, room.here, room.roster) = (to.next(), here, members.map(people));
             }
-            Frame::Left { re, room } => {
+            Frame::Left { re, room, .. } => {
                 // A membership that was held had no stream.
                 self.rooms.remove(&room);
                 self.answered(re);
@@ -123,6 +123,7 @@ impl Fold {
                 }
             }
             Frame::Bye { .. } => self.bye = true,
+            Frame::Room { room } => assert!(self.rooms.contains_key(&room.id), "news of a room that was not joined"),
             Frame::Notice { .. } | Frame::Ping { .. } | Frame::Pong { .. } => {}
             Frame::Unknown => panic!("an unknown frame"),
         }

@@ -103,6 +103,7 @@ impl Log {
                 let page = if fault { Err(Unavailable) } else { Ok(self.page(&room, span, limit)) };
                 self.loads.push((now, Answer::Loaded { ticket, page }));
             }
+            Request::Close { .. } => {}
         }
     }
 

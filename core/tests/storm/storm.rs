@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use qun_core::server::{Config, Input, Peer};
-use qun_core::{ConnId, Id, Key, RoomId};
+use qun_core::server::{Config, Input, Peer, Presence};
+use qun_core::{ConnId, Id, Key, Role, RoomId};
 
 use crate::fold::Fold;
 use crate::world::{Dice, World, config};
@@ -168,12 +168,43 @@ fn step(world: &mut World, prompt_log: bool) {
             let millis = [1, 10, 100, 1_000][world.dice.below(4) as usize] * (1 + world.dice.below(4));
             pass(world, Duration::from_millis(millis), prompt_log);
         }
+        (71..=72, _) => reload(world),
         (99, _) if world.dice.one_in(8) => {
             let seconds = 1 + world.dice.below(70);
             pass(world, Duration::from_secs(seconds), prompt_log);
         }
         _ => {}
     }
+}
+
+/// Another configuration: rooms are gone or back, and what they are changes, and what is allowed.
+fn reload(world: &mut World) {
+    let mut config = config();
+    let World { dice, .. } = world;
+    config.rooms.retain(|_| !dice.one_in(4));
+    for room in &mut config.rooms {
+        if dice.one_in(3) {
+            room.title = format!("{} {}", room.id, dice.below(9));
+        }
+        if dice.one_in(4) {
+            room.presence = if room.presence == Presence::Full { Presence::Count } else { Presence::Full };
+        }
+        for access in &mut room.codes {
+            if dice.one_in(4) {
+                access.code = format!("{}x", access.code.canonical()).parse().unwrap();
+            }
+            if dice.one_in(4) {
+                access.role = if access.role == Role::Talk { Role::Read } else { Role::Talk };
+            }
+            access.max_members = dice.one_in(6).then_some(2);
+        }
+    }
+    let limits = &mut config.limits;
+    limits.room_bytes = [4_000, 6_000][dice.below(2) as usize];
+    limits.in_flight = 1 + dice.below(4) as usize;
+    limits.private = [300, 700][dice.below(2) as usize];
+    limits.burst = [0, 5, 20][dice.below(3) as usize];
+    world.input(Input::Reload(Box::new(config)));
 }
 
 /// Time passes; a prompt log lets nobody wait for long.
@@ -238,7 +269,8 @@ fn ask(world: &mut World, conn: ConnId, say: Option<&str>) -> Id {
 fn say_something(world: &mut World, conn: ConnId) {
     let n = world.dice.below(1 << 40);
     let room = ["ops", "ops", "hall", "den"][world.dice.below(4) as usize];
-    let code = ["opscode1", "opsread1", "hallcode", "dencode1"][world.dice.below(4) as usize];
+    let codes = ["opscode1", "opsread1", "hallcode", "dencode1", "opscode1x", "hallcodex"];
+    let code = codes[world.dice.below(6) as usize];
     let Some(end) = world.ends.get(&conn) else { return };
     if end.fold.is_none() {
         let line = match world.dice.below(16) {

@@ -45,6 +45,18 @@ impl Process {
         Self { child, stdin: None, out, err: Heard::default() }
     }
 
+    /// Reads a stdout that nobody has read so far.
+    pub(crate) fn read_on(&mut self) {
+        self.out.listen(self.child.stdout.take().expect("a pipe that is not read yet"));
+    }
+
+    /// Bytes of memory that it has.
+    pub(crate) fn memory(&self) -> usize {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).expect("it runs");
+        let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+        pages * rustix::param::page_size()
+    }
+
     pub(crate) fn write(&mut self, text: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         stdin.write_all(text.as_bytes()).expect("it reads");

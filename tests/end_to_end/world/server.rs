@@ -88,8 +88,19 @@ impl Server {
         self.process.signal(Signal::TERM);
     }
 
+    /// Changes its configuration and has it read again.
+    pub(crate) fn reconfigure(&self, change: impl FnOnce(String) -> String) {
+        let file = self.dir.path().join("qun.toml");
+        let config = std::fs::read_to_string(&file).expect("it was written");
+        std::fs::write(&file, change(config)).expect("a file");
+        self.process.signal(Signal::HUP);
+    }
+
+    /// Waits for its end; its log is whole then.
     pub(crate) fn exit(&mut self) -> Option<i32> {
-        self.process.exit()
+        let exit = self.process.exit();
+        self.process.err.end();
+        exit
     }
 
     /// Demands that it runs and serves.

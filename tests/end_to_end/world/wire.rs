@@ -35,10 +35,13 @@ impl Wire {
         self.send(format!("{request}\n"));
     }
 
-    /// The next json line.
+    /// The next json line. What begins with no brace is a prompt, printed to one who was slow to speak.
     pub(crate) fn line(&mut self) -> Value {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a line");
+        if line.starts_with("Room code: ") {
+            return self.line();
+        }
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 

@@ -1,4 +1,5 @@
-//! What a loop around a [`Driver`](crate::Driver) must do, as checks that any loop can be put to.
+//! What a loop around a [`Driver`](crate::Driver) must do, as checks that any loop can be put to; and, in [`client`], one
+//! around a [`Client`](qun_core::client::Client).
 //!
 //! Whoever drives the machines with a loop of their own implements [`Subject`] for it in a test and calls [`check`]:
 //!
@@ -28,6 +29,7 @@
 //! some seconds of real time, beside each other.
 
 mod burial;
+pub mod client;
 mod flush;
 mod line;
 mod log;
@@ -107,8 +109,12 @@ pub fn contracts<S: Subject>() -> Vec<Contract> {
 /// # Errors
 /// Every one that is broken, and how.
 pub fn check<S: Subject>() -> Result<(), Violations> {
+    check_all(contracts::<S>())
+}
+
+fn check_all(contracts: Vec<Contract>) -> Result<(), Violations> {
     let broken: Vec<_> = thread::scope(|scope| {
-        let checks = contracts::<S>().into_iter().map(|Contract { name, check }| (name, scope.spawn(check)));
+        let checks = contracts.into_iter().map(|Contract { name, check }| (name, scope.spawn(check)));
         let checks: Vec<_> = checks.collect();
         let ends = checks.into_iter().map(|(name, check)| {
             (name, check.join().unwrap_or_else(|_| Err(Violation("the subject panicked".into()))))

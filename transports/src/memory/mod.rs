@@ -12,7 +12,8 @@ use known::{Known, Once};
 
 /// A log that holds the newest messages of each room, up to a budget of bytes, for as long as the process lives.
 ///
-/// It answers at once. A room's epoch is new with each log, so clients learn that an earlier history is gone.
+/// It answers at once. A room's epoch is new with each log, so clients learn that an earlier history is gone. A room that
+/// the server has no more is forgotten, and begins anew where it comes back.
 #[derive(Clone, Debug)]
 pub struct MemoryLog {
     entropy: Entropy,
@@ -88,6 +89,9 @@ impl Log for MemoryLog {
             Request::Load { ticket, room, span, limit } => {
                 let page = self.rooms.get(&room).map(|room| room.page(span, limit)).ok_or(Unavailable);
                 self.answers.push_back(Answer::Loaded { ticket, page });
+            }
+            Request::Close { room } => {
+                self.rooms.remove(&room);
             }
         }
     }
@@ -315,6 +319,18 @@ mod tests {
         assert_eq!(append(&mut log, at(0), vec![draft(None, "a")]).0, [Outcome::Refused]);
         let request = Request::Load { ticket: Ticket(3), room: room(), span: Span::Before(Seq::MAX), limit: 1 };
         assert_eq!(ask(&mut log, at(0), request), [Answer::Loaded { ticket: Ticket(3), page: Err(Unavailable) }]);
+    }
+
+    #[test]
+    fn a_room_that_the_server_has_no_more_is_forgotten() {
+        let mut log = opened(MemoryLog::BUDGET);
+        let epoch = tail(&mut log, 0).epoch;
+        append(&mut log, at(0), vec![draft(Some(1), "abc")]);
+        assert_eq!(ask(&mut log, at(0), Request::Close { room: room() }), []);
+        assert_eq!(log.records(&room()).count(), 0);
+        let tail = tail(&mut log, 100);
+        assert_eq!((tail.head, tail.records.len()), (Seq::ZERO, 0));
+        assert_ne!(tail.epoch, epoch, "and who comes back to it is told so");
     }
 
     #[test]

@@ -178,6 +178,8 @@ impl SimLog {
                 let at = self.answer_time();
                 self.answers.push(at, Answer::Loaded { ticket, page });
             }
+            // What is on its disk stays there.
+            Request::Close { .. } => {}
         }
     }
 

@@ -196,7 +196,7 @@ impl Person {
                 self.shown.entry(room.clone()).or_default().backlog = head.get();
                 self.answered(*re, |command| *command == Command::Join)
             }
-            Event::Left { re, room } => {
+            Event::Left { re, room, .. } => {
                 self.shown.remove(room);
                 self.unexcused.take_if(|(_, of)| of == room);
                 self.answered(*re, |command| *command == Command::Leave)

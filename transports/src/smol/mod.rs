@@ -1,6 +1,7 @@
 //! Servers and clients inside an async program, on [`async_io`] and any executor.
 //!
-//! - [`serve`] makes a [`Server`], a future that serves while it is polled. Its [`Handle`] drains, stops and observes it.
+//! - [`serve`] makes a [`Server`], a future that serves while it is polled. Its [`Handle`] stops, reloads
+//!   and observes it.
 //! - [`connect`] makes a [`Connection`], a stream of events that connects, and connects again, while it is polled.
 //!
 //! Nothing here spawns a task, has a thread of its own or waits behind a lock: each side is driven by the task that
@@ -28,9 +29,9 @@ use std::io;
 /// For a program that has no executor: runs one future on this thread, and looks after its sockets and timers there too.
 pub use async_io::block_on;
 
-pub use crate::readiness::Event;
+pub use crate::readiness::{Event, Handle};
 pub use connection::{Connection, connect};
-pub use server::{Handle, Server, serve};
+pub use server::{Server, serve};
 
 /// 32 bytes of the system's best randomness.
 ///

@@ -6,8 +6,6 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +16,7 @@ use super::timer::Timer;
 use crate::log::Log;
 use crate::readiness::kind;
 use crate::readiness::server::Flow;
-use crate::readiness::{self, Event};
+use crate::readiness::{self, Event, Handle};
 
 /// Turns at one poll while there is more to do: after so many the executor's other tasks have theirs.
 const TURNS: u32 = 8;
@@ -49,7 +47,7 @@ pub fn serve<L: Log>(
     let ready = Async::new_nonblocking(watched)?;
     let listeners = listeners.into_iter().collect();
     let inner = readiness::Server::over(poller, listeners, config, log, super::seed()?)?;
-    let handle = Handle { inner: inner.handle(), connections: Arc::default() };
+    let handle = inner.handle();
     let clock = inner.clock();
     let running = Running { inner, ready, timer: Timer::new(clock) };
     Ok(Server { running: Some(Box::new(running)), handle, on_event: Box::new(|_| {}) })
@@ -77,33 +75,8 @@ struct Running<L> {
     timer: Timer,
 }
 
-/// Stops and observes a [`Server`], from any task or thread. Outliving it does no harm.
-#[derive(Clone)]
-pub struct Handle {
-    inner: readiness::Handle,
-    connections: Arc<AtomicUsize>,
-}
-
-impl Handle {
-    /// Go down politely: listen no longer, say goodbye to everyone, and end once all have it, within
-    /// [`Limits::drain`](qun_core::Limits) and two seconds.
-    pub fn drain(&self) {
-        self.inner.drain();
-    }
-
-    /// End now.
-    pub fn stop(&self) {
-        self.inner.stop();
-    }
-
-    /// How many connections the server had when it last did something; 0 after its end.
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
-    }
-}
-
 impl<L: Log> Server<L> {
-    /// What stops and observes the server from elsewhere.
+    /// What stops, reloads and observes the server from elsewhere.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -119,14 +92,12 @@ impl<L: Log> Future for Server<L> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { running, handle, on_event } = self.get_mut();
+        let Self { running, on_event, .. } = self.get_mut();
         let Some(server) = running else { return Poll::Ready(Ok(())) };
         let polled = server.poll(cx, &mut **on_event);
-        let connections = server.inner.connections();
         if polled.is_ready() {
             *running = None;
         }
-        handle.connections.store(if running.is_some() { connections } else { 0 }, Ordering::Relaxed);
         polled
     }
 }
@@ -162,11 +133,5 @@ impl<L: Log> Running<L> {
 impl<L> fmt::Debug for Server<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("connections", &self.handle.connections()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("connections", &self.connections()).finish_non_exhaustive()
     }
 }

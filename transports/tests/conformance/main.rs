@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod faulty_client;
+#[cfg(test)]
 mod ours;

@@ -25,6 +25,28 @@ fn one_task_drives_a_server_and_its_clients() {
 }
 
 #[test]
+fn a_server_is_observed_and_reloaded_from_beside_it() {
+    let (mut server, addr) = server();
+    let handle = server.handle();
+    with(&mut server, async {
+        let mut ann = member(addr).await;
+        say(&mut ann, "hello").await;
+        let (tell, told) = ::smol::channel::bounded(1);
+        handle.observe(move |overview| drop(tell.try_send(overview)));
+        let overview = told.recv().await.unwrap();
+        assert_eq!((overview.connections, overview.sessions, overview.rooms[0].head.get()), (1, 1, 1));
+        let mut config = crate::rig::config();
+        config.rooms.clear();
+        handle.reload(config);
+        let bye = until(&mut ann, |event| match event {
+            Event::Left { bye, .. } => Some(bye),
+            _ => None,
+        });
+        assert_eq!(bye.await.unwrap().code.as_str(), "room_closed");
+    });
+}
+
+#[test]
 fn several_servers_live_on_any_executor() {
     let executor = Executor::new();
     future::block_on(in_time(executor.run(async {

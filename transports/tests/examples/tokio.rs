@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
-use super::Hub;
+use super::hub::Hub;
 
 struct Tokio {
     addr: SocketAddr,

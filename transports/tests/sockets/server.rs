@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::every::{crowd, over_every_loop};
-use crate::support::{CODE, Line, Loop, PATIENCE, Running, hello, say, serve, serve_with};
-use qun_core::server::{Note, Reason};
+use crate::support::{CODE, Line, Loop, PATIENCE, Running, config, hello, say, serve, serve_with};
+use qun_core::server::{Config, Note, Overview, Reason};
 use qun_transports::readiness::Event;
 use socket2::{Domain, Socket, Type};
 
@@ -23,6 +24,9 @@ over_every_loop! {
     a_paused_connection_that_is_reset_is_noticed_at_once
     a_drain_says_goodbye_to_everyone_and_ends
     a_stop_ends_at_once
+    a_reload_reaches_those_who_are_in_and_those_who_come
+    a_server_that_sleeps_is_observed
+    whoever_asks_a_server_that_has_ended_is_let_go
 }
 
 fn a_storm_of_connections_is_taken_in(kind: Loop) {
@@ -201,6 +205,67 @@ fn a_stop_ends_at_once(kind: Loop) {
     server.handle.stop();
     server.join();
     ann.stream().read_to_end(&mut Vec::new()).ok();
+}
+
+fn a_reload_reaches_those_who_are_in_and_those_who_come(kind: Loop) {
+    let server = serve(kind);
+    let (mut ann, mut bob) = (server.member("ann"), server.connect());
+    let mut config = config();
+    config.rooms[0].title = "Day shift".into();
+    config.rooms[0].codes[0].code = "NEWC-0DE7".parse().unwrap();
+    server.handle.reload(config.clone());
+    ann.until(r#""title":"Day shift""#);
+    bob.send(&hello("bob"));
+    bob.until(r#""code":"code_expired""#);
+    bob.send("{\"t\":\"join\",\"code\":\"NEWC-0DE7\"}\n");
+    bob.until(r#""t":"joined""#);
+    let (added, removed) = server.event(|event| match event {
+        Event::Note(Note::Reloaded { added, removed, .. }) => Some((added, removed)),
+        _ => None,
+    });
+    assert_eq!((added, removed), (0, 0));
+    // Of two at once the last counts.
+    server.handle.reload(config);
+    server.handle.reload(Config::default());
+    for line in [&mut ann, &mut bob] {
+        line.until(r#""code":"room_closed""#);
+        line.send("{\"t\":\"ping\",\"n\":5}\n");
+        line.until("pong");
+    }
+}
+
+fn a_server_that_sleeps_is_observed(kind: Loop) {
+    let server = serve(kind);
+    let mut ann = server.member("ann");
+    ann.say("s1", "one");
+    ann.say("s2", "two");
+    let _silent = server.connect();
+    let overview = || {
+        let (tell, told) = mpsc::channel();
+        server.handle.observe(move |overview| tell.send(overview).unwrap());
+        told.recv_timeout(PATIENCE).expect("a server that runs answers")
+    };
+    while overview().connections < 2 {
+        thread::yield_now();
+    }
+    let overview = overview();
+    assert_eq!((overview.sessions, overview.rooms.len(), server.handle.connections()), (1, 1, 2));
+    let room = &overview.rooms[0];
+    assert_eq!((room.id.as_str(), &*room.title, room.members, room.head.get()), ("ops", "On-call", 1, 2));
+    assert!(room.memory > 0 && room.memory == overview.memory);
+}
+
+fn whoever_asks_a_server_that_has_ended_is_let_go(kind: Loop) {
+    let server = serve(kind);
+    let handle = server.handle.clone();
+    server.handle.stop();
+    server.join();
+    let (tell, told) = mpsc::channel::<Overview>();
+    handle.observe(move |overview| tell.send(overview).unwrap());
+    assert!(told.recv().is_err(), "it is dropped, not kept");
+    handle.reload(config());
+    handle.drain();
+    assert_eq!(handle.connections(), 0);
 }
 
 /// A connection whose own kernel keeps little for it.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use qun_core::server::{Access, Config, Presence, RoomConfig};
 use qun_core::{Limits, Role};
 use qun_transports::MemoryLog;
-use qun_transports::readiness::{self, Event, Options, PollerKind, Server};
+use qun_transports::readiness::{Event, Handle, Options, PollerKind, Server};
 #[cfg(feature = "smol")]
 use qun_transports::smol;
 use rustix::time::{ClockId, clock_gettime};
@@ -44,31 +44,6 @@ impl Loop {
     }
 }
 
-/// Ends a server, whatever its loop.
-pub(crate) enum Handle {
-    Readiness(readiness::Handle),
-    #[cfg(feature = "smol")]
-    Smol(smol::Handle),
-}
-
-impl Handle {
-    pub(crate) fn drain(&self) {
-        match self {
-            Self::Readiness(handle) => handle.drain(),
-            #[cfg(feature = "smol")]
-            Self::Smol(handle) => handle.drain(),
-        }
-    }
-
-    pub(crate) fn stop(&self) {
-        match self {
-            Self::Readiness(handle) => handle.stop(),
-            #[cfg(feature = "smol")]
-            Self::Smol(handle) => handle.stop(),
-        }
-    }
-}
-
 /// A server that runs until it is told to end, or dropped.
 pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
@@ -86,15 +61,9 @@ pub(crate) fn serve_with(kind: Loop, addr: &str, change: impl FnOnce(&mut Limits
     serve_after(kind, addr, change, |_| {}).0
 }
 
-/// A server that listens, but runs only after `before` has done something at its address.
-pub(crate) fn serve_after<T>(
-    kind: Loop,
-    addr: &str,
-    change: impl FnOnce(&mut Limits),
-    before: impl FnOnce(SocketAddr) -> T,
-) -> (Running, T) {
-    let mut limits = Limits { burst: 0, per_s: 0, connections_per_source: 0, ..Limits::default() };
-    change(&mut limits);
+/// One room that counts, without rates.
+pub(crate) fn config() -> Config {
+    let limits = Limits { burst: 0, per_s: 0, connections_per_source: 0, ..Limits::default() };
     let code = Access {
         code: CODE.parse().unwrap(),
         label: "team".into(),
@@ -108,7 +77,18 @@ pub(crate) fn serve_after<T>(
         presence: Presence::Count,
         codes: vec![code],
     };
-    let config = Config { rooms: vec![room], limits, ..Config::default() };
+    Config { rooms: vec![room], limits, ..Config::default() }
+}
+
+/// A server that listens, but runs only after `before` has done something at its address.
+pub(crate) fn serve_after<T>(
+    kind: Loop,
+    addr: &str,
+    change: impl FnOnce(&mut Limits),
+    before: impl FnOnce(SocketAddr) -> T,
+) -> (Running, T) {
+    let mut config = config();
+    change(&mut config.limits);
     let listener = TcpListener::bind(addr).unwrap();
     let addr = listener.local_addr().unwrap();
     // Every server has a history of its own.
@@ -120,12 +100,12 @@ pub(crate) fn serve_after<T>(
     let (handle, run): (Handle, Box<dyn FnOnce() -> io::Result<()> + Send>) = match kind.poller() {
         Some(poller) => {
             let server = Server::new(vec![listener], config, log, seed, Options { poller }).unwrap();
-            (Handle::Readiness(server.handle()), Box::new(|| server.run(on_event)))
+            (server.handle(), Box::new(|| server.run(on_event)))
         }
         #[cfg(feature = "smol")]
         None => {
             let server = smol::serve([listener], config, log).unwrap().on_event(on_event);
-            (Handle::Smol(server.handle()), Box::new(|| smol::block_on(server)))
+            (server.handle(), Box::new(|| smol::block_on(server)))
         }
         #[cfg(not(feature = "smol"))]
         None => unreachable!("every loop has a poller"),

@@ -67,6 +67,23 @@ pub(crate) enum Phrase<'a> {
         /// What people call it.
         title: &'a str,
     },
+    /// The room that you are in is about to be closed, and takes no more words.
+    RoomCloses {
+        /// What people call it.
+        title: &'a str,
+    },
+    /// The room that you were in is no more.
+    RoomClosed {
+        /// What people called it.
+        title: &'a str,
+    },
+    /// The room that you are in has another title.
+    Titled {
+        /// What people call it from here on.
+        title: &'a str,
+    },
+    /// You have another role in the room that you are in.
+    NewRole(Role),
     /// You are in no room, where the command or the text needs one.
     NoRoom,
     /// Who is in the room.
@@ -393,6 +410,11 @@ mod tests {
             Phrase::In(Role::Read),
             Phrase::AlreadyIn { title: "On-call" },
             Phrase::YouLeft { title: "On-call" },
+            Phrase::RoomCloses { title: "On-call" },
+            Phrase::RoomClosed { title: "On-call" },
+            Phrase::Titled { title: "On-call" },
+            Phrase::NewRole(Role::Talk),
+            Phrase::NewRole(Role::Read),
             Phrase::NoRoom,
             Phrase::Who(named),
             Phrase::Who(Here::Counted(7)),

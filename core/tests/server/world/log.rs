@@ -19,6 +19,8 @@ pub(crate) struct Log {
     pub(crate) grew_first: bool,
     /// Every append that came, with the number of its drafts.
     pub(crate) appends: Vec<usize>,
+    /// Every room that the server let go of. What it held stays, as on a disk.
+    pub(crate) closes: Vec<RoomId>,
 }
 
 struct History {
@@ -37,6 +39,7 @@ impl Log {
             broken: false,
             grew_first: false,
             appends: Vec::new(),
+            closes: Vec::new(),
         }
     }
 
@@ -91,6 +94,10 @@ impl Log {
             Request::Load { ticket, room, span, limit } => {
                 let page = if broken { Err(Unavailable) } else { Ok(self.history(&room).page(span, limit as usize)) };
                 vec![Answer::Loaded { ticket, page }]
+            }
+            Request::Close { room } => {
+                self.closes.push(room);
+                Vec::new()
             }
         }
     }

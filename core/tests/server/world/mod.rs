@@ -30,6 +30,8 @@ pub(crate) const fn millis(n: u64) -> Duration {
 /// Every verb drains the machine before it returns, and then demands what the machine's contract promises at rest.
 pub(crate) struct World {
     pub(crate) server: Server,
+    /// What it was told last to serve.
+    pub(crate) config: Config,
     pub(crate) log: Log,
     pub(crate) notes: Vec<Note>,
     pub(crate) split: Split,
@@ -99,7 +101,8 @@ impl World {
         };
         change(&mut config);
         Self {
-            server: Server::new(config, [7; 32]),
+            server: Server::new(config.clone(), [7; 32]),
+            config,
             log: Log::new(),
             notes: Vec::new(),
             split: Split::Whole,
@@ -174,6 +177,13 @@ impl World {
     /// An input that no driver would give.
     pub(crate) fn haunt(&mut self, input: Input<'_>) {
         self.input(input);
+        self.settle();
+    }
+
+    /// Another configuration.
+    pub(crate) fn reload(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.input(Input::Reload(Box::new(self.config.clone())));
         self.settle();
     }
 

@@ -85,6 +85,10 @@ impl Watch {
                 assert!(room.roster.is_none(), "a count where one says who: {line}");
                 room.here = n;
             }
+            "room" => {
+                let room = line["room"]["id"].as_str().expect("a room");
+                assert!(self.rooms.contains_key(room), "not a member: {line}");
+            }
             // A membership may be left that is held and was not joined again.
             "left" => drop(self.rooms.remove(&text("room"))),
             "bye" => self.ended = true,

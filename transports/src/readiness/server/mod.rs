@@ -1,21 +1,20 @@
 //! The server's loop.
 
 mod conn;
+mod handle;
 mod key;
 mod turn;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use qun_core::server::{Config, Note};
 use qun_core::{ConnId, Instant};
 
 use super::accept::Listeners;
-use super::alarm::{Alarm, Bell, alarm};
+use super::alarm::{Bell, alarm};
 use super::kind::PollerKind;
 use super::linger::Lingering;
 use super::poller::{Interest, Poller, Ready};
@@ -26,6 +25,8 @@ use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::log::Log;
 use conn::{Conn, Work};
+pub use handle::Handle;
+use handle::{Asked, Seat, Wish};
 use key::Key;
 
 /// A server on TCP: listeners, connections, a machine and its log, all on the thread that calls [`run`](Self::run).
@@ -38,6 +39,7 @@ pub struct Server<L> {
     poller: Box<dyn Poller>,
     bell: Bell,
     handle: Handle,
+    seat: Seat,
     clock: Clock,
     phase: Phase,
     refusals: Refusals,
@@ -84,38 +86,6 @@ pub enum Event {
         /// What the limit is.
         error: io::Error,
     },
-}
-
-/// Stops a [`Server`], from any thread. Outliving it does no harm.
-#[derive(Clone)]
-pub struct Handle {
-    alarm: Arc<Alarm>,
-    wish: Arc<AtomicU8>,
-}
-
-impl Handle {
-    /// Go down politely: listen no longer, say goodbye to everyone, and end once all have it, within
-    /// [`Limits::drain`](qun_core::Limits) and two seconds.
-    pub fn drain(&self) {
-        self.wish(Wish::Drain);
-    }
-
-    /// End now.
-    pub fn stop(&self) {
-        self.wish(Wish::Stop);
-    }
-
-    fn wish(&self, wish: Wish) {
-        self.wish.fetch_max(wish as u8, Ordering::AcqRel);
-        self.alarm.ring();
-    }
-}
-
-/// What was asked for by a [`Handle`]; a greater wish overrules a smaller one.
-#[derive(Clone, Copy)]
-enum Wish {
-    Drain = 1,
-    Stop = 2,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +141,7 @@ impl<L: Log> Server<L> {
         poller.add(bell.as_fd(), Key::bell(), Interest::READ)?;
         let listeners = Listeners::new(listeners, &mut *poller, Key::listener)?;
         log.start(alarm.clone().into());
+        let seat = Seat::new();
         Ok(Self {
             driver: Driver::new(config, seed, log),
             listeners,
@@ -179,7 +150,8 @@ impl<L: Log> Server<L> {
             unheard: Unheard::default(),
             poller,
             bell,
-            handle: Handle { alarm, wish: Arc::default() },
+            handle: Handle::new(alarm, &seat),
+            seat,
             clock: Clock::start(),
             phase: Phase::Serving,
             refusals: Refusals::None,
@@ -189,7 +161,7 @@ impl<L: Log> Server<L> {
         })
     }
 
-    /// What stops the server from elsewhere.
+    /// What stops, reloads and observes the server from elsewhere.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -218,8 +190,8 @@ impl<L: Log> Server<L> {
         }
         self.ready = ready;
         self.look_at_unheard(now, on_event);
-        let wish = self.handle.wish.load(Ordering::Acquire);
-        if wish == Wish::Stop as u8 {
+        let (wish, Asked { config, tell }) = (self.seat.wish(), self.seat.take());
+        if wish == Some(Wish::Stop) {
             return Ok(Flow::Ends);
         }
         if self.lingering.expire(&mut *self.poller, now.mono) {
@@ -233,7 +205,10 @@ impl<L: Log> Server<L> {
         self.accept_all(now, on_event)?;
         self.read_all(now, on_event);
         // What had been said by then is heard first.
-        if wish == Wish::Drain as u8 {
+        if let Some(config) = config {
+            self.driver.reload(now, config);
+        }
+        if wish == Some(Wish::Drain) {
             self.drain(now);
         }
         if self.driver.deadline().is_some_and(|deadline| deadline <= now.mono) {
@@ -241,6 +216,10 @@ impl<L: Log> Server<L> {
         }
         self.obey(now, on_event);
         self.tell_poller(now, on_event);
+        self.seat.publish(self.driver.connections());
+        for tell in tell {
+            tell(self.driver.overview());
+        }
         if self.phase == Phase::Draining && self.driver.connections() == 0 && self.lingering.is_empty() {
             return Ok(Flow::Ends);
         }
@@ -259,12 +238,6 @@ impl<L: Log> Server<L> {
         }
         let transport = [self.listeners.deadline(), self.lingering.deadline(), self.unheard.deadline()];
         transport.into_iter().chain([self.driver.deadline()]).flatten().min()
-    }
-
-    /// How many connections are open.
-    #[cfg(feature = "smol")]
-    pub(crate) fn connections(&self) -> usize {
-        self.driver.connections()
     }
 
     /// The clock of the deadlines.

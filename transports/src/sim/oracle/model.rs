@@ -403,7 +403,7 @@ impl Model {
                 self.loads.insert(*ticket, room.to_string());
                 return Ok(());
             }
-            Request::Open { .. } => return Ok(()),
+            Request::Open { .. } | Request::Close { .. } => return Ok(()),
         };
         let mut sayers = Vec::new();
         for draft in drafts {

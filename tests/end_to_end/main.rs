@@ -11,4 +11,5 @@ mod programs;
 mod resume;
 mod rooms;
 mod stopping;
+mod storage;
 mod terminal;

@@ -3,6 +3,7 @@
 //! `qun serve` runs a server, `qun join` and `qun send` are its clients. This program reads configurations and command lines,
 //! and draws; the bytes are moved by `qun-transports`, and what they mean is decided by `qun-core`.
 
+mod archive;
 mod args;
 mod banner;
 mod config;
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
         args::Command::Code(args::Code::New { n }) => new_codes(n),
+        args::Command::Backup { to, config } => archive::backup(&to, &config),
+        args::Command::Export(args) => archive::export(&args),
+        args::Command::Import(args) => archive::import(&args),
         #[cfg(feature = "sim")]
         args::Command::Sim(args) => sim::run_sim(&args),
     };

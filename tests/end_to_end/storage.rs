@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
 
-use crate::world::{ANN, DEV, Joined, OPS, Server, Wire};
+use crate::world::{ANN, DEV, Joined, OPS, Process, Server, Wire, qun};
 
 /// Says something and waits until it is in the log; its seq.
 fn say(wire: &mut Wire, room: &str, text: &str) -> u64 {
@@ -175,4 +175,82 @@ fn where_history_is_kept_is_told() {
     assert_eq!(told["durability"], "full");
     let server = Server::start();
     assert_eq!(server.until_logs("history", |_| true).get("file"), None);
+}
+
+/// Runs a command beside the server's configuration; its exit code and what it wrote to stdout and stderr.
+fn command(server: &Server, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = qun();
+    command.args(args).args(["--config"]).arg(server.path("qun.toml"));
+    let mut process = Process::start(&mut command);
+    process.close();
+    let exit = process.exit();
+    process.err.end();
+    (exit, process.out.text(), process.err.text())
+}
+
+#[test]
+fn a_room_moves_to_another_server_by_export_and_import() {
+    let (old, mut new) = (Server::kept("burst = 0"), Server::kept(""));
+    let mut ann = old.connect();
+    ann.member("ann", OPS);
+    for n in 0..5 {
+        say(&mut ann, "ops", &format!("message {n}"));
+    }
+    let file = new.path("ops.ndjson").display().to_string();
+    assert_eq!(command(&old, &["export", "ops", "-o", &file]), (Some(0), String::new(), String::new()));
+    // It was broken off in the middle of a line, and more was said since.
+    let text = fs::read_to_string(&file).expect("it is written");
+    fs::write(&file, &text[..text.len() - 20]).expect("a file");
+    say(&mut ann, "ops", "你好");
+    assert_eq!(command(&old, &["export", "ops", "-o", &file]).0, Some(0));
+    let (_, whole, _) = command(&old, &["export", "ops"]);
+    assert_eq!(fs::read_to_string(&file).expect("it is written"), whole);
+    assert_eq!(whole.lines().count(), 6);
+    assert_eq!(
+        command(&old, &["export", "ops", "--after", "5"]).1,
+        whole.lines().last().expect("a line").to_owned() + "\n"
+    );
+
+    let (exit, _, said) = command(&new, &["import", "ops", &file]);
+    assert!(exit == Some(2) && said.contains("another server has"), "{said}");
+    new.terminate();
+    new.exit();
+    let (exit, _, said) = command(&new, &["import", "ops", &file]);
+    assert!(exit == Some(0) && said.contains("6 messages are imported, 0 were"), "{said}");
+    let (exit, _, said) = command(&new, &["import", "ops", &file]);
+    assert!(exit == Some(0) && said.contains("0 messages are imported, 6 were"), "{said}");
+    fs::write(&file, "{\"seq\":7}\n").expect("a file");
+    let (exit, _, said) = command(&new, &["import", "ops", &file]);
+    assert!(exit == Some(2) && said.contains("line 1: missing field"), "{said}");
+    let (exit, _, said) = command(&new, &["import", "nowhere", &file]);
+    assert!(exit == Some(2) && said.contains("its rooms are ops, dev, hall"), "{said}");
+
+    new.start_again();
+    let mut bob = new.connect();
+    bob.hello("bob", None);
+    assert_eq!(bob.join(OPS)["head"], 6);
+    assert_eq!(bob.until(|line| line["seq"] == 6)["text"], "你好");
+    assert_eq!(say(&mut bob, "ops", "hello from here"), 7);
+}
+
+#[test]
+fn a_backup_is_made_while_the_server_runs_and_put_back() {
+    let mut server = Server::kept("");
+    let mut ann = server.connect();
+    ann.member("ann", OPS);
+    say(&mut ann, "ops", "in the backup");
+    let file = server.path("backup.db").display().to_string();
+    let (exit, said, _) = command(&server, &["backup", &file]);
+    assert!(exit == Some(0) && said.contains("backup.db is written"), "{said}");
+    let (exit, _, said) = command(&server, &["backup", &file]);
+    assert!(exit == Some(2) && said.contains("exists"), "{said}");
+    say(&mut ann, "ops", "behind it");
+    server.terminate();
+    server.exit();
+    fs::rename(&file, server.path("qun.db")).expect("it is put back");
+    server.start_again();
+    let mut ann = server.connect();
+    ann.hello("ann", None);
+    assert_eq!(ann.join(OPS)["head"], 1);
+    server.until_logs("history_restarted", |_| true);
 }

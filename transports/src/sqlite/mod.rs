@@ -12,7 +12,8 @@
 //!   restored, cut off or swapped from the one that clients know. Its rooms get new epochs.
 //!
 //! `schema` has the tables, `store` what is asked of them, `writer` and `reader` the two threads, `open` all that is
-//! looked at before they start. docs/storage.md is for whoever runs one.
+//! looked at before they start. [`Archive`] and [`Import`] are for programs beside or without a server. docs/storage.md is
+//! for whoever runs one.
 //!
 //! ```no_run
 //! use qun_transports::sqlite::{Options, SqliteLog};
@@ -22,6 +23,7 @@
 //! # Ok::<(), qun_transports::sqlite::OpenError>(())
 //! ```
 
+mod archive;
 mod fault;
 mod mark;
 mod open;
@@ -43,6 +45,7 @@ use qun_core::log::{Answer, Outcome, Request};
 use qun_core::{Now, RoomId};
 
 use crate::log::Log;
+pub use archive::{Archive, ArchiveError, Import, ImportError, Imported};
 pub use open::OpenError;
 use reader::Reader;
 use writer::{Job, Pulse, Writer};

@@ -193,11 +193,16 @@ fn create(path: &Path) -> io::Result<()> {
             _ => {}
         }
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    create_empty(path)?;
     match path.parent() {
         Some(dir) => File::open(dir)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Creates an empty file that its owner alone can read.
+pub(super) fn create_empty(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

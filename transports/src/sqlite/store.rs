@@ -29,6 +29,18 @@ pub(super) struct Room {
     bytes: u64,
 }
 
+impl Room {
+    /// The stamp of its newest message ever.
+    pub(super) fn ts(&self) -> u64 {
+        self.ts
+    }
+
+    /// Lets the first message of a room that never had one be this.
+    pub(super) fn begin_at(&mut self, first: Seq) {
+        (self.first, self.head) = (first, first.minus(1));
+    }
+}
+
 /// Finds a room.
 pub(super) fn room(conn: &Connection, id: &RoomId) -> Result<Option<Room>> {
     let mut statement = conn.prepare_cached("SELECT n, epoch, first, head, ts, bytes FROM room WHERE id = ?1")?;
@@ -74,8 +86,6 @@ pub(super) fn append(
     unix_ms: u64,
     drafts: &[Draft],
 ) -> Result<(Vec<Outcome>, Vec<Record>)> {
-    let sql = "INSERT INTO message (room, seq, ts, member, name, kind, text, id, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let mut insert = conn.prepare_cached(sql)?;
     let mut outcomes = Vec::with_capacity(drafts.len());
     let mut records = Vec::with_capacity(drafts.len());
     for draft in drafts {
@@ -89,24 +99,22 @@ pub(super) fn append(
         room.head = room.head.next();
         room.ts = room.ts.max(unix_ms);
         room.bytes += (name.as_str().len() + text.as_str().len()) as u64;
-        insert.execute(params![
-            room.n,
-            signed(room.head.get()),
-            signed(room.ts),
-            member.to_string(),
-            name.as_str(),
-            kind_name(kind),
-            text.as_str(),
-            id.as_ref().map(Id::as_str),
-            key,
-        ])?;
+        let record = Record { seq: room.head, ts: room.ts, member, name, kind, text, id };
+        insert(conn, room, &record, key)?;
         outcomes.push(Outcome::New(room.head));
-        records.push(Record { seq: room.head, ts: room.ts, member, name, kind, text, id });
+        records.push(record);
     }
     if !records.is_empty() {
         save(conn, room)?;
     }
     Ok((outcomes, records))
+}
+
+/// Takes a message that another log numbered and stamped. The caller [saves](save) the room.
+pub(super) fn import(conn: &Connection, room: &mut Room, record: &Record) -> Result<()> {
+    (room.head, room.ts) = (record.seq, record.ts);
+    room.bytes += (record.name.as_str().len() + record.text.as_str().len()) as u64;
+    insert(conn, room, record, None)
 }
 
 /// Where the room has a draft already.
@@ -116,6 +124,16 @@ pub(super) fn known(conn: &Connection, room: &Room, draft: &Draft) -> Result<Opt
     let mut find = conn.prepare_cached(sql)?;
     let seq = find.query_row(params![room.n, &hash.0[..], id.as_str()], |row| unsigned(row, 0)).optional()?;
     Ok(seq.map(Seq::new))
+}
+
+fn insert(conn: &Connection, room: &Room, record: &Record, key: Option<i64>) -> Result<()> {
+    let Record { seq, ts, member, name, kind, text, id } = record;
+    let sql = "INSERT INTO message (room, seq, ts, member, name, kind, text, id, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let member = member.to_string();
+    let id = id.as_ref().map(Id::as_str);
+    let (seq, ts) = (signed(seq.get()), signed(*ts));
+    let values = params![room.n, seq, ts, member, name.as_str(), kind_name(*kind), text.as_str(), id, key];
+    conn.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 /// The number of a key, which it has from now on.
@@ -128,7 +146,8 @@ fn key(conn: &Connection, hash: &KeyHash) -> Result<i64> {
     Ok(conn.last_insert_rowid())
 }
 
-fn save(conn: &Connection, room: &Room) -> Result<()> {
+/// Writes what has become of a room.
+pub(super) fn save(conn: &Connection, room: &Room) -> Result<()> {
     let sql = "UPDATE room SET first = ?2, head = ?3, ts = ?4, bytes = ?5 WHERE n = ?1";
     let [first, head, ts, bytes] = [room.first.get(), room.head.get(), room.ts, room.bytes].map(signed);
     conn.prepare_cached(sql)?.execute(params![room.n, first, head, ts, bytes])?;

@@ -149,6 +149,22 @@ impl Writer {
         self.keep.insert(room, keep);
     }
 
+    /// The connection, for who writes without a loop.
+    pub(super) fn conn(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
+
+    /// The connection, to look.
+    pub(super) fn shown(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Closes the database, in which so many messages were numbered.
+    pub(super) fn finish_at(mut self, messages: u64) {
+        self.mark.state.messages = messages;
+        self.close();
+    }
+
     /// Works until nobody can ask for anything any more, and closes the database.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, answers: &Sender<Answer>, waker: &Waker) {
         let give = |given: Vec<Answer>| {

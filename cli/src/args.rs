@@ -52,6 +52,11 @@ pub(crate) enum Command {
     /// between lines where that can be.
     #[command(after_help = exit::HELP)]
     Send(Send),
+    /// Print what was said in a room.
+    ///
+    /// The newest 100 messages, or with --since all from then on, in the order in which they were said.
+    #[command(after_help = exit::HELP)]
+    History(History),
     /// Make codes.
     #[command(subcommand)]
     Code(Code),
@@ -212,6 +217,25 @@ pub(crate) struct Send {
     /// What to say, in place of stdin.
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
+    /// How long to wait while nothing goes on, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// `qun history`
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    /// Nothing older: a time (2027-01-31T08:00:00Z), a date, or how long ago (90m, 3d).
+    #[arg(long, value_name = "WHEN", value_parser = crate::history::parse_since)]
+    pub(crate) since: Option<jiff::Timestamp>,
+    /// The newest ones, so many at most.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// One message a line, as JSON: seq, ts (milliseconds since 1970), m, name, kind? ("me"), text, id?
+    #[arg(long)]
+    pub(crate) json: bool,
     /// How long to wait while nothing goes on, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) timeout: Duration,

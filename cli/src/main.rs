@@ -9,6 +9,7 @@ mod banner;
 mod config;
 mod door;
 mod exit;
+mod history;
 mod join;
 mod journal;
 mod keys;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         args::Command::Check { file } => check(&file),
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
+        args::Command::History(args) => history::run(args),
         args::Command::Code(args::Code::New { n }) => new_codes(n),
         args::Command::Backup { to, config } => archive::backup(&to, &config),
         args::Command::Export(args) => archive::export(&args),

@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
 
-use crate::world::{ANN, DEV, Joined, OPS, Process, Server, Wire, qun};
+use crate::world::{ANN, DEV, Joined, OPS, Process, Server, WRONG, Wire, qun};
 
 /// Says something and waits until it is in the log; its seq.
 fn say(wire: &mut Wire, room: &str, text: &str) -> u64 {
@@ -253,4 +253,34 @@ fn a_backup_is_made_while_the_server_runs_and_put_back() {
     ann.hello("ann", None);
     assert_eq!(ann.join(OPS)["head"], 1);
     server.until_logs("history_restarted", |_| true);
+}
+
+#[test]
+fn what_was_said_is_printed_for_who_has_the_code() {
+    let mut server = Server::kept("burst = 0");
+    let mut ann = server.connect();
+    ann.member("ann", OPS);
+    for n in 1..=230 {
+        say(&mut ann, "ops", &format!("message {n}"));
+    }
+    server.crash_and_restart();
+    let history = |args: &[&str], code: &str| {
+        let mut command = qun();
+        command.args(["history", code, "--server", &server.door()]).args(args);
+        command.env("XDG_STATE_HOME", server.path("state")).env_remove("QUN_CODE");
+        let mut process = Process::start(&mut command);
+        process.close();
+        (process.exit(), process.out.text())
+    };
+    let (exit, all) = history(&["--since", "1h", "--json"], OPS);
+    let seqs: Vec<_> = all
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("json")["seq"].as_u64())
+        .collect();
+    assert_eq!((exit, seqs), (Some(0), (1..=230).map(Some).collect()));
+    let (exit, newest) = history(&["--limit", "3"], OPS);
+    assert_eq!((exit, newest.lines().count()), (Some(0), 3));
+    assert!(newest.ends_with("<ann> message 230\n"), "{newest}");
+    assert_eq!(history(&["--since", "2999-01-01T00:00:00Z"], OPS), (Some(0), String::new()));
+    assert_eq!(history(&[], WRONG).0, Some(3));
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use qun_core::Name;
+use qun_core::{Name, RoomId};
 use qun_transports::readiness::PollerKind;
 
 use crate::config;
@@ -53,6 +53,11 @@ pub(crate) enum Command {
     /// between lines where that can be.
     #[command(after_help = exit::HELP)]
     Send(Send),
+    /// Print what was said in a room.
+    ///
+    /// The newest 100 messages, or with --since all from then on, in the order in which they were said.
+    #[command(after_help = exit::HELP)]
+    History(History),
     /// Make codes.
     #[command(subcommand)]
     Code(Code),
@@ -62,6 +67,23 @@ pub(crate) enum Command {
     /// order, and nothing of another room. Exits 1 where something was wrong.
     #[cfg(feature = "load")]
     Bench(crate::bench::Bench),
+    /// Copy the database of a configuration, whole and as it is at one moment. The server may run, and nobody waits.
+    ///
+    /// The copy is a database like any other. docs/storage.md says how it is put back.
+    Backup {
+        /// Where to; it must not exist.
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Write a room's history as text: one message a line, as JSON. The server may run.
+    Export(Export),
+    /// Read a room's history that `export` wrote. No server may have the database open.
+    ///
+    /// Messages keep their numbers and times. Those that the room has already are passed over, so that an import that was
+    /// broken off is simply begun again. What does not fit is named, with its line, and nothing behind it is taken.
+    Import(Import),
     /// Break this server in a simulated world, from a seed, and see that nothing is lost.
     ///
     /// The real server and clients run in one thread of virtual time, on a network, a log and clocks that fail in every
@@ -128,6 +150,43 @@ pub(crate) struct Serve {
     pub(crate) runtime: Runtime,
 }
 
+/// Which configuration says where the database is.
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// The server's configuration.
+    #[arg(long = "config", value_name = "FILE", default_value = config::DEFAULT_FILE)]
+    pub(crate) file: PathBuf,
+}
+
+/// `qun export`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The room's id.
+    #[arg(value_name = "ROOM")]
+    pub(crate) room: RoomId,
+    /// Where to, in place of stdout. Where the file is there already, what is new is added to it.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "after")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only messages behind this number.
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) after: u64,
+    #[command(flatten)]
+    pub(crate) config: Config,
+}
+
+/// `qun import`
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The id of the room to fill, one of the configuration's.
+    #[arg(value_name = "ROOM")]
+    pub(crate) room: RoomId,
+    /// Where from, in place of stdin.
+    #[arg(value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: Config,
+}
+
 /// What drives a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Runtime {
@@ -165,6 +224,25 @@ pub(crate) struct Send {
     /// What to say, in place of stdin.
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
+    /// How long to wait while nothing goes on, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// `qun history`
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) door: Door,
+    /// Nothing older: a time (2027-01-31T08:00:00Z), a date, or how long ago (90m, 3d).
+    #[arg(long, value_name = "WHEN", value_parser = crate::history::parse_since)]
+    pub(crate) since: Option<jiff::Timestamp>,
+    /// The newest ones, so many at most.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// One message a line, as JSON: seq, ts (milliseconds since 1970), m, name, kind? ("me"), text, id?
+    #[arg(long)]
+    pub(crate) json: bool,
     /// How long to wait while nothing goes on, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) timeout: Duration,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use qun_core::Code;
 use qun_core::server::RoomConfig;
@@ -22,7 +23,7 @@ pub(crate) fn temporary(code: &Code, addresses: &[SocketAddr]) -> String {
 }
 
 /// For the rooms of a configuration; it knows their codes, and a screen need not.
-pub(crate) fn configured(rooms: &[RoomConfig], addresses: &[SocketAddr]) -> String {
+pub(crate) fn configured(rooms: &[RoomConfig], addresses: &[SocketAddr], history: Option<&Path>) -> String {
     let mut text = format!("qun {VERSION}: {} room{}.\n\n", rooms.len(), if rooms.len() == 1 { "" } else { "s" });
     for room in rooms {
         let labels: Vec<_> = room.codes.iter().map(|access| &*access.label).collect();
@@ -32,7 +33,11 @@ pub(crate) fn configured(rooms: &[RoomConfig], addresses: &[SocketAddr]) -> Stri
     for address in addresses {
         doors(&mut text, "CODE", *address);
     }
-    text.push_str("\nThe codes stand in the configuration. Ctrl-C stops the server.\n");
+    let _ = match history {
+        Some(file) => writeln!(text, "\nWhat is said is kept in {}.", file.display()),
+        None => writeln!(text, "\nWhat is said is kept in memory, and gone with this process: [storage] keeps it."),
+    };
+    text.push_str("The codes stand in the configuration. Ctrl-C stops the server.\n");
     warn(&mut text, addresses);
     text
 }

@@ -15,7 +15,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use qun_core::server::{Note, Peer, Reason};
 use qun_transports::readiness::Event;
+use qun_transports::sqlite;
 use serde::Serialize;
+
+use crate::config::Storage;
 
 /// Entries that may wait to be written.
 const BACKLOG: usize = 4_096;
@@ -60,6 +63,10 @@ pub(crate) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    durability: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
 }
 
@@ -68,6 +75,26 @@ impl Entry {
     pub(crate) fn listening(addr: SocketAddr, rooms: usize) -> Self {
         let version = Some(env!("CARGO_PKG_VERSION"));
         Self { event: "listening", addr: Some(addr), version, rooms: Some(rooms), ..Self::default() }
+    }
+
+    /// Where what is said is kept; without a file, in memory.
+    pub(crate) fn history(storage: Option<&Storage>) -> Self {
+        let file = storage.map(|storage| storage.path.display().to_string());
+        let durability = storage.map(|storage| storage.options.durability.as_str());
+        Self { event: "history", file, durability, ..Self::default() }
+    }
+
+    /// Something happened to the database.
+    pub(crate) fn storage(event: &sqlite::Event) -> Self {
+        let name = match event {
+            sqlite::Event::Broken(_) => "history_restarted",
+            sqlite::Event::Faulty { .. } => "storage_faulty",
+            sqlite::Event::Healed => "storage_healed",
+            sqlite::Event::Slow { .. } => "storage_slow",
+            sqlite::Event::Unreadable { .. } => "storage_unreadable",
+            sqlite::Event::Replaced => "storage_replaced",
+        };
+        Self { event: name, why: Some(event.to_string()), ..Self::default() }
     }
 
     /// Something is unwise.
@@ -175,6 +202,10 @@ impl Entry {
         let why = self.why.as_deref().unwrap_or_default();
         let what = match self.event {
             "listening" => format!("listening on {}", self.addr.map(|addr| addr.to_string()).unwrap_or_default()),
+            "history" => match &self.file {
+                Some(file) => format!("what is said is kept in {file}"),
+                None => "what is said is kept in memory".into(),
+            },
             "warning" => format!("warning: {why}"),
             "not_reloaded" => format!("the configuration is served as it was: {why}"),
             "reloaded" => {
@@ -183,6 +214,7 @@ impl Entry {
             }
             "room_closed" => format!("{room} is closed, {} were in it", self.n.unwrap_or_default()),
             "presence_unchanged" => format!("{room} goes on counting: {why}"),
+            storage if storage.starts_with("storage_") || storage == "history_restarted" => why.into(),
             "stopped" => "stopped".into(),
             "lost" => format!("{peer} was lost: {why}"),
             "full" => format!("no room for another connection, newcomers wait: {why}"),

@@ -3,6 +3,7 @@
 //! `qun serve` runs a server, `qun join` and `qun send` are its clients. This program reads configurations and command lines,
 //! and draws; the bytes are moved by `qun-transports`, and what they mean is decided by `qun-core`.
 
+mod archive;
 mod args;
 mod banner;
 #[cfg(feature = "load")]
@@ -10,6 +11,7 @@ mod bench;
 mod config;
 mod door;
 mod exit;
+mod history;
 mod join;
 mod journal;
 mod keys;
@@ -39,9 +41,13 @@ fn main() -> ExitCode {
         args::Command::Check { file } => check(&file),
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
+        args::Command::History(args) => history::run(args),
         args::Command::Code(args::Code::New { n }) => new_codes(n),
         #[cfg(feature = "load")]
         args::Command::Bench(args) => bench::run(&args),
+        args::Command::Backup { to, config } => archive::backup(&to, &config),
+        args::Command::Export(args) => archive::export(&args),
+        args::Command::Import(args) => archive::import(&args),
         #[cfg(feature = "sim")]
         args::Command::Sim(args) => sim::run_sim(&args),
     };

@@ -3,17 +3,20 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use qun_core::Code;
-use qun_transports::MemoryLog;
 use qun_transports::readiness::{Handle, Options, PollerKind, Server, raise_descriptor_limit};
-use qun_transports::smol;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use qun_transports::sqlite::{self, SqliteLog};
+use qun_transports::{Log, MemoryLog, smol};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::args;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Storage};
 use crate::exit::{Exit, Failure};
 use crate::journal::{Entry, Journal, Writer};
 use crate::{banner, entropy, seed};
@@ -21,10 +24,16 @@ use crate::{banner, entropy, seed};
 /// Runs `qun serve` until a signal ends it.
 ///
 /// # Errors
-/// A configuration that is wrong, an address that can't be listened on, a loop that fails.
+/// A configuration that is wrong, a database that can't be served, an address that can't be listened on, a loop that
+/// fails.
 pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     let Plan { mut settings, warnings, rooms } = Plan::make(args.config.as_deref())?;
-    let file = args.config.map(|file| Watched { file, listen: settings.listen.clone(), poller: settings.poller });
+    let file = args.config.map(|file| Watched {
+        file,
+        listen: settings.listen.clone(),
+        poller: settings.poller,
+        storage: settings.storage.clone(),
+    });
     if !args.listen.is_empty() {
         settings.listen = args.listen;
     }
@@ -34,10 +43,14 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     // Where the system refuses, fewer people get in, and the operator is told when that is so.
     let _ = raise_descriptor_limit();
     let (listeners, addresses) = listen(&settings.listen)?;
+    let history = settings.storage.take().map(History::open).transpose()?;
     // Codes are shown here, on stdout, and never logged.
     let greeting = match &rooms {
         Rooms::Temporary(code) => Some(banner::temporary(code, &addresses)),
-        Rooms::Configured if io::stdout().is_terminal() => Some(banner::configured(&settings.core.rooms, &addresses)),
+        Rooms::Configured if io::stdout().is_terminal() => Some({
+            let file = history.as_ref().map(|history| &*history.storage.path);
+            banner::configured(&settings.core.rooms, &addresses, file)
+        }),
         Rooms::Configured => None,
     };
     if let Some(greeting) = greeting {
@@ -50,10 +63,21 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     for address in &addresses {
         journal.write(Entry::listening(*address, settings.core.rooms.len()));
     }
+    journal.write(Entry::history(history.as_ref().map(|history| &history.storage)));
     for warning in warnings {
         journal.write(Entry::warning(warning));
     }
-    let result = drive(args.runtime, listeners, settings, file, journal.writer())?;
+    let result = match history {
+        None => drive(args.runtime, listeners, settings, file, MemoryLog::new(seed()?), journal.writer())?,
+        Some(History { log, events, .. }) => {
+            let writer = journal.writer();
+            let telling = thread::spawn(move || events.into_iter().for_each(|e| writer.write(Entry::storage(&e))));
+            let result = drive(args.runtime, listeners, settings, file, log, journal.writer());
+            // The log is closed by now, and has told everything.
+            let _ = telling.join();
+            result?
+        }
+    };
     journal.write(Entry::stopped());
     journal.finish();
     match result {
@@ -68,10 +92,10 @@ fn drive(
     listeners: Vec<TcpListener>,
     settings: Settings,
     file: Option<Watched>,
+    log: impl Log,
     journal: Writer,
 ) -> Result<io::Result<()>, Failure> {
     let cant = |error: io::Error| Failure::usage(format!("can't start the server: {error}"));
-    let log = MemoryLog::new(seed()?);
     let to = journal.clone();
     let on_event = move |event| journal.write(Entry::event(event));
     Ok(match runtime {
@@ -87,6 +111,26 @@ fn drive(
             smol::block_on(server)
         }
     })
+}
+
+/// A log on a disk, and what it tells from the start on.
+struct History {
+    storage: Storage,
+    log: SqliteLog,
+    events: Receiver<sqlite::Event>,
+}
+
+impl History {
+    fn open(storage: Storage) -> Result<Self, Failure> {
+        // A file that may not grow any further is a full disk, and no reason to be killed.
+        let over = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+        over.map_err(|error| Failure::usage(format!("can't watch signals: {error}")))?;
+        let (tell, events) = mpsc::channel();
+        let on_event = move |event| drop(tell.send(event));
+        let log = SqliteLog::open(&storage.path, seed()?, storage.options.clone(), on_event)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Self { storage, log, events })
+    }
 }
 
 /// What to serve.
@@ -152,6 +196,7 @@ struct Watched {
     file: PathBuf,
     listen: Vec<SocketAddr>,
     poller: PollerKind,
+    storage: Option<Storage>,
 }
 
 impl Watched {
@@ -161,7 +206,11 @@ impl Watched {
             Ok(reading) => reading,
             Err(error) => return journal.write(Entry::not_reloaded(error.to_string())),
         };
-        let later = [("listen", settings.listen != self.listen), ("poller", settings.poller != self.poller)];
+        let later = [
+            ("listen", settings.listen != self.listen),
+            ("poller", settings.poller != self.poller),
+            ("what is kept, and where,", settings.storage != self.storage),
+        ];
         let later = later.iter().filter(|(_, differs)| *differs);
         let later = later.map(|(key, _)| format!("{key} counts from the next start of the server on"));
         for warning in warnings.into_iter().chain(later) {

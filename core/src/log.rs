@@ -177,7 +177,8 @@ pub enum Answer {
         room: RoomId,
         /// The oldest message that can still be loaded.
         first: Seq,
-        /// The new messages: the first follows the room's head, the others follow each other.
+        /// The new messages: the first follows the room's head, the others follow each other. None where the log has only
+        /// let go of old ones.
         records: Vec<Record>,
     },
     /// To [`Request::Load`].

@@ -12,4 +12,5 @@ mod reload;
 mod resume;
 mod rooms;
 mod stopping;
+mod storage;
 mod terminal;

@@ -1,44 +1,8 @@
 //! A connection breaks, or the server does: what comes back, and what is said of what does not.
 
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
-use crate::world::{ANN, OPS, Process, Server, qun};
-
-/// `qun join --json`, as a program reads it.
-struct Joined {
-    process: Process,
-    _state: TempDir,
-}
-
-impl Joined {
-    fn new(server: &Server, name: &str) -> Self {
-        let state = TempDir::new().expect("a directory");
-        let mut command = qun();
-        command.args(["join", OPS, "--json", "--stay", "--name", name, "--server", &server.door()]);
-        command.env("XDG_STATE_HOME", state.path()).env_remove("QUN_CODE");
-        let process = Process::start(&mut command);
-        let joined = Self { process, _state: state };
-        joined.until("joined", |_| true);
-        joined
-    }
-
-    fn events(text: &str) -> Vec<Value> {
-        // The last line may not be whole yet.
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
-    }
-
-    fn until(&self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        self.process
-            .out
-            .until(event, |text| Self::events(text).into_iter().find(|told| told["event"] == event && fits(told)))
-    }
-
-    fn all(&self) -> Vec<Value> {
-        Self::events(&self.process.out.text())
-    }
-}
+use crate::world::{ANN, Joined, OPS, Server};
 
 #[test]
 fn a_client_resumes_on_a_server_that_was_killed_and_says_that_history_restarted() {

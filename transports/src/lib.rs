@@ -6,6 +6,7 @@
 //! - [`MemoryLog`] is the log that lives in memory;
 //! - [`readiness`] is a blocking event loop on one thread, for servers and for clients over TCP;
 //! - `smol` is the same inside an async program, on any executor (feature `smol`);
+//! - `sqlite` is the log on a disk (feature `sqlite`);
 //! - `conformance` checks any loop, ours and others', by what it must do (feature `conformance`);
 //! - `load` puts a load on a server and says what it costs (feature `load`);
 //! - `sim` is a whole world in one process: servers, clients and what lies between them under virtual time, every
@@ -29,6 +30,8 @@ pub mod readiness;
 pub mod sim;
 #[cfg(all(feature = "smol", unix))]
 pub mod smol;
+#[cfg(all(feature = "sqlite", unix))]
+pub mod sqlite;
 
 #[cfg(feature = "readiness")]
 pub use clock::Clock;

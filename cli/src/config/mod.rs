@@ -6,6 +6,7 @@ mod document;
 mod limits;
 mod reader;
 mod room;
+mod storage;
 mod template;
 
 use std::io;
@@ -19,6 +20,7 @@ use qun_transports::readiness::PollerKind;
 
 pub(crate) use document::Problem;
 pub(crate) use reader::parse_listen;
+pub(crate) use storage::Storage;
 pub(crate) use template::init;
 
 /// Where a server listens that is not told otherwise: on this machine only.
@@ -34,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<SocketAddr>,
     /// How to wait for sockets.
     pub(crate) poller: PollerKind,
+    /// Where what is said is kept; `None`: in memory.
+    pub(crate) storage: Option<Storage>,
     /// What the core serves.
     pub(crate) core: qun_core::server::Config,
 }
@@ -77,9 +81,13 @@ pub(crate) fn read(path: &Path) -> Result<Reading, Error> {
         _ => Error::Read { path: path.into(), error },
     })?;
     let now = jiff::Timestamp::now();
-    let (settings, mut warnings) =
+    let (mut settings, mut warnings) =
         reader::parse(&text, now).map_err(|problems| Error::Wrong { path: path.into(), problems })?;
     warnings.extend(too_open(path));
+    if let Some(storage) = &mut settings.storage {
+        // Beside the file that names it, wherever the program was started.
+        storage.path = path.parent().unwrap_or(Path::new("")).join(&storage.path);
+    }
     Ok(Reading { settings, warnings })
 }
 
@@ -105,7 +113,7 @@ pub(crate) fn temporary(entropy: &mut Entropy) -> (Settings, Code) {
         language: Language::En,
         utc_offset_s: local_offset(jiff::Timestamp::now()),
     };
-    (Settings { listen: vec![DEFAULT_LISTEN], poller: PollerKind::default(), core }, code)
+    (Settings { listen: vec![DEFAULT_LISTEN], poller: PollerKind::default(), storage: None, core }, code)
 }
 
 /// What this machine adds to UTC at `now`, in seconds.

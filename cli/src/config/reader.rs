@@ -8,7 +8,7 @@ use qun_transports::readiness::PollerKind;
 use toml::de::DeTable;
 
 use super::document::{Found, Problem, Problems, Section};
-use super::{DEFAULT_LISTEN, Settings, limits, local_offset, room};
+use super::{DEFAULT_LISTEN, Settings, limits, local_offset, room, storage};
 
 /// Reads a configuration as it holds at `now`; the settings come with warnings.
 ///
@@ -25,20 +25,20 @@ pub(super) fn parse(text: &str, now: Timestamp) -> Result<(Settings, Vec<String>
     };
     let mut warnings = Vec::new();
     let mut root = Section::root(&document, &problems);
+    let (listen, poller) = (listen(&mut root), poller(&mut root));
+    let mut storage = storage::read(&mut root);
     let settings = Settings {
-        listen: listen(&mut root),
-        poller: poller(&mut root),
+        listen,
+        poller,
         core: qun_core::server::Config {
             agent: crate::AGENT.into(),
             language: language(&mut root),
             utc_offset_s: utc_offset(&mut root).unwrap_or_else(|| local_offset(now)),
             limits: root.table("limits", "[limits]").map(limits::read).unwrap_or_default(),
-            rooms: room::read(&mut root, now, &mut warnings),
+            rooms: room::read(&mut root, now, storage.as_mut(), &mut warnings),
         },
+        storage,
     };
-    if let Some(storage) = root.table("storage", "[storage]") {
-        root.refuse(storage.at, "storage is not built yet: rooms are kept in memory. Leave [storage] out");
-    }
     root.finish();
     match problems.finish() {
         found if found.is_empty() => Ok((settings, warnings)),
@@ -176,8 +176,8 @@ mod tests {
             errors(&format!("lisen = []\n{ROOM}titel = \"x\"\n")),
             [
                 "1:1: the configuration has no key \"lisen\": did you mean \"listen\"? \
-                 The keys are listen, poller, language, utc_offset, limits, room, storage",
-                "5:1: [[room]] has no key \"titel\": did you mean \"title\"? The keys are id, title, presence, codes",
+                 The keys are listen, poller, storage, language, utc_offset, limits, room",
+                "5:1: [[room]] has no key \"titel\": did you mean \"title\"? The keys are id, title, presence, codes, keep_messages, keep_days, keep_bytes",
             ]
         );
         assert_eq!(
@@ -222,13 +222,5 @@ mod tests {
     #[test]
     fn what_is_no_toml_is_refused_at_its_place() {
         assert_eq!(errors("listen = [\n\"127.0.0.1:1\"\n"), ["2:14: unclosed array, expected `]`"]);
-    }
-
-    #[test]
-    fn storage_is_refused_until_it_exists() {
-        assert_eq!(
-            errors(&format!("{ROOM}[storage]\npath = \"qun.db\"\n")),
-            ["4:1: storage is not built yet: rooms are kept in memory. Leave [storage] out"]
-        );
     }
 }

@@ -8,12 +8,18 @@ use qun_core::{Code, Role, RoomId, Text};
 
 use super::document::{Found, Section};
 use super::room_id;
+use super::storage::{self, Storage};
 
 /// A title is one line of at most this many bytes.
 const TITLE_BYTES: usize = 100;
 
-/// Reads every `[[room]]`.
-pub(super) fn read(root: &mut Section<'_, '_>, now: Timestamp, warnings: &mut Vec<String>) -> Vec<RoomConfig> {
+/// Reads every `[[room]]`; what they keep goes to `storage`.
+pub(super) fn read(
+    root: &mut Section<'_, '_>,
+    now: Timestamp,
+    mut storage: Option<&mut Storage>,
+    warnings: &mut Vec<String>,
+) -> Vec<RoomConfig> {
     let rooms = root.tables("room", "[[room]]");
     if rooms.as_ref().is_none_or(|rooms| rooms.value.is_empty()) {
         let at = rooms.map_or(0, |rooms| rooms.at);
@@ -22,7 +28,7 @@ pub(super) fn read(root: &mut Section<'_, '_>, now: Timestamp, warnings: &mut Ve
     }
     let mut seen = Seen::default();
     let rooms = rooms.map(|rooms| rooms.value).unwrap_or_default();
-    rooms.into_iter().map(|section| room(section, now, &mut seen, warnings)).collect()
+    rooms.into_iter().map(|section| room(section, now, storage.as_deref_mut(), &mut seen, warnings)).collect()
 }
 
 /// The ids and codes that are taken, and the lines where they stand.
@@ -32,7 +38,13 @@ struct Seen {
     codes: HashMap<Code, usize>,
 }
 
-fn room(mut section: Section<'_, '_>, now: Timestamp, seen: &mut Seen, warnings: &mut Vec<String>) -> RoomConfig {
+fn room(
+    mut section: Section<'_, '_>,
+    now: Timestamp,
+    storage: Option<&mut Storage>,
+    seen: &mut Seen,
+    warnings: &mut Vec<String>,
+) -> RoomConfig {
     let id = id(&mut section, seen);
     let title = title(&mut section).unwrap_or_else(|| id.to_string());
     let presence = match section.text("presence") {
@@ -54,6 +66,13 @@ fn room(mut section: Section<'_, '_>, now: Timestamp, seen: &mut Seen, warnings:
                 codes.extend(access(table, number + 1, now, seen, warnings));
             }
         }
+    }
+    match (storage::retention(&mut section), storage) {
+        (Some(Found { value, .. }), Some(storage)) => drop(storage.options.keep.insert(id.clone(), value)),
+        (Some(Found { at, .. }), None) => {
+            section.refuse(at, "what a room keeps is for rooms on a disk: add [storage] with a path, or leave it out");
+        }
+        (None, _) => {}
     }
     section.finish();
     RoomConfig { id, title, presence, codes }

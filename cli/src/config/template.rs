@@ -52,6 +52,12 @@ const HEAD: &str = r#"# The configuration of a qun server. `qun check` reads it 
 # How the server waits for its sockets: POLLERS.
 # poller = "POLLER"
 
+# Where what is said is kept, beside this file. Without this section: in memory, for as long as the server runs.
+# durability: "full" survives a power cut, too; "normal" is faster, and after a power cut rooms begin a new history.
+[storage]
+path = "qun.db"
+# durability = "full"
+
 # Everything that one person, address or room may use at most. Times end in _s (seconds) or _ms (milliseconds).
 [limits]
 "#;
@@ -65,6 +71,7 @@ const ROOMS: &str = r#"
 #   expires      until when it opens the room, as "2027-01-31T00:00:00Z"
 #   max_members  how many may be in the room by this code at once
 #   weak         true allows a code of fewer than 8 characters, which needs an expiry
+# A room keeps everything, or the newest of it, with keep_messages, keep_days or keep_bytes as a limit, or several.
 [[room]]
 id = "ops"
 title = "On-call"
@@ -103,6 +110,7 @@ mod tests {
         let path = dir.path().join("qun.toml");
         init(&path, &mut entropy()).unwrap();
         let reading = read(&path).unwrap();
+        assert_eq!(reading.settings.storage.unwrap().path, dir.path().join("qun.db"));
         assert_eq!(reading.warnings, Vec::<String>::new());
         let codes: Vec<_> = reading.settings.core.rooms.iter().flat_map(|room| &room.codes).collect();
         assert_eq!((reading.settings.core.rooms.len(), codes.len()), (2, 3));

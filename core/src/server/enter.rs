@@ -121,11 +121,13 @@ impl Server {
         let style = self.style;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let room = &mut self.rooms[index as usize];
-        let Log::Open { epoch, .. } = room.log else { return };
+        let Log::Open { epoch, first } = room.log else { return };
         let dialect = conn.out.dialect;
         let room_id = room.id.clone();
         room.held.attach(dialect, |dialect, record, out| dialect.message(style, &room_id, record, out));
-        let from = first_of_backlog(&join, epoch, room.head(), room.held.oldest(), self.limits.replay);
+        // What the log let go of may still be held, and is gone all the same.
+        let oldest = room.held.oldest().max(first);
+        let from = first_of_backlog(&join, epoch, room.head(), oldest, self.limits.replay);
         let sub = Sub {
             room: index,
             at: room.held.offset_of(dialect, from),

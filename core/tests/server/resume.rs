@@ -1,9 +1,11 @@
 //! Backlog, resume and history: what a join brings, and what is there to be fetched.
 
-use qun_core::ConnId;
+use qun_core::log::Answer;
+use qun_core::server::Input;
+use qun_core::{ConnId, Seq};
 use serde_json::{Value, json};
 
-use crate::world::{ANN, OPS, World, millis, seconds, types};
+use crate::world::{ANN, OPS, World, millis, seconds, texts, types};
 
 /// A world whose room `ops` has 815 messages.
 fn old_world() -> World {
@@ -226,4 +228,18 @@ fn a_page_that_does_not_come_within_5_seconds_is_unavailable() {
     assert_eq!((&error["code"], &error["retry"]), (&json!("unavailable"), &json!("later")));
     world.wait(seconds(1));
     world.quiet(ann);
+}
+
+#[test]
+fn what_the_log_let_go_of_is_replayed_to_nobody() {
+    let mut world = World::new();
+    world.log.fill("ops", 9, |n| format!("message {n}"));
+    world.member("ann", OPS);
+    let (room, first) = ("ops".parse().unwrap(), Seq::new(8));
+    world.haunt(Input::Log(Answer::Grew { room, first, records: Vec::new() }));
+    let bob = world.client("bob");
+    world.ask(bob, json!({"t": "join", "id": "j1", "code": OPS, "resume": {"epoch": "e9f2", "seq": 3}}));
+    let lines = world.lines(bob);
+    assert_eq!((&lines[0]["first"], &lines[0]["from"], &lines[0]["head"]), (&json!(8), &json!(8), &json!(9)));
+    assert_eq!(texts(&lines), ["message 8", "message 9"]);
 }

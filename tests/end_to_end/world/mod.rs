@@ -1,6 +1,7 @@
 //! A server, and what talks to it.
 
 mod binary;
+mod joined;
 mod process;
 mod server;
 mod wire;
@@ -8,6 +9,7 @@ mod wire;
 use std::time::Duration;
 
 pub(crate) use binary::{qun, which};
+pub(crate) use joined::Joined;
 pub(crate) use process::{Heard, Process};
 pub(crate) use server::{POLLER, Server, free_descriptors};
 pub(crate) use wire::Wire;

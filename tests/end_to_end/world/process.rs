@@ -67,9 +67,12 @@ impl Process {
         self.stdin = None;
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("it is ours");
+        kill_process(self.pid(), signal).expect("it is ours");
     }
 
     pub(crate) fn kill(&mut self) {

@@ -3,8 +3,9 @@
 use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,6 +38,15 @@ impl Server {
 
     /// A server with these lines in its `[limits]`.
     pub(crate) fn with(limits: &str) -> Self {
+        Self::configured("", limits)
+    }
+
+    /// A server that keeps what is said in `qun.db`, with these lines in its `[limits]`.
+    pub(crate) fn kept(limits: &str) -> Self {
+        Self::configured("[storage]\npath = \"qun.db\"\n", limits)
+    }
+
+    fn configured(storage: &str, limits: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let room = |id: &str, presence: &str, codes: &[(&str, &str)]| {
             let code =
@@ -49,7 +59,7 @@ impl Server {
             room("dev", "full", &[(DEV, "talk")]),
             room("hall", "count", &[(HALL, "talk")]),
         ];
-        let config = format!("utc_offset = \"+00:00\"\n[limits]\n{limits}\n{}", rooms.concat());
+        let config = format!("utc_offset = \"+00:00\"\n{storage}[limits]\n{limits}\n{}", rooms.concat());
         let file = dir.path().join("qun.toml");
         std::fs::write(&file, config).expect("a file");
         std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
@@ -59,8 +69,37 @@ impl Server {
 
     /// Kills it, and starts it again where it was.
     pub(crate) fn crash_and_restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Starts it where it was, once it has ended.
+    pub(crate) fn start_again(&mut self) {
         (self.process, self.addr) = serve(&self.dir, &self.addr.to_string());
+    }
+
+    /// Tries that, and demands that it refuses. What it says.
+    pub(crate) fn does_not_start(&self) -> String {
+        let mut command = qun();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(self.path("qun.toml"));
+        let mut process = Process::start(&mut command);
+        assert_eq!(process.exit(), Some(2));
+        process.err.end();
+        process.err.text()
+    }
+
+    /// A file in its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.process.pid()
     }
 
     /// As a client is told where it is.

@@ -28,8 +28,12 @@ impl World {
             expires: None,
             max_members: None,
         };
-        let room =
-            RoomConfig { id: "ops".parse().unwrap(), title: "Ops".into(), presence: Presence::Count, codes: vec![access] };
+        let room = RoomConfig {
+            id: "ops".parse().unwrap(),
+            title: "Ops".into(),
+            presence: Presence::Count,
+            codes: vec![access],
+        };
         let limits = Limits { burst: 0, per_s: 0, acts_burst: 0, acts_per_s: 0, ..Limits::default() };
         Self {
             server: Server::new(Config { rooms: vec![room], limits, ..Config::default() }, [7; 32]),

@@ -44,7 +44,7 @@ impl Load {
         presence: "count",
     };
 
-    fn args(&self) -> Vec<String> {
+    pub(crate) fn args(&self) -> Vec<String> {
         let (pace, number) = match self.pace {
             Pace::Window(window) => ("--window", window),
             Pace::Rate(rate) => ("--rate", rate),

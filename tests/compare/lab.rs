@@ -28,7 +28,7 @@ pub(crate) struct Lab<'a> {
     pub(crate) missing: Vec<Peer>,
     /// Descriptors that one process may have.
     pub(crate) descriptors: u32,
-    qun: PathBuf,
+    pub(crate) qun: PathBuf,
     relay: PathBuf,
     dir: TempDir,
     /// The bytes of qun's frames, by dialect and load.
@@ -75,6 +75,11 @@ impl<'a> Lab<'a> {
     /// The systems that fit.
     pub(crate) fn systems(&self, fits: impl Fn(System) -> bool) -> Vec<System> {
         self.systems.iter().copied().filter(|system| fits(*system)).collect()
+    }
+
+    /// A temporary file.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// What could not be measured, and why.

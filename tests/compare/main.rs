@@ -42,6 +42,8 @@ mod peers;
 #[cfg(target_os = "linux")]
 mod plot;
 #[cfg(target_os = "linux")]
+mod profile;
+#[cfg(target_os = "linux")]
 mod programs;
 #[cfg(target_os = "linux")]
 mod spread;
@@ -78,12 +80,12 @@ fn run(options: &options::Options) -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let lab = lab::Lab::open(options)?;
     let mut document = document::Document::open(options.out().as_deref())?;
-    document.put("machine", &machine::describe(&lab))?;
     let (mut rows, mut curves) = (Vec::new(), Vec::new());
     for workload in options.workloads() {
         eprintln!("{workload:?}, after {} s", start.elapsed().as_secs());
         match workload {
             Workload::Rows => {
+                document.put("machine", &machine::describe(&lab))?;
                 rows = talk::measure(&lab);
                 document.put("rows", &talk::table(&lab, &rows))?;
                 document.put("bar", &talk::verdicts(&rows))?;
@@ -96,6 +98,7 @@ fn run(options: &options::Options) -> Result<(), Box<dyn std::error::Error>> {
                 curves = flat::measure(&lab);
                 document.put("flat", &flat::tables(&curves))?;
             }
+            Workload::Profile => document.put("profile", &profile::measure(&lab))?,
             Workload::Stalled => document.put("stalled", &stalled::measure(&lab))?,
         }
     }

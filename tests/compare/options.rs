@@ -49,6 +49,8 @@ pub(crate) enum Workload {
     Flat,
     /// One member reads nothing.
     Stalled,
+    /// Where the time goes, by `perf`.
+    Profile,
 }
 
 impl Options {

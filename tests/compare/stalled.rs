@@ -15,8 +15,8 @@ const MEMORY: f64 = 1.0;
 const NOISE: f64 = 1.25;
 
 pub(crate) fn measure(lab: &Lab<'_>) -> String {
-    let seconds = lab.options.scale(15.0, 2.0);
-    let load = Load { kind: "stalled", members: 100, pace: Pace::Window(16), seconds, ..Load::TALK };
+    let seconds = lab.options.scale(15.0, 3.0);
+    let load = Load { kind: "stalled", members: 100, bytes: 400, pace: Pace::Window(16), seconds, ..Load::TALK };
     let systems = lab.systems(|system| {
         matches!(system, System::JSON | System::PLAIN | System::Peer(Peer::Redis | Peer::Nats | Peer::Inspircd))
     });

@@ -70,6 +70,14 @@ fn a_wrong_code_is_told() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_told() {
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let (exit, said) = bench(&[&["--server", &nobody.to_string(), "--code", OPS], &MOMENT[..]].concat());
+    assert_eq!(exit, Some(1), "{said}");
+    assert!(said.contains("refused") && said.contains(&nobody.to_string()), "{said}");
+}
+
+#[test]
 fn a_server_with_its_rates_is_told_what_to_do() {
     let server = Server::start();
     for protocol in ["json", "plain"] {

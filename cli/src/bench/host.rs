@@ -29,8 +29,9 @@ impl Guard {
         let ours = guard.clone();
         thread::spawn(move || {
             if signals.forever().next().is_some() {
-                let host = ours.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-                drop(host);
+                // Held to the end, so that nobody tells of a server that is gone.
+                let mut place = ours.0.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(place.take());
                 super::clear();
                 std::process::exit(Exit::Interrupted as i32);
             }

@@ -58,7 +58,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
     /// How long it is measured, in seconds.
-    #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
+    #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 5.0, value_parser = some_seconds)]
     seconds: f64,
     /// How long it goes on before that, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
@@ -254,6 +254,10 @@ fn clear() {
 fn protocol_help() -> String {
     let names = Protocol::ALL.map(Protocol::as_str).join(", ");
     format!("What to speak: {names}. All but the first two want a --server that speaks it")
+}
+
+fn some_seconds(text: &str) -> Result<f64, String> {
+    seconds(text).and_then(|time| if time < 0.05 { Err("it is at least 0.05 seconds".into()) } else { Ok(time) })
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

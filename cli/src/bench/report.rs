@@ -45,6 +45,7 @@ fn title(plan: &Plan) -> String {
         Traffic::Talk | Traffic::Stalled => {
             let pace = match plan.pace {
                 Pace::Window(window) => format!("{window} in flight each"),
+                Pace::Rate(rate) if rate >= 100.0 => format!("{} messages a second", whole(rate)),
                 Pace::Rate(rate) => format!("{rate} messages a second"),
             };
             let senders = count(plan.senders as usize, "sender");

@@ -50,6 +50,8 @@ struct Member {
     carry: Vec<u8>,
     /// What the socket has not taken.
     out: Vec<u8>,
+    /// Why it takes no more: a socket says so once, and then only that it has ended.
+    failed: Option<io::Error>,
 }
 
 /// What happened to a member.
@@ -104,7 +106,7 @@ impl Crowd {
         let (carry, mut out) = (Vec::new(), Vec::new());
         self.protocol.enter(Me { number, door: &door, room: &door, said: 0 }, &mut out);
         let interest = Interest::BOTH;
-        self.members[at] = Some(Member { stream, interest, door, room: None, number, said: 0, carry, out });
+        self.members[at] = Some(Member { stream, interest, door, room: None, number, said: 0, carry, out, failed: None });
         Ok(())
     }
 
@@ -128,7 +130,7 @@ impl Crowd {
     }
 
     /// Sends what a member has to send, as far as its socket takes it; the rest goes out by itself. A connection that
-    /// fails is heard of when it is read.
+    /// fails is heard of when it is read, which it is then ready for.
     pub(super) fn flush(&mut self, at: usize) {
         let Some(member) = &mut self.members[at] else { return };
         member.flush();
@@ -203,7 +205,7 @@ impl Crowd {
         buffer[..carried].copy_from_slice(&member.carry);
         let n = loop {
             match member.stream.read(&mut buffer[carried..carried + READ]) {
-                Ok(0) => return Err(None),
+                Ok(0) => return Err(member.failed.take()),
                 Ok(n) => break n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -257,8 +259,10 @@ impl Member {
                 Ok(n) => sent += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The read that follows says why.
-                Err(_) => sent = self.out.len(),
+                Err(error) => {
+                    self.failed = Some(error);
+                    sent = self.out.len();
+                }
             }
         }
         self.out.drain(..sent);

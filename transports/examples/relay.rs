@@ -4,7 +4,7 @@
 //! cargo run --release -p qun-transports --example relay
 //! ```
 //!
-//! listens on a free port of the loopback and prints its address. One thread, epoll, level-triggered, no protocol: a connection's first line
+//! listens on a port of the loopback, which may be given and else is a free one, and prints its address. One thread, epoll, level-triggered, no protocol: a connection's first line
 //! names its room and comes back, and every further line goes to all who named it. A turn reads each ready connection
 //! once and finds the newlines; what came for a room is one buffer, and each of its members is sent that buffer in one call. It
 //! checks nothing, remembers nothing, limits nothing, and drops whom it can't send everything at once.
@@ -43,7 +43,8 @@ struct Room {
 }
 
 fn main() -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = std::env::args().nth(1).unwrap_or_default().parse().unwrap_or(0);
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
     listener.set_nonblocking(true)?;
     writeln!(io::stdout(), "{}", listener.local_addr()?)?;
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;

@@ -11,11 +11,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use qun_transports::load::{self, LEAST_BYTES, Outcome, Pace, Plan, Progress, Protocol, Traffic};
 use qun_transports::readiness::PollerKind;
+use serde::Deserialize;
 
 use crate::args::Runtime;
 use crate::config;
 use crate::exit::{Exit, Failure};
-use host::Host;
+use host::Guard;
 
 /// `qun bench`
 #[derive(Debug, Args)]
@@ -57,7 +58,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
     /// How long it is measured, in seconds.
-    #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
+    #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 5.0, value_parser = some_seconds)]
     seconds: f64,
     /// How long it goes on before that, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
@@ -104,7 +105,6 @@ enum Presence {
 /// # Errors
 /// A load that can't be run to its end. Faults are no error here: they are told, and exit with 1.
 pub(crate) fn run(args: &Bench) -> Result<Exit, Failure> {
-    // Both ends of every connection may be ours.
     let descriptors = qun_transports::readiness::raise_descriptor_limit().unwrap_or(0);
     let connections = u64::from(args.rooms) * u64::from(args.members);
     if connections + 64 > descriptors {
@@ -112,15 +112,15 @@ pub(crate) fn run(args: &Bench) -> Result<Exit, Failure> {
             "{connections} connections need more descriptors than the {descriptors} that this system allows a process: raise its hard limit (ulimit -Hn), or take fewer --rooms or --members"
         )));
     }
-    let (_host, server, doors, process) = match &args.server {
-        Some(server) => (None, resolve(server)?, doors(args)?, args.pid),
+    let guard = Guard::new().map_err(|error| Failure::usage(format!("can't watch for signals: {error}")))?;
+    let (server, doors, process) = match &args.server {
+        Some(server) => (resolve(server)?, doors(args)?, args.pid),
         None => {
             if !args.protocol.is_quns() {
                 return Err(Failure::usage(format!("qun speaks no {}: name a --server that does", args.protocol)));
             }
-            let (host, doors) = Host::start(args)?;
-            let (server, process) = (host.address, Some(host.process()));
-            (Some(host), server, doors, process)
+            let (server, process, doors) = guard.start(args)?;
+            (server, doors, Some(process))
         }
     };
     let plan = Plan {
@@ -141,9 +141,10 @@ pub(crate) fn run(args: &Bench) -> Result<Exit, Failure> {
         ..Plan::new(server, args.protocol)
     };
     let outcome = load::run(&plan, &mut progress);
+    guard.end();
     clear();
     let outcome = outcome.map_err(|failure| self::failure(&plan, &failure))?;
-    crate::say(&if args.json { report::json(&plan, &outcome) } else { report::table(&plan, &outcome) })?;
+    crate::say(&if args.json { report::json(&plan, &outcome) } else { report::table(&plan, &outcome, columns()) })?;
     match outcome {
         Outcome::Talked(talked) if !talked.faults.is_none() => Ok(Exit::Network),
         _ => Ok(Exit::Ok),
@@ -184,10 +185,9 @@ fn resolve(server: &str) -> Result<SocketAddr, Failure> {
 /// What a person can do about it.
 fn failure(plan: &Plan, failure: &load::Failure) -> Failure {
     let text = match failure {
-        load::Failure::Refused { .. } if plan.protocol.is_quns() => {
-            format!(
-                "{failure}\n(the rates of a server under load are to be lifted: burst, per_s, acts_burst and acts_per_s = 0 under [limits])"
-            )
+        load::Failure::Refused { member, words } if plan.protocol.is_quns() => {
+            let refusal: Refusal = serde_json::from_str(words).unwrap_or_else(|_| Refusal::of_plain(words));
+            format!("the server refused member {member}: {}{}", refusal.text, refusal.advice())
         }
         load::Failure::Closed { .. } | load::Failure::Stuck { .. } => format!("{failure} ({})", plan.server),
         _ => failure.to_string(),
@@ -195,6 +195,33 @@ fn failure(plan: &Plan, failure: &load::Failure) -> Failure {
     match failure {
         load::Failure::Plan(_) | load::Failure::NoProcess(_) => Failure::usage(text),
         _ => Failure { exit: Exit::Network, text },
+    }
+}
+
+/// What a server of qun's says as it refuses something.
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    code: String,
+    text: String,
+}
+
+impl Refusal {
+    fn of_plain(words: &str) -> Self {
+        let slow = ["Slow down", "慢一点"].iter().any(|start| words.contains(start));
+        Self { code: if slow { "slow_down".into() } else { String::new() }, text: words.to_owned() }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.code.as_str() {
+            "slow_down" => {
+                "\n(a load wants a server without rates: burst, per_s, acts_burst and acts_per_s = 0 under [limits] of its configuration)"
+            }
+            "room_full" => {
+                "\n(full_members under [limits] of its configuration says how many a room with presence = \"full\" takes)"
+            }
+            _ => "",
+        }
     }
 }
 
@@ -212,6 +239,12 @@ fn progress(progress: Progress) {
     let _ = write!(io::stderr(), "\r\x1b[K{text}");
 }
 
+/// How wide the terminal is; elsewhere lines are as long as they are.
+fn columns() -> usize {
+    let columns = io::stdout().is_terminal().then(crossterm::terminal::size).and_then(Result::ok);
+    columns.map_or(usize::MAX, |(columns, _)| usize::from(columns))
+}
+
 fn clear() {
     if io::stderr().is_terminal() {
         let _ = write!(io::stderr(), "\r\x1b[K");
@@ -221,6 +254,10 @@ fn clear() {
 fn protocol_help() -> String {
     let names = Protocol::ALL.map(Protocol::as_str).join(", ");
     format!("What to speak: {names}. All but the first two want a --server that speaks it")
+}
+
+fn some_seconds(text: &str) -> Result<f64, String> {
+    seconds(text).and_then(|time| if time < 0.05 { Err("it is at least 0.05 seconds".into()) } else { Ok(time) })
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

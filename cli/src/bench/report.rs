@@ -6,16 +6,37 @@ use std::time::Duration;
 use qun_transports::load::{Churned, Entered, Idled, Latency, Outcome, Pace, Plan, Section, Spent, Talked, Traffic};
 use serde_json::{Value, json};
 
-/// A table, in words.
-pub(super) fn table(plan: &Plan, outcome: &Outcome) -> String {
+/// A table, in words, for a terminal of so many columns.
+pub(super) fn table(plan: &Plan, outcome: &Outcome, columns: usize) -> String {
     let mut table = format!("{}\n", title(plan));
     match outcome {
         Outcome::Talked(talked) => of_talk(plan, talked, &mut table),
         Outcome::Idled(idled) => of_idling(idled, &mut table),
         Outcome::Churned(churned) => of_churn(churned, &mut table),
     }
-    table
+    table.lines().map(|line| folded(line, columns)).collect()
 }
+
+/// A line, and as many more as it takes; what does not fit goes on below the values.
+fn folded(line: &str, columns: usize) -> String {
+    let indent = if line.starts_with(' ') { VALUES } else { 2 };
+    let mut out = String::new();
+    let mut rest = line;
+    let mut free = columns;
+    // A line is broken before a word, and only where that leaves something on it.
+    while rest.chars().count() > free
+        && let Some((end, next)) = rest.char_indices().nth(free)
+        && let Some(space) = rest[..end + next.len_utf8()].rfind(' ').filter(|&at| !rest[..at].trim().is_empty())
+    {
+        let _ = write!(out, "{}\n{:indent$}", rest[..space].trim_end(), "");
+        rest = &rest[space + 1..];
+        free = columns.saturating_sub(indent).max(1);
+    }
+    out + rest + "\n"
+}
+
+/// The column in which values begin.
+const VALUES: usize = 17;
 
 fn title(plan: &Plan) -> String {
     let (rooms, members, seconds) = (plan.doors.len(), plan.members, plan.time.as_secs_f64());
@@ -24,6 +45,7 @@ fn title(plan: &Plan) -> String {
         Traffic::Talk | Traffic::Stalled => {
             let pace = match plan.pace {
                 Pace::Window(window) => format!("{window} in flight each"),
+                Pace::Rate(rate) if rate >= 100.0 => format!("{} messages a second", whole(rate)),
                 Pace::Rate(rate) => format!("{rate} messages a second"),
             };
             let senders = count(plan.senders as usize, "sender");
@@ -41,9 +63,12 @@ fn of_talk(plan: &Plan, talked: &Talked, table: &mut String) {
             let who = ["everyone reads", "one member of the first room reads nothing"][index.min(1)];
             let _ = writeln!(table, "{who}:");
         }
-        let Section { spent, said, delivered, worst_second, latency } = section;
+        let Section { spent, said, delivered, bytes, worst_second, latency } = section;
         let per_second = |n: &u64| whole(*n as f64 / spent.time.as_secs_f64());
         row(table, "messages", &format!("{}/s, delivered {}/s", per_second(said), per_second(delivered)));
+        if *delivered > 0 {
+            row(table, "frames", &format!("{:.1} B each", *bytes as f64 / *delivered as f64));
+        }
         costs(table, spent, *delivered, "a delivery");
         latencies(table, latency);
         if let Some(worst) = worst_second {
@@ -211,6 +236,7 @@ fn section_json(section: &Section) -> Value {
         "time_s": section.spent.time.as_secs_f64(),
         "said": section.said,
         "delivered": section.delivered,
+        "delivered_bytes": section.bytes,
         "server_us": section.spent.server_each(section.delivered),
         "load_us": section.spent.load_each(section.delivered),
         "resident": section.spent.resident,
@@ -224,4 +250,19 @@ fn latency_json(latency: &Latency) -> Value {
     let quantiles = QUANTILES.map(|(name, share)| (name.to_owned(), json!(ms(latency.quantile(share)))));
     let max = ("max".to_owned(), json!(ms(latency.max())));
     Value::Object(quantiles.into_iter().chain([max]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_gets_whole_words() {
+        let line = "  latency        p50 23.17, p90 37.92, p99 45.38, max 54.88 ms";
+        assert_eq!(folded(line, 80), format!("{line}\n"));
+        let narrow = folded(line, 40);
+        assert_eq!(narrow, "  latency        p50 23.17, p90 37.92,\n                 p99 45.38, max 54.88 ms\n");
+        assert_eq!(folded("relay: 10 rooms × 100 members", 12), "relay: 10\n  rooms ×\n  100\n  members\n");
+        assert_eq!(folded("endless", 3), "endless\n");
+    }
 }

@@ -26,6 +26,8 @@ struct Churn<'a> {
     doors: Vec<Arc<str>>,
     /// When each place's connection was begun.
     begun: Vec<u64>,
+    /// Whether it has said goodbye, and whatever comes is an answer to that.
+    parting: Vec<bool>,
     /// The number of the next who comes.
     next: u32,
     cycles: u64,
@@ -40,6 +42,7 @@ impl<'a> Churn<'a> {
             crowd: Crowd::new(plan.protocol, plan.server, places)?,
             doors: plan.doors.iter().map(|door| door.as_str().into()).collect(),
             begun: vec![0; places],
+            parting: vec![false; places],
             next: 0,
             cycles: 0,
             latency: Latency::new(),
@@ -52,6 +55,7 @@ impl<'a> Churn<'a> {
 
     fn open(&mut self, place: usize) -> Result<(), Failure> {
         self.begun[place] = self.crowd.now();
+        self.parting[place] = false;
         self.crowd.open(place, self.next, self.doors[place / self.plan.members as usize].clone())?;
         self.next += 1;
         Ok(())
@@ -71,15 +75,18 @@ impl<'a> Churn<'a> {
                 observe(Progress::Churning(gone, self.cycles));
             }
             let (mut entered, mut closed, mut fault) = (Vec::new(), Vec::new(), None);
-            self.crowd.turn(Wait::Roughly(time - gone), |place, event| match event {
+            let Self { crowd, parting, .. } = self;
+            crowd.turn(Wait::Roughly(time - gone), |place, event| match event {
                 Event::Entered => entered.push(place),
-                Event::Closed(None) => closed.push(place),
+                Event::Closed(_) if parting[place] => closed.push(place),
+                Event::Refused(_) if parting[place] => {}
                 event => fault = fault.take().or_else(|| failure(place, event)),
             })?;
             if let Some(failure) = fault {
                 return Err(failure);
             }
             for place in entered {
+                self.parting[place] = true;
                 self.crowd.leave(place);
                 self.crowd.flush(place);
                 if !self.plan.protocol.server_closes() {

@@ -17,6 +17,12 @@ use crate::readiness::poller::{Interest, Poller, Ready};
 /// Bytes read at once.
 const READ: usize = 64 << 10;
 
+/// Edge-triggered where there is that: the kernel does not look again at whom it has told of.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const POLLER: PollerKind = PollerKind::EpollEt;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const POLLER: PollerKind = PollerKind::Kqueue;
+
 /// The poller's key of the metronome; members have their own numbers.
 const METRONOME: u64 = u64::MAX - 1;
 
@@ -44,6 +50,8 @@ struct Member {
     carry: Vec<u8>,
     /// What the socket has not taken.
     out: Vec<u8>,
+    /// Why it takes no more: a socket says so once, and then only that it has ended.
+    failed: Option<io::Error>,
 }
 
 /// What happened to a member.
@@ -51,8 +59,8 @@ struct Member {
 pub(super) enum Event<'a> {
     /// It is in its room.
     Entered,
-    /// It heard somebody's text, within these bytes.
-    Message(&'a [u8]),
+    /// It heard somebody's text, within this frame, which was read at this microsecond.
+    Message(&'a [u8], u64),
     /// The server does not let it, in these words.
     Refused(&'a [u8]),
     /// The connection ended; of itself where there is no error. The member is there no more.
@@ -71,7 +79,7 @@ pub(super) enum Wait {
 impl Crowd {
     /// Room for so many members.
     pub(super) fn new(protocol: Protocol, server: SocketAddr, members: usize) -> io::Result<Self> {
-        let mut poller = PollerKind::default().open()?;
+        let mut poller = POLLER.open()?;
         let metronome = Metronome::new(&mut *poller, METRONOME)?;
         let mut none = Vec::new();
         none.resize_with(members, || None);
@@ -98,7 +106,8 @@ impl Crowd {
         let (carry, mut out) = (Vec::new(), Vec::new());
         self.protocol.enter(Me { number, door: &door, room: &door, said: 0 }, &mut out);
         let interest = Interest::BOTH;
-        self.members[at] = Some(Member { stream, interest, door, room: None, number, said: 0, carry, out });
+        self.members[at] =
+            Some(Member { stream, interest, door, room: None, number, said: 0, carry, out, failed: None });
         Ok(())
     }
 
@@ -122,7 +131,7 @@ impl Crowd {
     }
 
     /// Sends what a member has to send, as far as its socket takes it; the rest goes out by itself. A connection that
-    /// fails is heard of when it is read.
+    /// fails is heard of when it is read, which it is then ready for.
     pub(super) fn flush(&mut self, at: usize) {
         let Some(member) = &mut self.members[at] else { return };
         member.flush();
@@ -168,35 +177,44 @@ impl Crowd {
             if ready.write {
                 self.flush(at);
             }
-            if (ready.read || ready.hangup)
-                && let Err(end) = self.read(at, &mut tell)
-            {
-                self.close(at);
-                tell(at, Event::Closed(end));
+            // A short read was the last one, unless something stands behind the bytes.
+            let mut more = ready.read || ready.hangup;
+            while more {
+                match self.read(at, &mut tell) {
+                    Ok(Some(n)) => more = n == READ || ready.rest || ready.hangup,
+                    Ok(None) => more = false,
+                    Err(end) => {
+                        more = false;
+                        self.close(at);
+                        tell(at, Event::Closed(end));
+                    }
+                }
             }
         }
         self.ready = ready;
         Ok(())
     }
 
-    /// Reads once.
-    fn read(&mut self, at: usize, tell: &mut impl FnMut(usize, Event<'_>)) -> Result<(), Option<io::Error>> {
-        let Self { members, buffer, protocol, .. } = self;
-        let Some(member) = &mut members[at] else { return Ok(()) };
+    /// Reads once; says how many bytes came, `None` where there are none.
+    fn read(&mut self, at: usize, tell: &mut impl FnMut(usize, Event<'_>)) -> Result<Option<usize>, Option<io::Error>> {
+        let Self { members, buffer, protocol, start, .. } = self;
+        let Some(member) = &mut members[at] else { return Ok(None) };
         let carried = member.carry.len();
         if carried >= READ {
             return Err(Some(io::Error::other("a frame of more than 64 KiB")));
         }
         buffer[..carried].copy_from_slice(&member.carry);
-        let end = match member.stream.read(&mut buffer[carried..carried + READ]) {
-            Ok(0) => return Err(None),
-            Ok(n) => carried + n,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                return Ok(());
+        let n = loop {
+            match member.stream.read(&mut buffer[carried..carried + READ]) {
+                Ok(0) => return Err(member.failed.take()),
+                Ok(n) => break n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(Some(error)),
             }
-            Err(error) => return Err(Some(error)),
         };
-        let mut bytes = &buffer[..end];
+        let now = start.elapsed().as_micros() as u64;
+        let mut bytes = &buffer[..carried + n];
         let mut answered = false;
         loop {
             let frame = protocol.frame(member.me(), bytes);
@@ -206,7 +224,7 @@ impl Crowd {
                 break;
             };
             match frame {
-                Frame::Message(message) => tell(at, Event::Message(message)),
+                Frame::Message => tell(at, Event::Message(&bytes[..length], now)),
                 Frame::Entered(room) => {
                     member.room = room.map(Into::into);
                     tell(at, Event::Entered);
@@ -225,7 +243,7 @@ impl Crowd {
         if answered {
             self.flush(at);
         }
-        Ok(())
+        Ok(Some(n))
     }
 }
 
@@ -242,8 +260,10 @@ impl Member {
                 Ok(n) => sent += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The read that follows says why.
-                Err(_) => sent = self.out.len(),
+                Err(error) => {
+                    self.failed = Some(error);
+                    sent = self.out.len();
+                }
             }
         }
         self.out.drain(..sent);

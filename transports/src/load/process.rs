@@ -13,8 +13,8 @@ pub(super) struct Process {
 /// What it has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Processor time of all its threads since it began, in user and in kernel mode. The system counts in steps of some
-    /// milliseconds.
+    /// Processor time since it began, in user and in kernel mode: on Linux of all its threads that live, to the
+    /// nanosecond, elsewhere in steps of some milliseconds.
     pub cpu: Duration,
     /// Bytes that it has in memory.
     pub resident: u64,
@@ -37,8 +37,20 @@ impl Process {
         let what = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.pid]), true, what);
         let process = self.system.process(self.pid)?;
-        Some(Usage { cpu: Duration::from_millis(process.accumulated_cpu_time()), resident: process.memory() })
+        let cpu = exact_cpu(self.pid).unwrap_or(Duration::from_millis(process.accumulated_cpu_time()));
+        Some(Usage { cpu, resident: process.memory() })
     }
+}
+
+/// What the scheduler has counted for each thread: the first number of its `schedstat`.
+fn exact_cpu(pid: Pid) -> Option<Duration> {
+    let mut nanoseconds = 0;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        // A thread may end meanwhile.
+        let Ok(counts) = std::fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
+        nanoseconds += counts.split(' ').next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(nanoseconds)).filter(|time| !time.is_zero())
 }
 
 /// Bytes that the kernel holds for itself and for sockets, on the whole machine; `None` where it does not say.

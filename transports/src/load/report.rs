@@ -48,6 +48,8 @@ pub struct Section {
     pub said: u64,
     /// Messages that reached somebody: one for each who heard it.
     pub delivered: u64,
+    /// Bytes of the frames that brought them.
+    pub bytes: u64,
     /// Deliveries of the worst whole second.
     pub worst_second: Option<u64>,
     /// How late deliveries were.

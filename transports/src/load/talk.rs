@@ -47,6 +47,7 @@ struct Count {
     start: u64,
     said: u64,
     delivered: u64,
+    bytes: u64,
     latency: Latency,
     /// Deliveries of each second.
     seconds: Vec<u64>,
@@ -65,7 +66,7 @@ impl<'a> Talk<'a> {
         let start = self.crowd.now();
         let end = start + time.as_micros() as u64;
         let before = self.meter.read(start);
-        let mut count = Count { start, said: 0, delivered: 0, latency: Latency::new(), seconds: Vec::new() };
+        let mut count = Count::new(start);
         let mut told = start;
         loop {
             let now = self.crowd.now();
@@ -140,15 +141,12 @@ impl<'a> Talk<'a> {
     fn turn(&mut self, wait: Wait, count: &mut Count) -> Result<(), Failure> {
         let Self { crowd, tally, plan, free, stalled, .. } = self;
         let window = matches!(plan.pace, Pace::Window(_));
-        let start = std::time::Instant::now();
-        let base = crowd.now();
         let mut fault = None;
         crowd.turn(wait, |member, event| match event {
-            Event::Message(frame) => {
+            Event::Message(frame, now) => {
                 let Some(stamp) = Stamp::find(frame) else { return };
                 if let Heard::Wanted { at, last } = tally.hear(member as u32, member as u32 / plan.members, stamp) {
-                    let now = base + start.elapsed().as_micros() as u64;
-                    count.hear(now, at);
+                    count.hear(now, at, frame.len());
                     if last && window {
                         free.push(stamp.sender);
                     }
@@ -177,7 +175,7 @@ impl<'a> Talk<'a> {
     fn settle(&mut self, observe: &mut dyn FnMut(Progress)) -> Result<(), Failure> {
         observe(Progress::Settling);
         let start = self.crowd.now();
-        let mut count = Count { start, said: 0, delivered: 0, latency: Latency::new(), seconds: Vec::new() };
+        let mut count = Count::new(start);
         while !self.tally.is_quiet() && self.crowd.now() - start < SETTLE.as_micros() as u64 {
             self.turn(Wait::Roughly(Duration::from_millis(50)), &mut count)?;
         }
@@ -191,8 +189,13 @@ impl<'a> Talk<'a> {
 }
 
 impl Count {
-    fn hear(&mut self, now: u64, at: u64) {
+    fn new(start: u64) -> Self {
+        Self { start, said: 0, delivered: 0, bytes: 0, latency: Latency::new(), seconds: Vec::new() }
+    }
+
+    fn hear(&mut self, now: u64, at: u64, bytes: usize) {
         self.delivered += 1;
+        self.bytes += bytes as u64;
         self.latency.record(now.saturating_sub(at));
         let second = ((now - self.start) / SECOND) as usize;
         if second >= self.seconds.len() {
@@ -206,6 +209,7 @@ impl Count {
         // The last one is not whole.
         self.seconds.resize(spent.time.as_secs() as usize, 0);
         let worst_second = self.seconds.iter().copied().min();
-        Section { spent, said: self.said, delivered: self.delivered, worst_second, latency: self.latency }
+        let Self { said, delivered, bytes, latency, .. } = self;
+        Section { spent, said, delivered, bytes, worst_second, latency }
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn read<'a>(me: Me<'_>, line: &'a [u8]) -> Frame<'a> {
         command = words.next().unwrap_or_default();
     }
     match command {
-        b"PRIVMSG" => Frame::Message(line),
+        b"PRIVMSG" => Frame::Message,
         b"PING" => {
             let mut pong = b"PONG ".to_vec();
             pong.extend(words.next().unwrap_or_default());
@@ -55,6 +55,6 @@ mod tests {
         assert_eq!(read(me, b":irc.test 366 b1 #r0 :End of NAMES list"), Frame::Entered(None));
         assert_eq!(read(me, b"PING :x1"), Frame::Answer(b"PONG :x1\r\n".into()));
         assert_eq!(read(me, b":irc.test 433 * b1 :taken"), Frame::Refused);
-        assert_eq!(read(me, b":b1!b1@h PRIVMSG #r0 :hi"), Frame::Message(b":b1!b1@h PRIVMSG #r0 :hi"));
+        assert_eq!(read(me, b":b1!b1@h PRIVMSG #r0 :hi"), Frame::Message);
     }
 }

@@ -134,8 +134,8 @@ pub(super) struct Me<'a> {
 /// What a server says, as far as a load cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
-    /// Somebody's text is in here.
-    Message(&'a [u8]),
+    /// It holds somebody's text.
+    Message,
     /// We are in; the room's id, where it is not the one asked for.
     Entered(Option<&'a str>),
     /// To be answered by this.

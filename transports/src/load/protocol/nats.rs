@@ -29,7 +29,7 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Option<(usize, Frame<'_>)>, Nonsense
         let size = line.rsplit(|&byte| byte == b' ').next().and_then(|size| std::str::from_utf8(size).ok());
         let size: usize = size.and_then(|size| size.parse().ok()).ok_or(Nonsense)?;
         let whole = end + size + 2;
-        return Ok(bytes.get(..whole).map(|message| (whole, Frame::Message(message))));
+        return Ok((bytes.len() >= whole).then_some((whole, Frame::Message)));
     }
     let frame = match line {
         b"PING" => Frame::Answer(b"PONG\r\n".into()),
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_load_understands_the_server() {
         let message = b"MSG r0 1 2\r\nhi\r\n";
-        assert_eq!(frame(message), Ok(Some((message.len(), Frame::Message(message)))));
+        assert_eq!(frame(message), Ok(Some((message.len(), Frame::Message))));
         for end in 0..message.len() {
             assert_eq!(frame(&message[..end]), Ok(None));
         }

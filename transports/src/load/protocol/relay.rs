@@ -16,5 +16,5 @@ pub(super) fn leave() {}
 
 /// What bears no mark is the room's name, which comes back.
 pub(super) fn read(line: &[u8]) -> Frame<'_> {
-    if line.starts_with(b"^") { Frame::Message(line) } else { Frame::Entered(None) }
+    if line.starts_with(b"^") { Frame::Message } else { Frame::Entered(None) }
 }

@@ -1,0 +1,38 @@
+//! The document whose tables are made here. What stands around them is written by people.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A document with places between `<!-- compare: NAME -->` and `<!-- compare: end -->`.
+pub(crate) struct Document(Option<(PathBuf, String)>);
+
+impl Document {
+    /// The document at `path`, or none.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub(crate) fn open(path: Option<&Path>) -> io::Result<Self> {
+        let read = |path: &Path| {
+            let text = std::fs::read_to_string(path);
+            let text = text.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+            Ok::<_, io::Error>((path.to_owned(), text))
+        };
+        Ok(Self(path.map(read).transpose()?))
+    }
+
+    /// Prints what belongs in the place `name`, and puts it there at once: what was measured is kept, whatever comes.
+    ///
+    /// # Errors
+    /// Where the document has no such place, or can't be written.
+    pub(crate) fn put(&mut self, name: &str, what: &str) -> io::Result<()> {
+        println!("{what}");
+        let Some((path, text)) = &mut self.0 else { return Ok(()) };
+        let (begin, end) = (format!("<!-- compare: {name} -->\n"), "<!-- compare: end -->");
+        let place = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+        let Some((before, after)) = place else {
+            return Err(io::Error::other(format!("{} has no place for {name:?}", path.display())));
+        };
+        *text = format!("{before}{begin}\n{}\n\n{end}{after}", what.trim_end());
+        std::fs::write(path, text)
+    }
+}

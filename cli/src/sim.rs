@@ -1,9 +1,11 @@
 //! `qun sim`: worlds in which everything goes wrong, each from its seed.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use qun_transports::sim::{Break, Counters, Fault, Plan, Report, run, shrink};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::args::Sim;
 use crate::exit::{Exit, Failure};
@@ -11,7 +13,9 @@ use crate::exit::{Exit, Failure};
 /// Worlds that are tried to make a failure smaller.
 const TRIES: usize = 200;
 /// Lines of what happened that are shown of a failure.
-const TRACE: usize = 40;
+const TRACE: usize = 30;
+/// Columns of a terminal that is no wider than any.
+const COLUMNS: usize = 80;
 
 /// What all worlds so far came to.
 #[derive(Debug, Default)]
@@ -41,7 +45,7 @@ pub(crate) fn run_sim(args: &Sim) -> Result<Exit, Failure> {
     for seed in seeds {
         let plan = plan(args, seed);
         if args.seed.is_some() {
-            crate::say(&format!("seed {seed}: {plan}\n"))?;
+            tell(&format!("seed {seed}: {plan}"))?;
         }
         let report = one(args, &plan);
         if report.violation.is_some() {
@@ -52,7 +56,7 @@ pub(crate) fn run_sim(args: &Sim) -> Result<Exit, Failure> {
         totals.simulated += report.simulated;
         totals.counters.add(&report.counters);
         if args.seed.is_some() {
-            crate::say(&format!("{report}\n"))?;
+            tell(&report.to_string())?;
         }
         if shown.elapsed() > Duration::from_millis(500) {
             shown = Instant::now();
@@ -87,28 +91,65 @@ fn one(args: &Sim, plan: &Plan) -> Report {
 /// Tells what is broken, and the shortest way to it that is found.
 fn failed(args: &Sim, plan: &Plan, report: &Report) -> Result<Exit, Failure> {
     let Some(violation) = &report.violation else { return Ok(Exit::Ok) };
-    crate::say(&format!("seed {}: {plan}\n  {report}\n", plan.seed))?;
-    let (smaller, report) =
-        if args.trace { (plan.clone(), report.clone()) } else { shrink(plan, None, violation, TRIES) };
-    let mut lines = std::collections::VecDeque::new();
+    tell(&format!("seed {}: {violation}", plan.seed))?;
+    let mut smaller = (plan.clone(), report.clone());
     if !args.trace {
+        tell(&format!("In {plan}."))?;
+        progress("looking for a smaller world that breaks it too …");
+        smaller = shrink(plan, None, violation, TRIES);
+        clear();
+        let (plan, report) = &smaller;
+        crate::say("\nThe smallest world found that breaks it:\n")?;
+        tell(&format!("{plan}."))?;
+        tell(&report.to_string())?;
+        crate::say("\nIts last moments (all of it: see below):\n")?;
+        let mut lines = VecDeque::new();
         run(
-            &smaller,
+            plan,
             None,
             Some(&mut |line| {
                 if lines.len() == TRACE {
                     lines.pop_front();
                 }
-                lines.push_back(line.to_string());
+                lines.push_back(cut(line));
             }),
         );
-        crate::say(&format!("\nThe smallest world found that breaks it: {smaller}\n  {report}\nIts last moments:\n"))?;
+        for line in lines {
+            crate::say(&format!("{line}\n"))?;
+        }
     }
-    for line in lines {
-        crate::say(&format!("{line}\n"))?;
-    }
-    crate::say(&format!("\nTo see it again: {}\n", replay(plan, &smaller)))?;
+    crate::say(&format!("\nTo see it again:\n  {}\n", replay(plan, &smaller.0)))?;
     Ok(Exit::Network)
+}
+
+/// Says a paragraph, in lines that fit a terminal.
+fn tell(text: &str) -> Result<Exit, Failure> {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let width = word.width();
+        if column > 0 && column + 1 + width > COLUMNS {
+            lines.push_str("\n  ");
+            column = 2;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    crate::say(&format!("{lines}\n"))
+}
+
+/// As much of a line as fits a terminal.
+fn cut(line: &str) -> String {
+    let mut column = 0;
+    let fits = |c: &char| {
+        column += c.width().unwrap_or(0);
+        column < COLUMNS
+    };
+    let cut: String = line.chars().take_while(fits).collect();
+    if cut.len() < line.len() { cut + "…" } else { cut }
 }
 
 /// The command that runs this world again.

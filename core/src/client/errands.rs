@@ -181,7 +181,7 @@ impl Client {
             let span = Span::After(from.minus(1));
             let limit = Some(page.min(to.get() - from.get() + 1));
             let request = Request::History { id: Some(re), room: room.id().clone(), span, limit };
-            self.rooms[index].fetch = Fetch::Asked { re };
+            self.rooms[index].fetch = Fetch::Asked { re, to };
             self.send(&request);
         }
     }

@@ -172,7 +172,7 @@ impl Client {
 
     fn page(&mut self, page: Page) {
         let Some(re) = page.re else { return };
-        if let Some(room) = self.rooms.iter().find(|room| room.fetch == (Fetch::Asked { re })) {
+        if let Some(room) = self.rooms.iter().find(|room| room.has_asked(re)) {
             // A history that changed is told by `joined`: this one changed without, so only a new connection helps.
             if page.epoch != room.epoch() {
                 return self.fail(None, Duration::ZERO);
@@ -228,7 +228,7 @@ impl Client {
         } else if let Some(at) = self.rooms.iter().position(|room| room.stage == (Stage::Leaving { re })) {
             // Whatever is wrong, we are not coming back.
             self.part(at, None);
-        } else if let Some(at) = self.rooms.iter().position(|room| room.fetch == (Fetch::Asked { re })) {
+        } else if let Some(at) = self.rooms.iter().position(|room| room.has_asked(re)) {
             if lasts {
                 let id = self.rooms[at].id().clone();
                 self.in_room(&id, Room::give_up);

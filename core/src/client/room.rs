@@ -57,8 +57,8 @@ pub(super) enum Stage {
 pub(super) enum Fetch {
     /// It is to be asked for, not before this.
     Due(Instant),
-    /// It is asked for.
-    Asked { re: Id },
+    /// It is asked for, up to here: it may have grown since.
+    Asked { re: Id, to: Seq },
 }
 
 impl Room {
@@ -196,9 +196,16 @@ impl Room {
     }
 
     pub(super) fn page(&mut self, page: Page, to: &mut Show<'_>) {
-        self.fetch = Fetch::Due(Instant::default());
-        self.stream.page(page.first, page.more, page.msgs);
+        let Fetch::Asked { to: asked, .. } = core::mem::replace(&mut self.fetch, Fetch::Due(Instant::default())) else {
+            return;
+        };
+        self.stream.page(page.first, page.more, asked, page.msgs);
         self.show(to);
+    }
+
+    /// Whether this answers what was asked of the first hole.
+    pub(super) fn has_asked(&self, answer: Id) -> bool {
+        matches!(self.fetch, Fetch::Asked { re, .. } if re == answer)
     }
 
     /// The first hole can't be had.

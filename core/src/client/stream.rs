@@ -131,9 +131,10 @@ impl Stream {
         }
     }
 
-    /// What the log has of the first hole: some messages from its beginning, and perhaps `more`. It has none before
-    /// `first`. What the log skips or ends before is lost.
-    pub(super) fn page(&mut self, first: Seq, more: bool, messages: Vec<PageMessage>) {
+    /// What the log has of the first hole up to `asked`: some messages from its beginning, and perhaps `more`. It has none
+    /// before `first`. What the log skips or ends before is lost; of what the hole has grown by since it was asked, the
+    /// page says nothing.
+    pub(super) fn page(&mut self, first: Seq, more: bool, asked: Seq, messages: Vec<PageMessage>) {
         let Some((from, to)) = self.hole() else { return };
         self.items.pop_front();
         let mut found = Vec::new();
@@ -155,10 +156,13 @@ impl Stream {
         }
         if next <= to {
             // A page that brings nothing would be asked for again for ever.
-            if more && next > from {
+            if !(more && next > from) && next <= asked {
+                let last = to.min(asked);
+                found.push(Entry::Lost { from: next, to: last });
+                next = last.next();
+            }
+            if next <= to {
                 self.items.push_front(Item::Hole { from: next, to });
-            } else {
-                found.push(Entry::Lost { from: next, to });
             }
         }
         found.into_iter().rev().for_each(|entry| self.items.push_front(Item::Entry(entry)));
@@ -166,7 +170,7 @@ impl Stream {
 
     /// The first hole can't be fetched, ever.
     pub(super) fn give_up(&mut self) {
-        self.page(Seq::ZERO, false, Vec::new());
+        self.page(Seq::ZERO, false, Seq::MAX, Vec::new());
     }
 
     /// What is to be shown next.

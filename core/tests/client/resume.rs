@@ -163,6 +163,21 @@ fn a_gap_is_fetched_and_brings_the_roster_anew() {
     assert_eq!(names[0].1.as_str(), "mei");
 }
 
+/// The log had no more as it read the page; what came after that is missed, and not lost.
+#[test]
+fn a_hole_that_grows_while_a_page_is_on_its_way_is_fetched_to_its_new_end() {
+    let mut rig = Rig::in_room();
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":12,"here":1,"members":[]}"#);
+    let (fetch, ..) = rig.fetched();
+    rig.feed(r#"{"t":"gap","room":"ops","from":13,"to":15,"here":1,"members":[]}"#);
+    rig.feed(&page(fetch, 1, false, 11..=12));
+    assert_eq!(rig.shown(), ["11 m11", "12 m12"]);
+    let (fetch, after, limit) = rig.fetched();
+    assert_eq!((after, limit), (12, 3));
+    rig.feed(&page(fetch, 1, false, 13..=15));
+    assert_eq!(rig.shown(), ["13 m13", "14 m14", "15 m15"]);
+}
+
 #[test]
 fn a_gap_of_presence_alone_has_nothing_to_fetch() {
     let mut rig = Rig::in_room();

@@ -339,6 +339,9 @@ impl World {
             if roster.as_ref() != self.oracle.roster(conn, room.id().as_str()) {
                 return Some(format!("the roster of {} is {roster:?}", room.id()));
             }
+            if self.oracle.here(conn, room.id().as_str()) != Some(room.here()) {
+                return Some(format!("{} are said to be in {}", room.here(), room.id()));
+            }
             if person.has_seen(room.id()).is_some_and(|seen| seen != head) {
                 return Some(format!("{} was shown up to {:?}", room.id(), person.has_seen(room.id())));
             }

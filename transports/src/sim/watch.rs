@@ -13,7 +13,9 @@ impl World {
     /// Everything that the server owes by now has gone out, and it holds no more than it may.
     pub(super) fn look_at_server(&mut self) {
         let Host::Up(driver) = &self.host else { return };
-        let most = self.config.rooms.len() * (3 * self.config.limits.room_bytes + (64 << 10));
+        // The records and each dialect's encoding, with one batch on top of each.
+        let budget = self.config.limits.room_bytes;
+        let most = self.config.rooms.len() * 3 * (budget + budget / 8 + 1_024);
         let memory = driver.memory();
         if memory > most {
             let text = format!("the rooms hold {memory} bytes, where {most} are allowed");

@@ -299,7 +299,7 @@ impl World {
         self.now.mono = self.now.mono.max(to);
         self.now.unix_ms = BEGIN_MS + self.now.mono.as_micros() / 1_000;
         self.server_now = Now { unix_ms: self.now.unix_ms.saturating_add_signed(self.server_ahead), ..self.now };
-        self.oracle.clock(self.server_now.unix_ms);
+        self.oracle.clock(self.now.mono, self.server_now.unix_ms);
         if let Host::Up(driver) = &mut self.host {
             driver.log_mut().inner().set_time(self.now.mono);
         }

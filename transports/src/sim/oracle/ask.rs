@@ -21,6 +21,12 @@ pub(super) struct Asked {
     heads: Vec<(String, u64, u64)>,
     /// How often the log could not do what this asks for, up to then.
     pub(super) troubles: u64,
+    /// What the server's clock for people showed.
+    pub(super) clock: u64,
+    /// Whether the same person has asked to come in by the same code before.
+    pub(super) has_asked: bool,
+    /// Whether somebody comes back to a room after a cut: as often as they like.
+    pub(super) is_return: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -93,7 +99,7 @@ impl Wire {
         let Trust::Client(person) = self.trust else { return Err(unreadable()) };
         self.requests += 1;
         let number = self.requests;
-        let mut troubles = 0;
+        let (mut troubles, mut has_asked, mut is_return) = (0, false, false);
         let what = match request.text("t").ok_or_else(unreadable)? {
             "hello" => {
                 let (over, thawed) = (self.takes_over.take(), model.thawed);
@@ -106,7 +112,6 @@ impl Wire {
                 Ask::Hello { id: id()?, name: text("name"), resumes }
             }
             "join" => {
-                model.people.session(person).acts(now);
                 let code = canonical(&text("code").ok_or_else(unreadable)?);
                 let room = model.room_of(&code).unwrap_or_else(|| {
                     model.people.tries(now, self.source);
@@ -117,6 +122,7 @@ impl Wire {
                     model.people.lets_out(now, person, Some(before));
                 }
                 if !room.is_empty() {
+                    has_asked = model.people.has_asked(&code, person);
                     model.people.lets_in(&code, person, None);
                 }
                 troubles = model.troubles(&room, Trouble::Open);
@@ -124,6 +130,13 @@ impl Wire {
                 let resume = request.get("resume");
                 let resume = resume.and_then(|resume| Some((resume.text("epoch")?.into(), resume.number("seq")?)));
                 let first = model.told_first(&room);
+                let grace = model.facts.limits.grace;
+                is_return = self.is_resumed && resume.is_some() && now.since(self.opened) < grace;
+                is_return &= !self.joined.contains(&room);
+                if !is_return {
+                    model.people.session(person).acts(now);
+                }
+                self.joined.insert(room);
                 Ask::Join { id: id()?, code, resume, tail: request.number("tail"), first, head }
             }
             "history" => {
@@ -165,7 +178,11 @@ impl Wire {
         };
         let head = |room: &String| model.told(room).map_or(0, |(_, head)| head);
         let heads = self.subs.iter().map(|(room, sub)| (room.clone(), sub.number, head(room))).collect();
-        self.asked.push_back(Asked { what, at: now, number, heads, troubles });
+        if self.asked.is_empty() {
+            self.waits_since = now;
+        }
+        let clock = model.clock;
+        self.asked.push_back(Asked { what, at: now, number, heads, troubles, clock, has_asked, is_return });
         Ok(())
     }
 
@@ -197,9 +214,12 @@ impl Wire {
 
     /// The request that an answer with this id is to. All but says are answered in their order, and what the server knew
     /// as it got one goes out before the answer.
-    pub(super) fn answered(&mut self, re: &str) -> Result<Asked, Violation> {
+    pub(super) fn answered(&mut self, now: Instant, re: &str) -> Result<Asked, Violation> {
         let asked = match self.asked.pop_front() {
-            Some(asked) if asked.id() == re => asked,
+            Some(asked) if asked.id() == re => {
+                self.waits_since = now;
+                asked
+            }
             other => return Err(Violation::new(9, format!("an answer to {re:?}, where one to {other:?} was due"))),
         };
         for (room, number, head) in &asked.heads {

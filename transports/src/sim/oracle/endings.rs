@@ -6,6 +6,7 @@ use qun_core::Instant;
 use qun_core::server::Reason;
 
 use super::Violation;
+use super::ask::Ask;
 use super::json::Json;
 use super::model::Model;
 use super::wire::{Trust, Wire};
@@ -14,6 +15,8 @@ fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
     Err(Violation::new(invariant, text))
 }
 
+/// The longest that the log takes for all that may be before a request.
+const LOG: Duration = Duration::from_secs(40);
 /// What is due at a time is done by this much later.
 const MOMENT: Duration = Duration::from_millis(2);
 
@@ -46,6 +49,10 @@ impl Wire {
 
     /// The server closes the connection.
     pub(super) fn closes(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
+        let is_said = matches!(reason, Reason::Done | Reason::Replaced | Reason::Dead | Reason::Shutdown);
+        if is_said && self.me.is_some() && self.stuck.is_none() && !self.is_over {
+            return wrong(5, format!("it ends as {reason:?} without a goodbye"));
+        }
         self.may_end(model, now, reason)
     }
 
@@ -99,7 +106,8 @@ impl Wire {
         // A line that waits for another answer, or for earlier says, may never be looked at.
         let has_more = self.has_said_twice || model.people.hellos(person) > 1;
         let may_wait = !self.asked.is_empty() || self.stuck.is_some() || has_more;
-        if !may_wait && self.says.len() < model.facts.limits.in_flight {
+        // The log may have told everyone of one, and not the server what became of it.
+        if !may_wait && self.says.len() + model.in_appends(person) < model.facts.limits.in_flight {
             self.owed = self.says.keys().cloned().collect();
         }
     }
@@ -153,6 +161,11 @@ impl Wire {
         }
         if self.is_plain() {
             return None;
+        }
+        if let Some(asked) = self.asked.front().filter(|asked| matches!(asked.what, Ask::History { .. }))
+            && now.since(self.waits_since) > limits.load + LOG
+        {
+            return Some(format!("{asked:?} is not answered"));
         }
         if silence > limits.ping * 11 / 10 + MOMENT && !self.is_pinged {
             return Some(format!("nothing was heard for {silence:?}, and it is not pinged"));

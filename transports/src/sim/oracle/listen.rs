@@ -32,17 +32,17 @@ impl Wire {
             return wrong(1, "a line before welcome");
         }
         match kind {
-            "welcome" => self.welcome(model, &frame),
+            "welcome" => self.welcome(model, now, &frame),
             "joined" => self.joined(model, now, &frame),
             "msg" => self.msg(model, &frame, line),
             "presence" => self.presence(model, now, &frame),
             "here" => self.here(model, now, &frame),
             "gap" => self.gap(model, &frame),
             "left" => self.left(model, now, &frame),
-            "page" => self.page(model, &frame),
-            "ok" => self.ok(model, &frame),
+            "page" => self.page(model, now, &frame),
+            "ok" => self.ok(model, now, &frame),
             "error" => self.error(model, now, &frame),
-            "pong" => match self.answered("")?.what {
+            "pong" => match self.answered(now, "")?.what {
                 Ask::Ping { n } if frame.number("n") == Some(n) => Ok(()),
                 other => wrong(9, format!("a pong, where the answer to {other:?} was due")),
             },
@@ -53,8 +53,8 @@ impl Wire {
         }
     }
 
-    fn welcome(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
-        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+    fn welcome(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+        let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
         let (Ask::Hello { name: wanted, resumes, .. }, Trust::Client(person)) = (asked.what, self.trust) else {
             return wrong(9, "a welcome to no hello");
         };
@@ -94,13 +94,14 @@ impl Wire {
         }
         model.people.named(person, name);
         (self.me, self.name) = (Some(m.into()), Some(name.into()));
+        self.is_resumed = resumed;
         Ok(())
     }
 
     fn joined(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
-        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+        let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
         let (Ask::Join { code, resume, tail, first: begun, head: before, .. }, Trust::Client(person)) =
-            (asked.what, self.trust)
+            (asked.what.clone(), self.trust)
         else {
             return wrong(9, "joined unasked");
         };
@@ -134,7 +135,7 @@ impl Wire {
         if from > due && model.are_surely_held(room, epoch, due, head) {
             return wrong(2, format!("{due} was due and is surely held"));
         }
-        self.comes_in(model, person, room, &code, asked.at)?;
+        self.comes_in(model, person, room, &code, &asked)?;
         let roster = self.roster(frame, model.facts.rooms[room].full)?;
         if let Some(roster) = &roster
             && roster.get(self.me.as_deref().unwrap_or_default()) != self.name.as_ref()
@@ -294,7 +295,7 @@ impl Wire {
     }
 
     fn left(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
-        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+        let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
         let Ask::Leave { room, .. } = asked.what else { return wrong(9, "left unasked") };
         if frame.text("room") != Some(&room) {
             return wrong(5, format!("{room} was to be left"));
@@ -305,8 +306,8 @@ impl Wire {
         if early && !overdue { wrong(5, "left before what was said there") } else { Ok(()) }
     }
 
-    fn page(&mut self, model: &Model, frame: &Json) -> Result<(), Violation> {
-        let asked = self.answered(frame.text("re").unwrap_or_default())?;
+    fn page(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+        let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
         let Ask::History { room, before, after, limit, head, .. } = asked.what else {
             return wrong(9, "a page that nobody asked for");
         };
@@ -347,10 +348,10 @@ impl Wire {
         if fits { Ok(()) } else { wrong(2, format!("not the page asked for, of {room} at {head}")) }
     }
 
-    fn ok(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
+    fn ok(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
         let re = frame.text("re").unwrap_or_default();
         let Some(token) = self.sent.get(re) else {
-            return match (self.answered(re)?.what, self.trust) {
+            return match (self.answered(now, re)?.what, self.trust) {
                 (Ask::Name { name, .. }, Trust::Client(person)) => {
                     model.people.named(person, &name);
                     self.name = Some(name);

@@ -15,6 +15,7 @@ mod plain;
 mod refusals;
 mod stranger;
 mod wire;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -83,9 +84,12 @@ impl Oracle {
     }
 
     /// What the server's clock for people shows.
-    pub(super) fn clock(&mut self, unix_ms: u64) {
-        let (lowest, highest) = self.model.clock;
-        self.model.clock = (lowest.min(unix_ms), highest.max(unix_ms));
+    pub(super) fn clock(&mut self, now: Instant, unix_ms: u64) {
+        if unix_ms < self.model.clock {
+            self.model.set_back = now;
+        }
+        self.model.clock = unix_ms;
+        self.model.latest = self.model.latest.max(unix_ms);
     }
 
     pub(super) fn opened(&mut self, now: Instant, conn: ConnId, trust: Trust, source: usize) {
@@ -102,12 +106,19 @@ impl Oracle {
             let result = result.map_err(|violation| wire.names(conn, violation));
             self.note(result);
         }
+        if let (Some(Trust::Client(person)), Reason::Done) = (self.wires.get(&conn).map(|wire| wire.trust), reason) {
+            self.model.people.session(person).is_done();
+        }
         self.lost(now, conn, reason == Reason::Slow);
     }
 
     /// A connection is gone: a person who was surely in some rooms by it is held there.
     pub(super) fn lost(&mut self, now: Instant, conn: ConnId, is_cut: bool) {
         let Some(wire) = self.wires.remove(&conn) else { return };
+        if let Trust::Plain(person) = wire.trust {
+            self.model.people.session(person).is_done();
+            return self.model.people.lost(now, person, BTreeSet::new());
+        }
         let Trust::Client(person) = wire.trust else { return };
         if wire.hello == 0 || wire.hello != self.model.people.hellos(person) {
             return;
@@ -267,6 +278,11 @@ impl Oracle {
 
     pub(super) fn is_kept_out_anywhere(&self, conn: ConnId) -> bool {
         self.wires.get(&conn).is_some_and(|wire| !wire.kept_out.is_empty())
+    }
+
+    /// How many are in a room, as a person's connection was told.
+    pub(super) fn here(&self, conn: ConnId, room: &str) -> Option<u64> {
+        self.wires.get(&conn)?.in_room(room).map(|sub| sub.here)
     }
 
     /// The roster of a room as a person's connection was told it.

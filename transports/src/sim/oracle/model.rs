@@ -113,8 +113,10 @@ pub(in crate::sim) struct Model {
     pub(super) draining: Option<Instant>,
     /// When the server's machine went on after it last stood still.
     pub(super) thawed: Instant,
-    /// Between what the server's clock for people has shown.
-    pub(super) clock: (u64, u64),
+    /// What the server's clock for people shows, the latest that it has shown, and when it was set back.
+    pub(super) clock: u64,
+    pub(super) latest: u64,
+    pub(super) set_back: Instant,
     /// What each message looked like on the wire, and who was in the room just before it.
     pub(super) frames: BTreeMap<(String, u64), Vec<u8>>,
     pub(super) rosters: BTreeMap<(String, u64), BTreeMap<String, String>>,
@@ -138,7 +140,9 @@ impl Model {
             loads: BTreeMap::new(),
             draining: None,
             thawed: Instant::default(),
-            clock: (u64::MAX, 0),
+            clock: 0,
+            latest: 0,
+            set_back: Instant::default(),
             taken: BTreeMap::new(),
             said: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -371,6 +375,11 @@ impl Model {
         }
     }
 
+    /// How many of a person's says the appends hold that are not settled.
+    pub(super) fn in_appends(&self, person: usize) -> usize {
+        self.appending.values().flatten().filter(|sayer| **sayer == person).count()
+    }
+
     /// The server has refused what bears this token: it may be sent anywhere again.
     pub(super) fn refused(&mut self, token: u64) {
         self.sent_into.remove(&token);
@@ -445,8 +454,7 @@ impl Model {
             return Err(Violation::new(3, format!("two appends of {room} at once")));
         }
         let most = self.facts.limits.in_flight;
-        let count = |person| self.appending.values().flatten().filter(|sayer| **sayer == person).count();
-        match sayers.into_iter().find(|person| count(*person) > most) {
+        match sayers.into_iter().find(|person| self.in_appends(*person) > most) {
             Some(person) => Err(Violation::new(7, format!("more than {most} says of person {person} are in flight"))),
             None => Ok(()),
         }

@@ -21,7 +21,6 @@ pub(super) struct People {
     called: BTreeMap<String, BTreeSet<usize>>,
     /// Who may be in by a code.
     let_in: BTreeMap<(String, usize), LetIn>,
-    was_in: BTreeSet<(String, usize)>,
     /// When each source sent what may have been a wrong code; and when it sent those that were told to be wrong.
     tries: VecDeque<(Instant, usize)>,
     wrong: VecDeque<(Instant, usize)>,
@@ -54,6 +53,8 @@ pub(super) struct Session {
     /// Whether it ever lost one.
     was_lost: bool,
     said_bye: bool,
+    /// Whether the server has seen them off, or they have no key: their session ended with its connection.
+    is_done: bool,
     /// Rooms that they ever asked to leave.
     leaves: BTreeSet<String>,
     /// When they asked for what a whole room is told of, and when they said something.
@@ -66,7 +67,6 @@ impl People {
         self.sessions.clear();
         self.called.clear();
         self.let_in.clear();
-        self.was_in.clear();
         self.tries.clear();
         self.wrong.clear();
     }
@@ -111,9 +111,6 @@ impl People {
 
     /// A person asks to come in by a code, or is told that they are in by it.
     pub(super) fn lets_in(&mut self, code: &str, person: usize, told: Option<Instant>) {
-        if told.is_some() {
-            self.was_in.insert((code.into(), person));
-        }
         self.let_in.insert((code.into(), person), LetIn { told, until: None });
     }
 
@@ -126,8 +123,9 @@ impl People {
         }
     }
 
-    pub(super) fn was_let_in(&self, code: &str, person: usize) -> bool {
-        self.was_in.contains(&(code.into(), person))
+    /// Whether somebody has ever asked to come in by this code: they may have been let in, and not know of it.
+    pub(super) fn has_asked(&self, code: &str, person: usize) -> bool {
+        self.let_in.contains_key(&(code.into(), person))
     }
 
     /// How many others surely have been in by this code since then.
@@ -200,7 +198,8 @@ impl People {
             "lost" => session.was_lost || session.hellos > 1,
             _ => false,
         };
-        if !is_why {
+        // Of those without a key nobody knows by which connection they went.
+        if !is_why && session.hellos > 0 {
             return Err(format!("{m} did not go by {why:?}"));
         }
         match session.held.get(room).filter(|since| heard < **since) {
@@ -214,8 +213,12 @@ impl People {
     /// Those who were lost so long ago that nobody has them in a roster any more.
     pub(super) fn long_gone(&self, now: Instant, thawed: Instant, limits: &Limits) -> BTreeSet<&String> {
         let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
-        let gone = |lost: Instant| now > lost.max(thawed) + long;
-        let gone = self.sessions.iter().filter(|(_, session)| session.lost.is_some_and(gone));
+        let short = 2 * limits.drain + Duration::from_secs(1);
+        let gone = |session: &Session| {
+            let time = if session.is_done { short } else { long };
+            session.lost.is_some_and(|lost| now > lost.max(thawed) + time)
+        };
+        let gone = self.sessions.iter().filter(|(_, session)| gone(session));
         gone.filter_map(|(person, _)| self.members.get(person)).collect()
     }
 }
@@ -258,6 +261,10 @@ impl Session {
     pub(super) fn leaves(&mut self, room: &str) {
         self.held.remove(room);
         self.leaves.insert(room.into());
+    }
+
+    pub(super) fn is_done(&mut self) {
+        self.is_done = true;
     }
 
     pub(super) fn says_bye(&mut self) {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use qun_core::Instant;
-use qun_core::log::{Kind, Record};
 
 use super::Violation;
 use super::ask::Say;
 use super::model::{Model, Trouble, canonical, token};
 use super::wire::{Sub, Trust, Wire};
+use super::words::{is_message, names, rest_of, unprompted};
 
 /// Messages of backlog that a person is shown at most.
 const BACKLOG: u64 = 50;
@@ -29,15 +29,21 @@ pub(super) struct Screen {
     pub(super) was_in: bool,
     /// Whether this person's own lines come back.
     echo: bool,
-    /// As the last line was typed that is said to nobody: each room's newest message, and the page that was asked for.
+    /// Each room's newest message as a line was typed that may lead there, the first since they came to where they are.
     heads: BTreeMap<String, u64>,
+    /// How long a page was asked for, if one is, and the newest messages then.
     history: u64,
+    page_heads: BTreeMap<String, u64>,
     /// A page of history is being shown, from here up to there.
     page: Option<(u64, u64)>,
     /// The lines that continue the last message.
     rest: VecDeque<String>,
     /// How many codes were wrong.
     wrong: u64,
+    /// Whether they were told that their lines are read slowly.
+    is_slowed: bool,
+    /// What they typed that is always answered, and is not.
+    commands: VecDeque<&'static str>,
     /// When somebody typed that they leave, and when they asked who is there.
     leaves: Option<Instant>,
     asked_who: VecDeque<Instant>,
@@ -86,15 +92,22 @@ impl Wire {
         }
         model.people.tries(now, self.source);
         screen.others.insert(line.trim().into());
-        screen.heads = model.facts.rooms.keys().filter_map(|id| Some((id.clone(), model.told(id)?.1))).collect();
+        let heads = || model.facts.rooms.keys().filter_map(|id| Some((id.clone(), model.told(id)?.1))).collect();
+        if screen.heads.is_empty() {
+            screen.heads = heads();
+        }
         match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
             ("/quit", _) => {
                 self.said_bye = true;
                 self.leave_taking(now);
             }
+            ("/nonsense", _) => screen.commands.push_back("There is no command /nonsense"),
+            ("/echo", _) => screen.commands.push_back("Echo is "),
             ("/who", _) => screen.asked_who.push_back(now),
             ("/leave" | "/join", _) => screen.leaves = Some(now),
-            ("/history", count) => screen.history = count.parse().unwrap_or(BACKLOG),
+            ("/history", count) if screen.history == 0 => {
+                (screen.history, screen.page_heads) = (count.parse().unwrap_or(BACKLOG), heads());
+            }
             _ => {}
         }
         Ok(())
@@ -176,7 +189,8 @@ impl Screen {
                 }
                 return place.look_around(model, next);
             }
-            let is_passed = next < place.vague || is_own && (!echo || next <= place.wavering);
+            let may_be_spared = !echo || next <= place.wavering || token(record.text.as_str()).is_none();
+            let is_passed = next < place.vague || is_own && may_be_spared;
             if !is_passed {
                 return wrong(2, format!("{record:?} was due"));
             }
@@ -239,9 +253,19 @@ impl Screen {
             let is_whole = self.page.take().is_some_and(|(next, to)| next == to + 1);
             return if is_whole { Ok(()) } else { wrong(2, "a page ends early") };
         }
+        if words.starts_with("There is no history") || words.starts_with("The server can't reach") {
+            self.history = 0;
+        }
         if words.starts_with("You left ") {
             self.room = None;
             return Ok(());
+        }
+        if words.starts_with("Slow down: ") && std::mem::replace(&mut self.is_slowed, true) {
+            return wrong(9, "it was said before");
+        }
+        let is_answer = ["There is no command /nonsense", "Echo is "].iter().any(|answer| words.starts_with(answer));
+        if is_answer && !self.commands.pop_front().is_some_and(|due| words.starts_with(due)) {
+            return wrong(9, "another answer was due");
         }
         if let Some(on) = words.strip_prefix("Echo is ") {
             self.echo = on.starts_with("on");
@@ -346,19 +370,20 @@ impl Screen {
         let vague = if is_vague { told + 1 } else { 0 };
         self.room = Some(Place { id: id.into(), sub, vague, wavering: 0, names, missed: Instant::default() });
         self.was_in = true;
+        self.heads.clear();
         Ok(())
     }
 
     fn opens_page(&mut self, model: &Model, range: Option<(u64, u64)>) -> Result<(), Violation> {
         let (Some((from, to)), Some(place)) = (range, &self.room) else { return wrong(2, "half a page") };
-        let before = self.heads.get(&place.id).copied().unwrap_or_default();
+        let before = self.page_heads.get(&place.id).copied().unwrap_or_default();
         let told = model.told(&place.id).map_or(0, |(_, head)| head);
         let due = (to + 1).saturating_sub(self.history.min(model.facts.limits.page));
         let first = model.first(&place.id, &place.sub.epoch);
         if to < before || to > told || from < due || from > due.max(first) {
             return wrong(2, format!("the newest {} of {before} to {told} were asked for", self.history));
         }
-        self.page = Some((from, to));
+        (self.page, self.history) = (Some((from, to)), 0);
         Ok(())
     }
 
@@ -367,10 +392,14 @@ impl Screen {
         let (_, head) = model.told(&place.id)?;
         let mut unseen = place.sub.next.max(place.vague)..=head;
         let missing = unseen.find(|seq| {
-            let is_spared = !self.echo || *seq <= place.wavering;
+            // Two that are the same, and have no token, can't be told from one another.
+            let record = model.record(&place.id, &place.sub.epoch, *seq);
+            let has_token = record.is_some_and(|record| token(record.text.as_str()).is_some());
+            let is_spared = !self.echo || *seq <= place.wavering || !has_token;
             !(is_spared && place.is_own(model, person, *seq, &self.others))
         });
-        missing.map(|seq| format!("{} has {head}, and {seq} is not sent", place.id))
+        let record = |seq| model.record(&place.id, &place.sub.epoch, seq);
+        missing.map(|seq| format!("{} has {head}, and {seq} is not sent: {:?}", place.id, record(seq)))
     }
 
     /// What this person is called.
@@ -432,42 +461,4 @@ impl Place {
         (self.names, self.missed) = (None, now);
         Ok(())
     }
-}
-
-/// `bob, mei, ann (you)`.
-fn names(list: &str) -> BTreeSet<String> {
-    let list = list.trim_end_matches('.').trim_end_matches(" (you)");
-    list.split(", ").map(String::from).collect()
-}
-
-/// The line without the prompts before it, which end no line.
-fn unprompted(mut line: &str) -> &str {
-    loop {
-        if let Some(rest) = line.strip_prefix("Room code: ") {
-            line = rest;
-        } else if let Some((_, rest)) = line.strip_prefix("Your name [").and_then(|line| line.split_once("]: ")) {
-            line = rest;
-        } else {
-            return line;
-        }
-    }
-}
-
-/// `14:03 <ann> …` or `14:03 * ann …`.
-fn is_message(line: &str) -> bool {
-    let rest = line.split_once(' ').filter(|(time, _)| time.len() == 5 && time.contains(':'));
-    rest.is_some_and(|(_, rest)| rest.starts_with('<') || rest.starts_with("* "))
-}
-
-/// The further lines of a record, where this is its first one.
-fn rest_of(record: &Record, line: &str) -> Option<VecDeque<String>> {
-    let mut lines = record.text.as_str().split(['\n', '\u{2028}', '\u{2029}']).map(String::from);
-    let first = lines.next().unwrap_or_default();
-    let minutes = record.ts / 60_000 % (24 * 60);
-    let (hours, minutes) = (minutes / 60, minutes % 60);
-    let expected = match record.kind {
-        Kind::Say => format!("{hours:02}:{minutes:02} <{}> {first}", record.name),
-        Kind::Me => format!("{hours:02}:{minutes:02} * {} {first}", record.name),
-    };
-    (line == expected).then(|| lines.collect())
 }

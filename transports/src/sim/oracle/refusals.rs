@@ -39,7 +39,7 @@ impl Wire {
         if re.is_empty() && self.is_torn {
             return Ok(());
         }
-        let asked = self.answered(re)?;
+        let asked = self.answered(now, re)?;
         let limits = model.facts.limits.clone();
         let is_so = match (&asked.what, code) {
             (Ask::Join { code: tried, .. }, _) => {
@@ -87,16 +87,17 @@ impl Wire {
         person: usize,
         room: &str,
         code: &str,
-        asked: Instant,
+        asked: &Asked,
     ) -> Result<(), Violation> {
-        if model.people.was_let_in(code, person) {
+        if asked.has_asked {
             return Ok(());
         }
         let Some(CodeFacts { expires, most, .. }) = model.facts.rooms[room].codes.get(code) else { return Ok(()) };
-        if expires.is_some_and(|expires| expires <= model.clock.0) {
+        let was_late = asked.clock.min(model.clock);
+        if expires.is_some_and(|expires| expires <= was_late) && model.set_back < asked.at {
             return wrong(1, format!("{code} has expired"));
         }
-        let in_by_it = model.people.in_by(code, person, asked);
+        let in_by_it = model.people.in_by(code, person, asked.at);
         if most.is_some_and(|most| in_by_it >= most) {
             return wrong(1, format!("{in_by_it} others are in by {code}"));
         }
@@ -122,9 +123,10 @@ fn join_refused(
             true
         }
         ("locked", _) => model.people.may_be_locked(source, now, &limits),
+        ("slow_down", Some(_)) if asked.is_return => false,
         ("slow_down", Some(_)) => model.people.session(person).may_act_too_fast(now, &limits),
         ("unavailable", Some((room, _))) => model.troubles(&room, Trouble::Open) > asked.troubles,
-        ("code_expired", Some((_, CodeFacts { expires: Some(expires), .. }))) => expires <= model.clock.1,
+        ("code_expired", Some((_, CodeFacts { expires: Some(expires), .. }))) => expires <= model.latest,
         ("room_full", Some((_, CodeFacts { most: Some(most), .. }))) => {
             model.people.most_in(tried, person, asked.at, &limits) >= most
         }

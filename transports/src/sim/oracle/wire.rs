@@ -54,6 +54,12 @@ pub(super) struct Wire {
     pub(super) takes_over: Option<BTreeSet<String>>,
     /// Requests but says, in their order: so they are answered.
     pub(super) asked: VecDeque<Asked>,
+    /// Since when the first of them does.
+    pub(super) waits_since: Instant,
+    /// Rooms that it asked to be in.
+    pub(super) joined: BTreeSet<String>,
+    /// Whether its session was there already.
+    pub(super) is_resumed: bool,
     /// Says that are not answered.
     pub(super) says: BTreeMap<String, Say>,
     /// Whether something was said again before it was answered.
@@ -121,6 +127,9 @@ impl Wire {
             hello: 0,
             takes_over: None,
             asked: VecDeque::new(),
+            waits_since: now,
+            joined: BTreeSet::new(),
+            is_resumed: false,
             says: BTreeMap::new(),
             has_said_twice: false,
             owed: BTreeSet::new(),

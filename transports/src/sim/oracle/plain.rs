@@ -18,8 +18,8 @@ pub(super) struct Screen {
     room: Option<(String, Sub)>,
     /// The newest message of each room when this person may have begun to go to another one.
     heads: Option<BTreeMap<String, u64>>,
-    /// Up to here messages may have been said before they came.
-    before: u64,
+    /// From here on messages may be the first of it that they see; nothing says where it is without a backlog.
+    begins: Option<u64>,
     /// A page of history is being shown, from here up to there.
     page: Option<(u64, u64)>,
     /// The lines that continue the last message.
@@ -68,6 +68,17 @@ impl Screen {
                 None => wrong(2, format!("of a page up to {to}, the log has {due:?}")),
             };
         }
+        if let Some(begins) = self.begins.take() {
+            let typed = &self.typed;
+            let fits = |from: u64| {
+                let mut records = (from..).map_while(|seq| model.record(room, &sub.epoch, seq));
+                let is = |record: &Record| rest_of(record, line).is_some();
+                records.find(|record| is(record) || !typed.contains(record.text.as_str())).is_some_and(is)
+            };
+            if !fits(sub.next) {
+                sub.next = (begins..sub.next).rev().find(|from| fits(*from)).unwrap_or(sub.next);
+            }
+        }
         loop {
             let Some(record) = model.record(room, &sub.epoch, sub.next) else {
                 return wrong(4, format!("{} was due, and the log does not have it", sub.next));
@@ -75,10 +86,9 @@ impl Screen {
             sub.next += 1;
             if let Some(rest) = rest_of(record, line) {
                 self.rest = rest;
-                self.before = 0;
                 return Ok(());
             }
-            if record.seq.get() > self.before && !self.typed.contains(record.text.as_str()) {
+            if !self.typed.contains(record.text.as_str()) {
                 return wrong(2, format!("{record:?} was due"));
             }
         }
@@ -100,8 +110,8 @@ impl Screen {
             let head = model.told(id).map_or(0, |(_, head)| head);
             // It was somewhere between the head as they asked and the head now: it takes its time until a line is sent.
             let asked = self.heads.take().and_then(|heads| heads.get(id).copied()).unwrap_or(head);
-            let next = backlog.map_or(head.min(asked) + 1, |(last, of)| of + 1 - last.min(of));
-            self.before = if backlog.is_none() { head } else { 0 };
+            let next = backlog.map_or(head + 1, |(last, of)| of + 1 - last.min(of));
+            self.begins = backlog.is_none().then_some(asked + 1);
             let sub = Sub { epoch: epoch.into(), next, backlog: head, roster: None, here: 0 };
             self.room = Some((id.clone(), sub));
         } else if words.starts_with("You left ") {
@@ -128,7 +138,7 @@ impl Screen {
     pub(super) fn is_behind(&self, model: &Model) -> Option<String> {
         let (room, sub) = self.room.as_ref()?;
         let (_, head) = model.told(room)?;
-        let missing = (sub.next.max(self.before + 1)..=head).find(|seq| {
+        let missing = (sub.next..=head).find(|seq| {
             let record = model.record(room, &sub.epoch, *seq);
             record.is_none_or(|record| !self.typed.contains(record.text.as_str()))
         });

@@ -1,6 +1,8 @@
 //! Codes, names, texts and identifiers: what a person may type for them, and what becomes of it.
 #![cfg(test)]
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use qun_core::{
     Code, CodeError, Entropy, Epoch, Id, Key, MemberId, Name, NameError, RoomId, Seq, Text, TextError, TextLimits,
@@ -177,4 +179,43 @@ proptest! {
         let seq = Seq::new(number);
         prop_assert!(seq <= Seq::MAX && seq.plus(n) <= Seq::MAX && seq.minus(n) <= seq && seq.plus(n) >= seq);
     }
+}
+
+#[test]
+fn a_new_code_is_40_random_bits() {
+    let mut entropy = Entropy::new([5; 32]);
+    let codes: Vec<Vec<u8>> = (0..6_000).map(|_| Code::generate(&mut entropy).canonical().into()).collect();
+    for place in 0..8 {
+        // Any two letters may stand side by side: of their 1,024 pairs hardly one is missing.
+        let pairs: BTreeSet<_> = codes.iter().map(|code| (code[place], code[(place + 1) % 8])).collect();
+        assert!(pairs.len() > 900, "{} pairs at {place}", pairs.len());
+    }
+}
+
+#[test]
+fn a_code_is_shown_in_groups_where_it_is_one_of_ours() {
+    for (typed, shown) in [("k7qm2xd4", "K7QM-2XD4"), ("abcdefgh99", "ABCDEFGH99"), ("abc", "ABC")] {
+        assert_eq!(typed.parse::<Code>().unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn a_name_is_as_long_as_it_may_be() {
+    let longest = format!("{}a", "字".repeat(21));
+    assert_eq!(longest.len(), 64);
+    assert_eq!(longest.parse::<Name>().unwrap().as_str(), longest);
+    assert!(format!("{longest}b").parse::<Name>().is_err());
+    // What counts is the canonical form, however it was typed.
+    let decomposed = "e\u{302}\u{301}".repeat(21);
+    assert_eq!(decomposed.parse::<Name>().unwrap().as_str(), "\u{1EBF}".repeat(21));
+}
+
+#[test]
+fn a_suffix_shortens_a_name_no_more_than_it_must() {
+    let suffixed = |name: &str| name.parse::<Name>().unwrap().with_suffix(2).to_string();
+    for name in ["ann".to_string(), "n".repeat(30), format!("{}ab", "字".repeat(20))] {
+        assert_eq!(suffixed(&name), format!("{name}-2"));
+    }
+    assert_eq!(suffixed(&"n".repeat(32)), format!("{}-2", "n".repeat(30)));
+    assert_eq!(suffixed(&"字".repeat(21)), format!("{}-2", "字".repeat(20)));
 }

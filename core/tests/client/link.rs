@@ -284,6 +284,31 @@ fn a_server_of_another_version_is_hung_up_on() {
 }
 
 #[test]
+fn only_the_answer_to_this_hello_is_one() {
+    let mut rig = Rig::new();
+    rig.input(Input::Connected);
+    let sent = rig.sent();
+    let [Request::Hello { id: Some(hello), .. }] = &sent[..] else { panic!("{sent:?}") };
+    let re = |line: &str, re: &str| line.replacen('{', &format!(r#"{{"re":"{re}","#), 1);
+    rig.feed(&re(&welcome(), "another"));
+    rig.feed(r#"{"t":"error","re":"another","code":"bad_name","retry":"fix","text":"No."}"#);
+    assert_eq!(rig.client.status(), Status::Connecting);
+    rig.feed(&re(&welcome(), &hello.to_string()));
+    assert_eq!(rig.client.status(), Status::Online);
+    assert_eq!(rig.client.limits().map(|limits| limits.line), Some(16_384));
+}
+
+#[test]
+fn nothing_is_said_after_the_goodbye() {
+    let mut rig = Rig::online();
+    rig.client.bye(rig.now);
+    rig.drain();
+    rig.forget();
+    rig.feed(r#"{"t":"ping","n":17}"#);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
 fn half_a_line_ends_with_its_connection() {
     let mut rig = Rig::online();
     rig.input(Input::Received(br#"{"t":"ping","#));

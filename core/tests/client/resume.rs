@@ -110,6 +110,55 @@ fn a_page_that_brings_nothing_is_not_asked_for_again() {
 }
 
 #[test]
+fn nothing_is_lost_where_the_log_begins_with_the_hole() {
+    let (mut rig, re) = back();
+    rig.feed(&joined(re, "ops", "e1", 11, 15, 15));
+    let (fetch, ..) = rig.fetched();
+    rig.feed(&page(fetch, 11, false, 11..=14));
+    rig.feed(&msg(15, "m15"));
+    let shown = rig.shown();
+    assert!(shown.len() == 5 && !shown.iter().any(|line| line.starts_with("lost")), "{shown:?}");
+}
+
+#[test]
+fn what_a_page_leaves_out_is_lost_and_what_it_has_twice_is_shown_once() {
+    let (mut rig, re) = back();
+    rig.feed(&joined(re, "ops", "e1", 1, 16, 16));
+    let (fetch, ..) = rig.fetched();
+    rig.feed(&page(fetch, 1, false, [11, 11, 14, 15]));
+    let shown: Vec<_> = rig.shown().iter().map(|line| line.replace(" backlog", "")).collect();
+    assert_eq!(shown, ["11 m11", "lost 12-13", "14 m14", "15 m15"]);
+}
+
+#[test]
+fn a_hole_is_fetched_in_pages_of_what_the_server_replays() {
+    for (replay, limit) in [(3, 3), (0, 200)] {
+        let mut rig = Rig::in_room();
+        rig.reconnect();
+        rig.forget();
+        rig.feed(&welcome().replace(r#""replay":200"#, &format!(r#""replay":{replay}"#)));
+        let (re, _) = rig.joins()[0];
+        rig.feed(&joined(re, "ops", "e1", 1, 901, 900));
+        assert_eq!(rig.fetched().2, limit);
+    }
+}
+
+#[test]
+fn what_was_shown_is_held_no_more() {
+    let mut rig = Rig::in_room();
+    for seq in 11..=310 {
+        rig.feed(&msg(seq, &"x".repeat(4_000)));
+    }
+    rig.feed(r#"{"t":"gap","room":"ops","from":311,"to":312,"here":1,"members":[]}"#);
+    let (fetch, ..) = rig.fetched();
+    rig.feed(&msg(313, "m313"));
+    rig.forget();
+    rig.feed(&page(fetch, 1, false, 311..=312));
+    assert_eq!(rig.shown(), ["311 m311", "312 m312", "313 m313"]);
+    assert!(rig.sent().is_empty(), "it is not fetched that came already");
+}
+
+#[test]
 fn a_page_that_fails_is_asked_for_again_later() {
     let (mut rig, re) = back();
     rig.feed(&joined(re, "ops", "e1", 1, 15, 15));

@@ -274,6 +274,67 @@ fn a_leave_is_asked_for_once_whatever_was_asked_before_it() {
 }
 
 #[test]
+fn frames_are_for_their_own_room() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.join(rig.now, code());
+    rig.drain();
+    rig.feed(&joined(re, "dev", "e1", 1, 11, 10).replace(r#""role":"talk""#, r#""role":"read""#));
+    rig.forget();
+    let dev = "dev".parse().expect("a room");
+    let roles = [ops(), dev].map(|room| rig.client.room(&room).expect("in it").role());
+    assert_eq!(roles, [Role::Talk, Role::Read]);
+    rig.feed(&msg(11, "for dev").replace(r#""ops""#, r#""dev""#));
+    let events = rig.events();
+    let [Event::Message { room, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(room.as_str(), "dev");
+    rig.feed(r#"{"t":"left","room":"dev"}"#);
+    let rooms: Vec<_> = rig.client.rooms().map(|room| room.id().clone()).collect();
+    assert_eq!(rooms, [ops()]);
+    let history =
+        |rig: &mut Rig, room: &str| rig.client.history(rig.now, &room.parse().expect("a room"), Seq::new(5), 5).is_ok();
+    assert!(history(&mut rig, "ops") && !history(&mut rig, "dev"));
+    rig.client.leave(rig.now, &ops()).expect("in it");
+    assert!(!history(&mut rig, "ops"), "we are leaving");
+}
+
+#[test]
+fn a_room_has_no_frames_before_we_are_back_in_it() {
+    let mut rig = Rig::in_room();
+    rig.reconnect();
+    rig.feed(&welcome());
+    rig.forget();
+    rig.feed(&msg(11, "too early"));
+    assert!(rig.shown().is_empty());
+}
+
+#[test]
+fn answers_in_any_order_find_their_questions() {
+    let mut rig = Rig::in_room();
+    let (now, before) = (rig.now, Seq::new(5));
+    let joins = [rig.client.join(now, code()), rig.client.join(now, code())];
+    let pages = [0, 1].map(|_| rig.client.history(now, &ops(), before, 5).expect("in it"));
+    let names = ["eve", "eva", "evi"].map(|name| rig.client.rename(now, name.parse().expect("a name")));
+    rig.drain();
+    rig.forget();
+    let mut answered = |line: String| {
+        rig.feed(&line);
+        rig.events().iter().find_map(|event| match event {
+            Event::Joined { re, .. } => *re,
+            Event::Page { re, .. } | Event::Renamed { re, .. } => Some(*re),
+            Event::Refused { re, .. } => *re,
+            _ => None,
+        })
+    };
+    assert_eq!(answered(format!(r#"{{"t":"ok","re":"{}"}}"#, names[1])), Some(names[1]));
+    assert_eq!(answered(error(names[2], "name_taken", "fix", 0)), Some(names[2]));
+    assert_eq!(answered(page(pages[1], 1, false, 1..=4)), Some(pages[1]));
+    assert_eq!(answered(joined(joins[1], "dev", "e1", 1, 11, 10)), Some(joins[1]));
+    assert_eq!(answered(error(joins[0], "bad_code", "fix", 0)), Some(joins[0]));
+    assert_eq!(answered(page(pages[0], 1, false, 1..=4)), Some(pages[0]));
+    assert_eq!(answered(error("nobody".parse().expect("an id"), "bad_text", "fix", 0)), None);
+}
+
+#[test]
 fn frames_of_rooms_that_we_are_not_in_are_ignored() {
     let mut rig = Rig::online();
     let before = rig.client.clone();

@@ -59,6 +59,47 @@ fn a_paste_is_paced() {
 }
 
 #[test]
+fn the_deadline_is_that_of_the_next_thing_to_do() {
+    let mut rig = Rig::in_room();
+    let until = |rig: &Rig| rig.client.deadline().map(|due| due.since(rig.now.mono));
+    (0..12).for_each(|n| _ = rig.say(&n.to_string()));
+    assert!(until(&rig).is_some_and(|wait| wait <= Duration::from_millis(600)), "the next message of a paste");
+    rig.client.bye(rig.now);
+    rig.drain();
+    rig.pass(Duration::from_secs(4));
+    assert!(until(&rig).is_some_and(|wait| wait <= Duration::from_secs(1)), "the end of a goodbye");
+
+    let mut rig = Rig::in_room();
+    rig.reconnect();
+    rig.forget();
+    rig.feed(&welcome());
+    let (re, _) = rig.joins()[0];
+    rig.feed(&error(re, "unavailable", "later", 3_000));
+    assert_eq!(until(&rig), Some(Duration::from_secs(3)), "the next try to get back into a room");
+}
+
+#[test]
+fn a_session_that_is_resumed_has_its_rate_still() {
+    for (resumed, more) in [(true, 0..3), (false, 8..11)] {
+        let mut rig = Rig::in_room();
+        let ids: Vec<_> = (0..9).map(|n| rig.say(&n.to_string())).collect();
+        for (seq, id) in (11..).zip(ids) {
+            rig.feed(&echo(seq, "x", id));
+        }
+        rig.input(Input::Disconnected);
+        rig.pass(Duration::from_millis(500));
+        rig.input(Input::Connected);
+        rig.forget();
+        rig.feed(&welcome_with(resumed, 10, 2));
+        let (re, _) = rig.joins()[0];
+        rig.feed(&joined(re, "ops", "e1", 1, 20, 19));
+        (0..20).for_each(|n| _ = rig.say(&n.to_string()));
+        let said = rig.said().len();
+        assert!(more.contains(&said), "{said} at once, resumed: {resumed}");
+    }
+}
+
+#[test]
 fn no_more_than_64_are_in_flight() {
     let mut rig = Rig::new();
     rig.input(Input::Connected);
@@ -69,6 +110,7 @@ fn no_more_than_64_are_in_flight() {
     rig.forget();
     let ids: Vec<_> = (0..70).map(|n| rig.say(&n.to_string())).collect();
     assert_eq!(rig.said().len(), 64);
+    assert!(rig.client.deadline().is_some_and(|due| due > rig.now.mono), "time alone lets no other one go");
     rig.feed(&echo(1, "0", ids[0]));
     assert_eq!(rig.said(), [(ids[64], "64".to_string())]);
 }
@@ -281,6 +323,41 @@ fn what_may_be_among_the_lost_is_not_sent_again() {
     rig.feed(&page(fetch, 21, false, []));
     assert_eq!(rig.shown(), ["lost 11-20", "unconfirmed a"]);
     assert!(pending(&rig).is_empty());
+}
+
+#[test]
+fn what_may_be_among_the_lost_is_not_sent_again_after_a_cut() {
+    let mut rig = Rig::in_room();
+    rig.say("a");
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":20,"here":1,"members":[]}"#);
+    let (fetch, ..) = rig.fetched();
+    // A part of the hole is lost, and before the rest of it comes the connection breaks.
+    rig.feed(&page(fetch, 16, true, 16..=17));
+    back(&mut rig, "e1", 16, 18, 19);
+    rig.feed(&msg(18, "m18"));
+    rig.feed(&msg(19, "m19"));
+    assert_eq!(rig.shown(), ["18 m18 backlog", "19 m19 backlog", "unconfirmed a"]);
+    assert!(rig.said().is_empty());
+}
+
+#[test]
+fn leaving_without_a_connection_waits_for_what_was_said() {
+    let mut rig = Rig::in_room();
+    rig.input(Input::Disconnected);
+    rig.forget();
+    let id = rig.say("last words");
+    let re = rig.client.leave(rig.now, &ops()).expect("in it");
+    rig.drain();
+    assert!(rig.shown().is_empty());
+    rig.pass(Duration::from_secs(1));
+    rig.input(Input::Connected);
+    rig.forget();
+    rig.feed(&welcome());
+    let (join, _) = rig.joins()[0];
+    rig.feed(&joined(join, "ops", "e1", 1, 11, 10));
+    assert_eq!(rig.said(), [(id, "last words".to_string())]);
+    rig.feed(&echo(11, "last words", id));
+    assert!(matches!(rig.sent()[..], [Request::Leave { id: Some(id), .. }] if id == re));
 }
 
 #[test]

@@ -250,6 +250,10 @@ fn the_code_that_a_member_joined_by_last_says_the_role() {
         assert_eq!(world.join(ann, code)["room"]["role"], role);
         let said = world.call(ann, json!({"t": "say", "room": "ops", "text": "may I?"}));
         assert_eq!(said["t"], answer);
+        let full = world.join(bob, GUEST)["code"] == "room_full";
+        assert_eq!(full, role == "read", "the one place among the readers");
+        world.ask(bob, json!({"t": "leave", "room": "ops"}));
+        world.take(ann);
     }
     // She has given her place among the readers back.
     assert_eq!(world.join(bob, GUEST)["t"], "joined");

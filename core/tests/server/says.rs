@@ -281,6 +281,22 @@ fn over_the_rate_plain_loses_nothing_and_is_told_once() {
 }
 
 #[test]
+fn who_has_said_all_that_the_rate_allows_is_not_told_to_slow_down() {
+    let mut world = World::new();
+    let (person, ann) = (world.person("bob", OPS), world.member("ann", OPS));
+    world.take(person);
+    world.send(person, format!("{}half", "x\n".repeat(10)));
+    assert_eq!(texts(&world.lines(ann)).len(), 10);
+    world.quiet(person);
+    // Its end is one: it waits for its turn like others.
+    world.finish(person);
+    world.quiet(ann);
+    world.wait(millis(500));
+    assert_eq!(texts(&world.lines(ann)), ["half"]);
+    assert!(world.is_gone(person));
+}
+
+#[test]
 fn a_text_is_refused_at_its_edges() {
     let mut world = World::unpaced();
     let ann = world.member("ann", OPS);

@@ -1,7 +1,7 @@
 //! Hello, names, keys: sessions that begin, move from connection to connection, and end.
 
 use qun_core::Key;
-use qun_core::server::Reason;
+use qun_core::server::{Note, Reason};
 use serde_json::json;
 
 use crate::world::{ANN, BOB, DEV, OPS, START, World, names, seconds, types};
@@ -71,7 +71,10 @@ fn who_has_no_name_is_given_one() {
     let (a, b) = (world.connect(), world.connect());
     let a = world.call(a, json!({"t": "hello", "v": [1]}));
     let b = world.call(b, json!({"t": "hello", "v": [1], "name": null}));
-    assert!(a["name"].is_string() && b["name"].is_string() && a["name"] != b["name"], "{a} {b}");
+    assert_eq!((&a["name"], &b["name"]), (&json!("guest-1"), &json!("guest-2")));
+    world.client("guest-3");
+    let conn = world.connect();
+    assert_eq!(world.call(conn, json!({"t": "hello", "v": [1]}))["name"], "guest-4");
 }
 
 #[test]
@@ -95,6 +98,26 @@ fn a_taken_name_gets_a_suffix_at_hello() {
         let conn = world.connect();
         assert_eq!(world.hello(conn, name, None)["name"], given);
     }
+    for n in 5..=12 {
+        let conn = world.connect();
+        let name = world.hello(conn, "ann", None)["name"].as_str().unwrap().to_owned();
+        let suffix: u64 = name.strip_prefix("ann-").unwrap().parse().unwrap();
+        assert!(if n < 10 { suffix == n } else { suffix >= 10 }, "a random one where many share a name: {name}");
+    }
+}
+
+#[test]
+fn the_operator_is_told_who_comes() {
+    let mut world = World::new();
+    world.keyed("ann", ANN, OPS);
+    world.person("bob", OPS);
+    let ann = world.connect();
+    world.hello(ann, "ann", Some(ANN));
+    let told = world.notes.iter().filter_map(|note| match note {
+        Note::Welcomed { name, resumed, .. } => Some((name.as_str(), *resumed)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [("ann", false), ("bob", false), ("ann", true)]);
 }
 
 #[test]

@@ -184,6 +184,14 @@ fn a_first_line_is_at_most_1024_bytes() {
 }
 
 #[test]
+fn telnet_makes_a_first_line_no_longer() {
+    let mut world = World::new();
+    let conn = world.connect();
+    world.send(conn, [&b"\xFF\xFB\x1F"[..], &b"x".repeat(1_100)].concat());
+    assert_eq!(world.closed(conn), Some(Reason::TooBig));
+}
+
+#[test]
 fn who_never_gets_in_is_closed_after_a_minute() {
     let mut world = World::new();
     let (silent, half, asked) = (world.connect(), world.connect(), world.connect());

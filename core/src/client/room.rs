@@ -139,8 +139,9 @@ impl Room {
     pub(super) fn enter_again(&mut self, joined: Joined) {
         let anew = joined.epoch != self.epoch;
         let shrunk = joined.head < self.stream.shown();
-        self.outbox.cut();
+        // On the connection that it was sent on, what is on its way is still to be answered; after a cut nothing is.
         if anew || shrunk {
+            self.outbox.cut();
             if shrunk {
                 self.outbox.forget();
             }

@@ -450,3 +450,16 @@ fn a_kick_gives_every_message_its_answer() {
     assert_eq!(shown.last().map(String::as_str), Some("left"));
     assert_eq!(rig.client.pending().count(), 0);
 }
+
+#[test]
+fn another_code_of_a_room_that_we_are_in_sends_nothing_again() {
+    let mut rig = Rig::in_room();
+    let id = rig.say("hi");
+    assert_eq!(rig.said().len(), 1);
+    let re = rig.client.join(rig.now, "HA11-HA11".parse().expect("a code"));
+    rig.drain();
+    rig.feed(&joined(re, "ops", "e1", 1, 11, 10));
+    assert_eq!(rig.said(), [], "it is still on its way");
+    rig.feed(&echo(11, "hi", id));
+    assert!(pending(&rig).is_empty());
+}

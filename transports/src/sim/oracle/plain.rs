@@ -213,6 +213,8 @@ impl Screen {
     }
 
     fn answer_to_prompt(&mut self, model: &Model, line: &str) -> Result<(), Violation> {
+        // One that is not even looked at counts, too.
+        self.wrong += u64::from(line.contains("Too many wrong codes. "));
         let Some((_, left)) = line.split_once("That code does not open a room. ") else { return Ok(()) };
         self.wrong += 1;
         let left = left.split(' ').next().and_then(|left| left.parse().ok()).unwrap_or(0);

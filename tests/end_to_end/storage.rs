@@ -60,7 +60,7 @@ fn what_is_sent_again_is_said_once_across_a_kill() {
 
 #[test]
 fn history_is_read_from_the_disk_while_people_talk() {
-    let mut server = Server::kept("burst = 0\nper_s = 0\nroom_bytes = 220000");
+    let mut server = Server::kept("burst = 0\nload_s = 60\nroom_bytes = 220000");
     let mut ann = server.connect();
     ann.member("ann", OPS);
     let long = "x".repeat(3_900);
@@ -130,7 +130,7 @@ fn a_backup_that_is_put_back_restarts_history_for_who_has_seen_more() {
 
 #[test]
 fn a_disk_that_takes_nothing_is_told_to_who_speaks_and_to_nobody_else() {
-    let server = Server::kept("");
+    let server = Server::kept("load_s = 60");
     let (mut ann, mut bob) = (server.connect(), server.connect());
     ann.member("ann", OPS);
     bob.member("bob", OPS);
@@ -257,7 +257,7 @@ fn a_backup_is_made_while_the_server_runs_and_put_back() {
 
 #[test]
 fn what_was_said_is_printed_for_who_has_the_code() {
-    let mut server = Server::kept("burst = 0");
+    let mut server = Server::kept("burst = 0\nload_s = 60");
     let mut ann = server.connect();
     ann.member("ann", OPS);
     for n in 1..=230 {

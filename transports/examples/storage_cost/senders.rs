@@ -83,14 +83,12 @@ fn run(senders: usize, mut log: impl Log) -> Result<Vec<Duration>, Box<dyn Error
     }
     let by_index = |conn: ConnId| conn.index as usize;
 
-    let (mut times, mut counting) = (Vec::new(), None);
+    let (mut times, mut counting, mut says) = (Vec::new(), None, Vec::new());
     let began = Instant::now();
     loop {
         let now = clock.now();
-        let mut idle = true;
         while let Some(event) = driver.poll(now) {
             let Event::Transmit(conn) = event else { continue };
-            idle = false;
             let bytes = sent(&mut driver, conn);
             let person = &mut people[by_index(conn)];
             let echo = format!("\"id\":\"{}-{}\"", conn.index, person.sent);
@@ -110,16 +108,19 @@ fn run(senders: usize, mut log: impl Log) -> Result<Vec<Duration>, Box<dyn Error
                 "{{\"t\":\"say\",\"id\":\"{id}\",\"room\":\"room-{room}\",\"text\":\"{:<100}|\"}}\n",
                 "what a person says in a chat"
             );
-            driver.received(now, person.conn, say.as_bytes());
+            says.push((person.conn, say));
+        }
+        let idle = says.is_empty();
+        for (conn, say) in says.drain(..) {
+            driver.received(now, conn, say.as_bytes());
         }
         match counting {
             None if began.elapsed() > TIME / 10 => counting = Some(Instant::now()),
             Some(since) if since.elapsed() >= TIME => return Ok(times),
             _ => {}
         }
-        if driver.deadline().is_some_and(|at| at <= clock.now().mono) {
-            driver.tick(clock.now());
-        } else if idle {
+        driver.tick(now);
+        if idle {
             thread::park_timeout(Duration::from_millis(10));
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) boot: String,
     /// Whether the server has gone down by itself.
     pub(super) closed: bool,
+    /// Whether the file system notes times so exactly that a copy can be told by them.
+    exact: bool,
     /// The database file, since it was written last; `None` while it is being written.
     pub(super) base: Option<Base>,
     /// Nanoseconds since 1970.
@@ -116,9 +118,7 @@ impl Mark {
     pub(super) fn write(&mut self) -> io::Result<()> {
         // Until the time that it holds is the time that it has: this thread may have been put aside in between.
         for _ in 0..4 {
-            self.state.written = now();
-            self.file.write_all_at(&self.state.render(), 0)?;
-            if is_close(self.state.written, changed(&self.file.metadata()?)) {
+            if is_close(self.write_once()?, self.state.written) {
                 break;
             }
         }
@@ -129,6 +129,21 @@ impl Mark {
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.write()?;
         self.file.sync_all()
+    }
+
+    /// Finds out how exactly the file system notes times: some count in whole seconds.
+    pub(super) fn gauge(&mut self) -> io::Result<()> {
+        self.write()?;
+        let changed = self.write_once()?;
+        self.state.exact = is_close(changed, self.state.written) && changed % 1_000_000_000 != 0;
+        Ok(())
+    }
+
+    /// Writes it; the time of change that it has by that.
+    fn write_once(&mut self) -> io::Result<i128> {
+        self.state.written = now();
+        self.file.write_all_at(&self.state.render(), 0)?;
+        Ok(changed(&self.file.metadata()?))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -153,7 +168,7 @@ impl Left {
         }
         // After a power cut neither the mark nor its time need be what was written last.
         let powered = state.closed || state.runs_still();
-        if powered && !is_close(state.written, changed) {
+        if powered && state.exact && !is_close(state.written, changed) {
             return Err(Break::Copied);
         }
         if !powered && state.durability == Durability::Normal {
@@ -167,7 +182,8 @@ impl Left {
     pub(super) fn denies(&self, base: Base) -> bool {
         match self {
             Self::State(state, changed) => {
-                let vouches = !state.closed && state.runs_still() && is_close(state.written, *changed);
+                let original = !state.exact || is_close(state.written, *changed);
+                let vouches = !state.closed && state.runs_still() && original;
                 vouches && state.base.is_some_and(|known| known != base)
             }
             Self::Nothing | Self::Rubbish => false,
@@ -184,6 +200,7 @@ impl State {
             durability: Durability::Full,
             boot: boot(),
             closed: false,
+            exact: false,
             base: None,
             written: 0,
             pid: std::process::id(),
@@ -206,13 +223,14 @@ impl State {
         let durability = self.durability.as_str();
         let text = format!(
             "qun: this belongs to the database beside it. Don't copy, restore or delete it.\n\
-             stamp {}\nnext {}\nmessages {}\ndurability {durability}\nboot {}\nclosed {}\nbase {base}\n\
+             stamp {}\nnext {}\nmessages {}\ndurability {durability}\nboot {}\nclosed {}\nexact {}\nbase {base}\n\
              written {}\npid {}\n",
             self.stamp,
             self.next.as_deref().unwrap_or("-"),
             self.messages,
             self.boot,
             self.closed,
+            self.exact,
             self.written,
             self.pid,
         );
@@ -235,6 +253,7 @@ impl State {
             durability: field("durability")?.parse().ok()?,
             boot: field("boot").unwrap_or_default().into(),
             closed: field("closed")?.parse().ok()?,
+            exact: field("exact")?.parse().ok()?,
             base: match field("base")?.split_once(' ') {
                 None => None,
                 Some((size, changed)) => Some(Base { size: size.parse().ok()?, changed: changed.parse().ok()? }),
@@ -286,6 +305,7 @@ mod tests {
         State {
             stamp: "S1".into(),
             messages: 10,
+            exact: true,
             base: Some(Base { size: 4_096, changed: 5 }),
             written: 1_000,
             ..State::new()
@@ -319,7 +339,9 @@ mod tests {
     fn one_that_lacks_something_is_not() {
         assert_eq!(judge(state(), 1_000, "S1", 9), Err(Break::Older { had: 10, has: 9 }));
         assert_eq!(judge(state(), 1_000, "S0", 99), Err(Break::Another));
-        assert_eq!(judge(state(), 1_000 + 2 * TOLERANCE_NS, "S1", 10), Err(Break::Copied));
+        let copied = 1_000 + 2 * TOLERANCE_NS;
+        assert_eq!(judge(state(), copied, "S1", 10), Err(Break::Copied));
+        assert_eq!(judge(State { exact: false, ..state() }, copied, "S1", 10), Ok(()), "nobody can tell");
         assert_eq!(Left::Nothing.judge("S1", 1), Err(Break::Unmarked));
         assert_eq!(Left::Rubbish.judge("S1", 1), Err(Break::Mark));
     }

@@ -281,6 +281,7 @@ fn renew(
     mark.state.stamp = new;
     mark.state.next = None;
     mark.state.messages = messages;
+    mark.gauge().map_err(Renewal::Mark)?;
     mark.sync().map_err(Renewal::Mark)?;
     Ok(broken)
 }

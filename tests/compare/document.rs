@@ -1,6 +1,6 @@
 //! The document whose tables are made here. What stands around them is written by people.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A document with places between `<!-- compare: NAME -->` and `<!-- compare: end -->`.
@@ -25,7 +25,7 @@ impl Document {
     /// # Errors
     /// Where the document has no such place, or can't be written.
     pub(crate) fn put(&mut self, name: &str, what: &str) -> io::Result<()> {
-        println!("{what}");
+        writeln!(io::stdout(), "{what}")?;
         let Some((path, text)) = &mut self.0 else { return Ok(()) };
         let (begin, end) = (format!("<!-- compare: {name} -->\n"), "<!-- compare: end -->");
         let place = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));

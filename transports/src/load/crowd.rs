@@ -106,7 +106,8 @@ impl Crowd {
         let (carry, mut out) = (Vec::new(), Vec::new());
         self.protocol.enter(Me { number, door: &door, room: &door, said: 0 }, &mut out);
         let interest = Interest::BOTH;
-        self.members[at] = Some(Member { stream, interest, door, room: None, number, said: 0, carry, out, failed: None });
+        self.members[at] =
+            Some(Member { stream, interest, door, room: None, number, said: 0, carry, out, failed: None });
         Ok(())
     }
 

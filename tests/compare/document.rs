@@ -36,3 +36,32 @@ impl Document {
         std::fs::write(path, text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_wrote_stays() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let place = |name, what| format!("<!-- compare: {name} -->\n{what}<!-- compare: end -->\n");
+        std::fs::write(file.path(), format!("a\n{}b\n{}c\n", place("x", ""), place("y", "\nold\n\n"))).unwrap();
+        let mut document = Document::open(Some(file.path())).unwrap();
+        document.put("y", "new\n").unwrap();
+        document.put("x", "1\n2\n").unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(text, format!("a\n{}b\n{}c\n", place("x", "\n1\n2\n\n"), place("y", "\nnew\n\n")));
+        assert!(document.put("z", "").unwrap_err().to_string().contains("no place for \"z\""));
+    }
+
+    #[test]
+    fn the_document_of_the_repository_has_every_place() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("docs").join("performance.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        let names = ["machine", "rows", "bar", "loops", "idle", "churn", "joining", "flat", "stalled", "profile"];
+        for name in names {
+            assert!(text.contains(&format!("<!-- compare: {name} -->\n")), "{name}");
+        }
+        assert_eq!(text.matches("<!-- compare: end -->").count(), names.len());
+    }
+}

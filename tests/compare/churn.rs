@@ -11,7 +11,7 @@ const BAR: f64 = 2.0;
 
 pub(crate) fn measure(lab: &Lab<'_>) -> String {
     // There is one that lets people in once a second.
-    let load = Load { kind: "churn", rooms: 20, members: 2, seconds: lab.options.scale(2.0, 1.5), ..Load::TALK };
+    let load = Load { kind: "churn", rooms: 20, members: 2, seconds: 1.0, ..Load::TALK };
     let systems = lab.systems(|system| system.is_compared() && system != System::Floor(Dialect::Plain));
     let mut costs = vec![Vec::new(); systems.len()];
     for _ in 0..lab.options.repeats() {

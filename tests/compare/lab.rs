@@ -46,16 +46,15 @@ impl<'a> Lab<'a> {
         let [qun, relay] = programs::build()?;
         let mut systems = options.systems();
         if !options.no_install {
-            let missing = systems.iter().filter_map(|system| match system {
+            let peers = systems.iter().filter_map(|system| match system {
                 System::Peer(peer) => Some(peer.program()),
                 _ => None,
             });
-            let missing = missing.filter(|(program, _)| programs::which(program).is_none());
-            debian::install(&missing.filter_map(|(_, package)| package).collect::<Vec<_>>());
+            debian::install(&peers.filter(|program| programs::which(program).is_none()).collect::<Vec<_>>());
         }
         let mut missing = Vec::new();
         systems.retain(|system| match *system {
-            System::Peer(peer) if !is_here(peer) => {
+            System::Peer(peer) if programs::which(peer.program()).is_none() => {
                 eprintln!("left out, since it is not here: {}", peer.name());
                 missing.push(peer);
                 false
@@ -82,6 +81,11 @@ impl<'a> Lab<'a> {
         self.dir.path().join(name)
     }
 
+    /// Notes what could not be measured.
+    pub(crate) fn note(&self, failure: String) {
+        self.failures.borrow_mut().push(failure);
+    }
+
     /// What could not be measured, and why.
     pub(crate) fn failures(&self) -> Vec<String> {
         self.failures.borrow().clone()
@@ -92,6 +96,7 @@ impl<'a> Lab<'a> {
         self.done.set(self.done.get() + 1);
         let Load { kind, rooms, members, senders, bytes, pace, .. } = load;
         let what = format!("{:>4}  {kind} {rooms} × {members}, {senders} × {pace:?}, {bytes} B", self.done.get());
+        let start = Instant::now();
         let outcome = match system {
             System::Floor(dialect) => self.frame(dialect, load).and_then(|bytes| {
                 // The relay's line has nothing but the text and its end.
@@ -102,12 +107,12 @@ impl<'a> Lab<'a> {
         };
         match outcome {
             Ok(outcome) => {
-                eprintln!("{what}: {}", system.name());
+                eprintln!("{what}: {}, {:.1} s", system.name(), start.elapsed().as_secs_f64());
                 Some(outcome)
             }
             Err(why) => {
                 eprintln!("{what}: {}: {why}", system.name());
-                self.failures.borrow_mut().push(format!("{}, {kind} {rooms} × {members}: {why}", system.name()));
+                self.note(format!("{}, {kind} {rooms} × {members}: {why}", system.name()));
                 None
             }
         }
@@ -128,7 +133,7 @@ impl<'a> Lab<'a> {
         let cant = |error: io::Error| format!("can't start it: {error}");
         let mut command = match system {
             System::Peer(peer) => {
-                let program = programs::which(peer.program().0).ok_or("it is gone")?;
+                let program = programs::which(peer.program()).ok_or("it is gone")?;
                 peers::command(peer, &program, port, self.dir.path()).map_err(cant)?
             }
             _ => {
@@ -170,13 +175,6 @@ impl<'a> Lab<'a> {
         self.frames.borrow_mut().insert(key, bytes);
         Ok(bytes)
     }
-}
-
-/// Whether a server is installed. Debian's `ergo` is another program.
-fn is_here(peer: Peer) -> bool {
-    let Some(program) = programs::which(peer.program().0) else { return false };
-    let version = || Command::new(program).arg("--version").output().ok();
-    peer != Peer::Ergo || version().is_some_and(|output| output.stdout.starts_with(b"ergo-"))
 }
 
 fn free_port() -> io::Result<u16> {

@@ -19,10 +19,7 @@ pub(crate) fn describe(lab: &Lab<'_>) -> String {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
     let date = date.map_or(String::new(), |date| String::from_utf8_lossy(&date.stdout).trim().to_owned());
     let packages = lab.systems.iter().filter_map(|system| match system {
-        System::Peer(peer) => {
-            let package = peer.program().1?;
-            Some(format!("{package} {}", debian::version(package)?))
-        }
+        System::Peer(peer) => Some(format!("{} {}", peer.program(), debian::version(peer.program())?)),
         _ => None,
     });
     let packages: Vec<_> = packages.collect();

@@ -35,10 +35,6 @@ pub(crate) fn command(peer: Peer, program: &Path, port: u16, dir: &Path) -> io::
             fs::write(&config, ngircd(port))?;
             command.args(["-n", "-f"]).arg(&config);
         }
-        Peer::Ergo => {
-            fs::write(&config, ergo(port, dir))?;
-            command.args(["run", "--quiet", "--conf"]).arg(&config);
-        }
         Peer::Mosquitto => {
             fs::write(&config, mosquitto(port))?;
             command.arg("-c").arg(&config);
@@ -69,33 +65,6 @@ fn ngircd(port: u16) -> String {
          [Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 16\nMaxPenaltyTime = 0\n\
          PingTimeout = 3600\n\
          [Options]\nDNS = no\nIdent = no\nPAM = no\n"
-    )
-}
-
-fn ergo(port: u16, dir: &Path) -> String {
-    format!(
-        r#"network: {{ name: test }}
-server:
-  name: irc.test
-  listeners: {{ "127.0.0.1:{port}": {{}} }}
-  casemapping: ascii
-  lookup-hostnames: false
-  check-ident: false
-  max-sendq: 2G
-  ip-limits: {{ count: false, throttle: false, exempted: ["localhost"] }}
-  ip-cloaking: {{ enabled: false }}
-accounts:
-  registration: {{ enabled: false }}
-  authentication-enabled: false
-  multiclient: {{ enabled: false }}
-channels: {{ default-modes: +n, max-channels-per-client: 100, registration: {{ enabled: false }} }}
-datastore: {{ path: "{}/ergo.db", autoupgrade: true }}
-limits: {{ nicklen: 32, identlen: 20, channellen: 64, awaylen: 390, kicklen: 390, topiclen: 390 }}
-fakelag: {{ enabled: false }}
-history: {{ enabled: false }}
-logging: []
-"#,
-        dir.display()
     )
 }
 

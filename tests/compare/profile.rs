@@ -136,3 +136,21 @@ fn shares(within: &[Function], own: &[Function]) -> Shares {
     shares.extend(program);
     shares
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read() {
+        let functions = |report: &str| report.lines().filter_map(read).collect::<Vec<_>>();
+        let within = functions("# comment\n\n  60.00%  1.00%  [k] do_writev\n  50.00%  0.00%  [k] tcp_sendmsg\n");
+        let own = functions(
+            "  55.00%  [k] tcp_sendmsg\n  9.00%  [k] ep_poll\n  30.00%  [.] <qun_core::server::Server as X>::handle\n   6.00%  [.] _int_malloc\n",
+        );
+        let shares = shares(&within, &own);
+        let share = |start: &str| shares.iter().find(|(name, _)| name.starts_with(start)).unwrap().1;
+        assert_eq!([share("kernel: sending"), share("kernel: else"), share("qun-core")], [60.0, 4.0, 30.0]);
+        assert_eq!(share("memory: taking"), 6.0);
+    }
+}

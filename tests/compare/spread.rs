@@ -41,3 +41,21 @@ pub(crate) fn number(value: f64) -> String {
         _ => format!("{value:.3}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_one_counts() {
+        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, least: 1.0, most: 3.0 }));
+        assert_eq!(Spread::of([1.0, 2.0]).map(|spread| spread.median), Some(1.5));
+        assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn a_spread_is_shown_where_there_is_one() {
+        assert_eq!(Spread { median: 0.33, least: 0.31, most: 0.36 }.show(), "0.330 (0.310–0.360)");
+        assert_eq!(Spread { median: 12.34, least: 12.34, most: 12.34 }.show(), "12.3");
+    }
+}

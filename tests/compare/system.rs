@@ -33,13 +33,12 @@ pub(crate) enum Peer {
     Nats,
     Inspircd,
     Ngircd,
-    Ergo,
     Mosquitto,
 }
 
 impl System {
     /// All of them, in the order of the tables.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Floor(Dialect::Json),
         Self::JSON,
         Self::Floor(Dialect::Plain),
@@ -48,7 +47,6 @@ impl System {
         Self::Peer(Peer::Nats),
         Self::Peer(Peer::Inspircd),
         Self::Peer(Peer::Ngircd),
-        Self::Peer(Peer::Ergo),
         Self::Peer(Peer::Mosquitto),
         Self::Ours(Dialect::Json, Loop::EpollEt),
         Self::Ours(Dialect::Json, Loop::Select),
@@ -93,7 +91,7 @@ impl System {
             Self::Ours(dialect, _) => dialect.name(),
             Self::Peer(Peer::Redis) => "redis",
             Self::Peer(Peer::Nats) => "nats",
-            Self::Peer(Peer::Inspircd | Peer::Ngircd | Peer::Ergo) => "irc",
+            Self::Peer(Peer::Inspircd | Peer::Ngircd) => "irc",
             Self::Peer(Peer::Mosquitto) => "mqtt",
         }
     }
@@ -134,20 +132,15 @@ impl Peer {
             Self::Nats => "nats-server",
             Self::Inspircd => "inspircd",
             Self::Ngircd => "ngircd",
-            Self::Ergo => "ergo",
             Self::Mosquitto => "mosquitto",
         }
     }
 
-    /// Its program and its Debian package; Debian's `ergo` is none that talks.
-    pub(crate) fn program(self) -> (&'static str, Option<&'static str>) {
+    /// Its program, which is also the name of its Debian package.
+    pub(crate) fn program(self) -> &'static str {
         match self {
-            Self::Redis => ("redis-server", Some("redis-server")),
-            Self::Nats => ("nats-server", Some("nats-server")),
-            Self::Inspircd => ("inspircd", Some("inspircd")),
-            Self::Ngircd => ("ngircd", Some("ngircd")),
-            Self::Ergo => ("ergo", None),
-            Self::Mosquitto => ("mosquitto", Some("mosquitto")),
+            Self::Redis => "redis-server",
+            other => other.name(),
         }
     }
 }

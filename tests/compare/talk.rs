@@ -100,8 +100,11 @@ pub(crate) fn measure(lab: &Lab<'_>) -> Vec<Row> {
                 let section = &result["sections"][0];
                 let latency = &section["latency_ms"];
                 let numbers = [&section["server_us"], &latency["p50"], &latency["p99"]];
-                if let [Some(cpu), Some(p50), Some(p99)] = numbers.map(serde_json::Value::as_f64) {
-                    row.results.entry(system.name()).or_default().push(Sample { cpu, p50, p99 });
+                match numbers.map(serde_json::Value::as_f64) {
+                    [Some(cpu), Some(p50), Some(p99)] => {
+                        row.results.entry(system.name()).or_default().push(Sample { cpu, p50, p99 });
+                    }
+                    _ => lab.note(format!("{}, {:?}: nothing arrived in time", system.name(), row.load)),
                 }
             }
         }

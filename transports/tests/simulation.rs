@@ -70,7 +70,7 @@ fn seeds_that_once_failed() {
 /// Prints how many seeds each deliberate break takes until it is seen.
 #[test]
 fn every_break_is_seen() {
-    let most = seeds(25);
+    let most = seeds(60);
     let mut unseen = Vec::new();
     println!("{:<22} {:>5}  {:<9}  what it does", "break", "seeds", "invariant");
     for which in Break::ALL.iter().copied() {

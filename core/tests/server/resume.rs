@@ -243,3 +243,14 @@ fn what_the_log_let_go_of_is_replayed_to_nobody() {
     assert_eq!((&lines[0]["first"], &lines[0]["from"], &lines[0]["head"]), (&json!(8), &json!(8), &json!(9)));
     assert_eq!(texts(&lines), ["message 8", "message 9"]);
 }
+
+#[test]
+fn a_log_that_let_go_of_more_than_the_room_has_heard_of_leaves_no_hole() {
+    let mut world = World::new();
+    world.log.fill("ops", 9, |n| format!("message {n}"));
+    world.member("ann", OPS);
+    let (room, first) = ("ops".parse().unwrap(), Seq::new(15));
+    world.haunt(Input::Log(Answer::Grew { room, first, records: Vec::new() }));
+    let bob = world.client("bob");
+    assert_eq!(join(&mut world, bob, json!(null), json!(null)), (10, 9));
+}

@@ -81,6 +81,8 @@ struct Book {
     known: BTreeMap<(KeyHash, Id), Seq>,
     /// The oldest message that is kept.
     first: Seq,
+    /// As the server was told.
+    told_first: Seq,
     /// Of those that are kept.
     bytes: usize,
     /// The tail is told in order.
@@ -138,7 +140,7 @@ impl SimLog {
             let records: Vec<_> = book.records.drain(..).take(left).collect();
             let first = book.first.min(Seq::new(left as u64 + 1));
             *book = Book::new(Epoch::generate(&mut self.entropy), book.told);
-            book.first = first;
+            (book.first, book.told_first) = (first, first);
             for (record, once) in records.into_iter().zip(kept) {
                 book.bytes += if record.seq < first { 0 } else { cost(&record) };
                 if let Some(once) = once.filter(|_| record.seq >= first) {
@@ -192,7 +194,7 @@ impl SimLog {
         }
         let entropy = &mut self.entropy;
         let book = self.books.entry(id.clone()).or_insert_with(|| Book::new(Epoch::generate(entropy), at));
-        book.told = at;
+        (book.told, book.told_first) = (at, book.first);
         self.answers.push(at, Answer::Ready { tail: Ok(book.tail(bytes)), room: id });
     }
 
@@ -241,7 +243,8 @@ impl SimLog {
         }
         let Some(book) = self.books.get_mut(room) else { return };
         let mut at = book.told.max(if apart { own } else { settled });
-        let first = book.first;
+        // As a log on a disk does, which trims when nobody waits: first the messages, then that old ones are gone.
+        let first = std::mem::replace(&mut book.told_first, book.first);
         let (head, tail) = new.split_at(cut);
         for part in [head, tail].into_iter().filter(|part| !part.is_empty()) {
             let mut records = part.to_vec();
@@ -253,6 +256,10 @@ impl SimLog {
             self.answers.push(at, Answer::Grew { room: room.clone(), first, records });
             book.told = at;
             at = at + Duration::from_millis(5);
+        }
+        if book.first > first {
+            self.answers.push(at, Answer::Grew { room: room.clone(), first: book.first, records: Vec::new() });
+            book.told = at;
         }
     }
 
@@ -306,6 +313,7 @@ impl Book {
             once: Vec::new(),
             known: BTreeMap::new(),
             first: Seq::new(1),
+            told_first: Seq::new(1),
             bytes: 0,
             told,
         }

@@ -8,7 +8,7 @@
 //!   next one. So one message alone waits for one sync, and a thousand at once wait for one or two.
 //! - **A fault is an answer.** A commit that fails refuses what it held, and all of it; reading goes on; the next commit
 //!   tries again.
-//! - **A history that goes on is the one that was there.** A [mark](mark) beside the file tells a database that was
+//! - **A history that goes on is the one that was there.** A mark beside the file tells a database that was
 //!   restored, cut off or swapped from the one that clients know. Its rooms get new epochs.
 //!
 //! `schema` has the tables, `store` what is asked of them, `writer` and `reader` the two threads, `open` all that is

@@ -59,6 +59,9 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
         let _ = out.write_all(greeting.as_bytes()).and_then(|()| out.flush());
     }
 
+    // Before it is told that we listen: from then on a signal means what it means to a server.
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|error| Failure::usage(format!("can't watch for signals: {error}")))?;
     let journal = Journal::start(io::stderr().is_terminal());
     for address in &addresses {
         journal.write(Entry::listening(*address, settings.core.rooms.len()));
@@ -68,11 +71,11 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
         journal.write(Entry::warning(warning));
     }
     let result = match history {
-        None => drive(args.runtime, listeners, settings, file, MemoryLog::new(seed()?), journal.writer())?,
+        None => drive(args.runtime, listeners, settings, signals, file, MemoryLog::new(seed()?), journal.writer())?,
         Some(History { log, events, .. }) => {
             let writer = journal.writer();
             let telling = thread::spawn(move || events.into_iter().for_each(|e| writer.write(Entry::storage(&e))));
-            let result = drive(args.runtime, listeners, settings, file, log, journal.writer());
+            let result = drive(args.runtime, listeners, settings, signals, file, log, journal.writer());
             // The log is closed by now, and has told everything.
             let _ = telling.join();
             result?
@@ -91,6 +94,7 @@ fn drive(
     runtime: args::Runtime,
     listeners: Vec<TcpListener>,
     settings: Settings,
+    signals: Signals,
     file: Option<Watched>,
     log: impl Log,
     journal: Writer,
@@ -102,12 +106,12 @@ fn drive(
         args::Runtime::Readiness => {
             let options = Options { poller: settings.poller };
             let server = Server::new(listeners, settings.core, log, seed()?, options).map_err(cant)?;
-            let _watch = Watch::start(server.handle(), file, to).map_err(cant)?;
+            let _watch = Watch::start(signals, server.handle(), file, to).map_err(cant)?;
             server.run(on_event)
         }
         args::Runtime::Smol => {
             let server = smol::serve(listeners, settings.core, log).map_err(cant)?.on_event(on_event);
-            let _watch = Watch::start(server.handle(), file, to).map_err(cant)?;
+            let _watch = Watch::start(signals, server.handle(), file, to).map_err(cant)?;
             smol::block_on(server)
         }
     })
@@ -229,8 +233,7 @@ struct Watch {
 impl Watch {
     /// The first SIGINT or SIGTERM drains, the second stops. SIGHUP reads the configuration again; where there is none, it
     /// is the terminal that went away, and drains.
-    fn start(server: Handle, file: Option<Watched>, journal: Writer) -> io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    fn start(mut signals: Signals, server: Handle, file: Option<Watched>, journal: Writer) -> io::Result<Self> {
         let handle = signals.handle();
         let watch = move || {
             let mut drains = false;

@@ -173,8 +173,12 @@ fn serve(stream: TcpStream, members: &Members, wrong: Wrong) {
         // Who has gone hears nothing.
         let _ = stream.write_all(format!("{line}\n").as_bytes());
     };
-    send(&stream, &room);
-    members.lock().expect("nobody panics").push((room.clone(), stream));
+    {
+        // Whoever hears that they are in is in.
+        let mut members = members.lock().expect("nobody panics");
+        members.push((room.clone(), stream));
+        members.last().into_iter().for_each(|(_, stream)| send(stream, &room));
+    }
     let mut kept = None;
     for (number, line) in lines.enumerate() {
         let members = members.lock().expect("nobody panics");

@@ -124,8 +124,10 @@ fn document(codes: &[String], presence: Presence) -> String {
         Presence::Count => "count",
         Presence::Full => "full",
     };
-    let mut text =
-        String::from("[limits]\nburst = 0\nper_s = 0\nacts_burst = 0\nacts_per_s = 0\nfull_members = 2000\n");
+    // Counts that are owed to those who have just come in would be measured with what comes after them: hence `here_s`.
+    let mut text = String::from(
+        "[limits]\nburst = 0\nper_s = 0\nacts_burst = 0\nacts_per_s = 0\nfull_members = 2000\nhere_s = 3600\n",
+    );
     for (room, code) in codes.iter().enumerate() {
         let _ = write!(
             text,

@@ -102,8 +102,8 @@ fn batch() {
     let mut world = World::new();
     let conns: Vec<_> = (0..1_000).map(|_| world.json()).collect();
     for turn in 0..2 {
-        for number in 0..16 {
-            world.receive(conns[number], &say(16 * turn + number));
+        for (number, &conn) in conns.iter().enumerate().take(16) {
+            world.receive(conn, &say(16 * turn + number));
         }
         if turn == 0 {
             world.settle();

@@ -22,14 +22,14 @@ const CODE: &str = "K7QM-2XD4";
 impl World {
     pub(crate) fn new() -> Self {
         let access = Access {
-            code: CODE.parse().unwrap(),
+            code: CODE.parse().expect("a code"),
             label: "team".into(),
             role: Role::Talk,
             expires: None,
             max_members: None,
         };
         let room = RoomConfig {
-            id: "ops".parse().unwrap(),
+            id: "ops".parse().expect("an id"),
             title: "Ops".into(),
             presence: Presence::Count,
             codes: vec![access],
@@ -38,7 +38,7 @@ impl World {
         Self {
             server: Server::new(Config { rooms: vec![room], limits, ..Config::default() }, [7; 32]),
             records: Vec::new(),
-            epoch: "e9f2".parse().unwrap(),
+            epoch: "e9f2".parse().expect("an epoch"),
             now: Now { mono: Instant::from_micros(1), unix_ms: 1_771_329_600_000 },
             next: 0,
             ready: Vec::new(),
@@ -97,7 +97,7 @@ impl World {
                 let mut slices = [&[][..]; 64];
                 let filled = transmit.gather(&mut slices, |slice| slice);
                 let bytes = slices[..filled].iter().map(|slice| slice.len()).sum();
-                transmit.advance(bytes).unwrap();
+                transmit.advance(bytes).expect("what was gathered");
                 self.sent += bytes;
             }
         }

@@ -372,6 +372,32 @@ fn what_was_said_behind_the_lost_is_none_of_them() {
 }
 
 #[test]
+fn the_last_of_the_lost_may_be_ours() {
+    let mut rig = Rig::in_room();
+    rig.say("a");
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":11,"here":1,"members":[]}"#);
+    let (fetch, ..) = rig.fetched();
+    rig.feed(&page(fetch, 12, false, []));
+    assert_eq!(rig.shown(), ["lost 11-11", "unconfirmed a"]);
+
+    // The same by a cut.
+    let mut rig = Rig::in_room();
+    rig.say("a");
+    back(&mut rig, "e1", 12, 12, 11);
+    assert_eq!(rig.shown(), ["lost 11-11", "unconfirmed a"]);
+}
+
+#[test]
+fn the_last_that_we_knew_of_is_not_ours() {
+    let mut rig = Rig::in_room();
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":20,"here":1,"members":[]}"#);
+    let id = rig.say("a");
+    back(&mut rig, "e1", 21, 21, 20);
+    assert_eq!(rig.shown(), ["lost 11-20"]);
+    assert_eq!(rig.said(), [(id, "a".to_string())], "it is in no log");
+}
+
+#[test]
 fn what_the_log_has_and_we_never_see_is_delivered() {
     let mut rig = Rig::in_room();
     let id = rig.say("a");

@@ -25,6 +25,22 @@ fn a_silent_client_is_pinged_after_25_seconds_give_or_take_a_tenth() {
 }
 
 #[test]
+fn not_all_are_pinged_at_once() {
+    let mut world = World::new();
+    let clients: Vec<_> = (0..60).map(|n| world.client(&format!("c{n}"))).collect();
+    let pinged = |world: &mut World, until| {
+        world.wait(until);
+        clients.iter().filter(|&&conn| !world.lines(conn).is_empty()).count()
+    };
+    assert_eq!(pinged(&mut world, millis(22_499)), 0);
+    // Evenly over five seconds: a fifth of them in each.
+    for second in 1..=5 {
+        let now = pinged(&mut world, seconds(1));
+        assert!((4..=22).contains(&now), "{now} in second {second}");
+    }
+}
+
+#[test]
 fn who_answers_no_ping_is_dead_after_10_seconds() {
     let mut world = World::new();
     let (ann, bob) = (world.member("ann", OPS), world.person("bob", OPS));
@@ -149,6 +165,25 @@ fn a_leave_waits_for_what_was_said_before_it_for_5_seconds() {
             assert_eq!(types(&world.lines(ann)), ["left"]);
         }
     }
+}
+
+#[test]
+fn a_leave_that_waits_is_done_before_the_goodbye() {
+    let mut world = World::new();
+    let (ann, bob) = (world.keyed("ann", ANN, OPS), world.member("bob", OPS));
+    world.take(ann);
+    world.log.hold = true;
+    world.say(ann, "s1", "ops", "last words");
+    world.ask(ann, json!({"t": "leave", "id": "l1", "room": "ops"}));
+    // Closed for another reason at the same moment, and the log does not answer.
+    for _ in 0..3 {
+        world.haunt(Input::Received { conn: ann, bytes: &[b'\n'; 64 << 10] });
+    }
+    world.wait(seconds(5));
+    assert_eq!(world.closed(ann), Some(Reason::Flood));
+    assert_eq!(types(&world.lines(ann)), ["left", "bye"]);
+    let out = world.only(bob);
+    assert_eq!((&out["ev"], &out["why"]), (&json!("out"), &json!("left")), "nobody waits for her return");
 }
 
 #[test]

@@ -188,6 +188,19 @@ fn lines_behind_a_history_wait_for_it() {
     assert!(world.reading(ann));
 }
 
+/// What is not sent needs no stopping: it costs the driver two wakes for every page.
+#[test]
+fn who_waits_and_has_sent_nothing_more_is_still_read() {
+    let mut world = old_world();
+    let ann = world.client("ann");
+    world.join(ann, OPS);
+    world.log.hold = true;
+    world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "before": 9, "limit": 2}));
+    assert!(world.reading(ann));
+    world.send(ann, "{\"t\":");
+    assert!(!world.reading(ann), "what has begun waits inside");
+}
+
 #[test]
 fn pages_that_are_loaded_at_once_reach_those_who_asked() {
     let mut world = old_world();

@@ -237,6 +237,16 @@ fn over_the_rate_json_is_told_how_long_to_wait() {
 }
 
 #[test]
+fn there_is_no_rate_where_either_number_is_zero() {
+    for (burst, per_s) in [(0, 2), (10, 0), (0, 0)] {
+        let mut world = World::with(|config| (config.limits.burst, config.limits.per_s) = (burst, per_s));
+        let ann = world.member("ann", OPS);
+        (0..50).for_each(|n| world.say(ann, &format!("s{n}"), "ops", "hi"));
+        assert_eq!(texts(&world.lines(ann)).len(), 50, "{burst} at once and {per_s} a second");
+    }
+}
+
+#[test]
 fn silence_saves_nothing_up() {
     let mut world = World::new();
     let ann = world.member("ann", OPS);

@@ -264,6 +264,35 @@ fn memberships_that_are_not_joined_again_end_with_the_grace() {
 }
 
 #[test]
+fn memberships_that_are_not_joined_again_after_a_take_over_end_with_the_grace() {
+    let mut world = World::new();
+    let (old, bob) = (world.keyed("ann", ANN, OPS), world.member("bob", OPS));
+    let new = world.connect();
+    world.hello(new, "ann", Some(ANN));
+    assert_eq!(world.closed(old), Some(Reason::Replaced));
+    world.keep(&[new, bob], 59);
+    world.quiet(bob);
+    world.keep(&[new, bob], 2);
+    let out = world.only(bob);
+    assert_eq!((&out["ev"], &out["name"], &out["why"]), (&json!("out"), &json!("ann"), &json!("lost")));
+    assert!(!world.is_gone(new));
+}
+
+#[test]
+fn joins_and_changes_of_name_are_rated_unless_either_number_is_zero() {
+    for (burst, per_s, refused) in [(3, 1, true), (0, 1, false), (3, 0, false), (0, 0, false)] {
+        let mut world = World::with(|config| (config.limits.acts_burst, config.limits.acts_per_s) = (burst, per_s));
+        let ann = world.client("ann");
+        let mut asked = |request: serde_json::Value| {
+            (0..50).filter(|_| world.call(ann, request.clone())["code"] == "slow_down").count()
+        };
+        let names = asked(json!({"t": "name", "id": "n1", "name": "ann_w"}));
+        let joins = asked(json!({"t": "join", "id": "j1", "code": OPS, "tail": 0}));
+        assert_eq!((names > 0, joins > 0), (refused, refused), "{burst} at once and {per_s} a second");
+    }
+}
+
+#[test]
 fn a_goodbye_ends_the_session_at_once() {
     let mut world = World::new();
     let (ann, bob) = (world.keyed("ann", ANN, OPS), world.member("bob", OPS));

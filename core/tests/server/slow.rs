@@ -106,6 +106,31 @@ fn who_catches_up_in_time_misses_nothing() {
 }
 
 #[test]
+fn who_stands_at_the_oldest_byte_has_missed_nothing() {
+    // What the room holds in the end, and the gap of one who had read this many before.
+    let fill = |read: u64| {
+        let (mut world, ann, bob, mut watch) = stalled();
+        world.stall(bob, usize::MAX);
+        speak(&mut world, ann, 1, read);
+        watch.feed(&world.lines(bob));
+        world.stall(bob, 0);
+        speak(&mut world, ann, read + 1, 200 - read);
+        let mei = world.client("mei");
+        world.ask(mei, json!({"t": "join", "id": "j1", "code": OPS}));
+        let oldest = world.lines(mei)[0]["from"].as_u64().expect("a joined");
+        world.unstall(bob);
+        let lines = world.lines(bob);
+        watch.feed(&lines);
+        (oldest, lines.into_iter().find(|line| line["t"] == "gap"))
+    };
+    let (oldest, _) = fill(0);
+    assert!((50..150).contains(&oldest), "{oldest}");
+    assert_eq!(fill(oldest - 1), (oldest, None));
+    let (_, gap) = fill(oldest - 2);
+    assert_eq!(gap.expect("one is missed")["from"], oldest - 1);
+}
+
+#[test]
 fn the_roster_of_a_gap_is_what_it_is_then() {
     let (mut world, ann, bob, mut watch) = stalled();
     world.ask(ann, json!({"t": "name", "id": "n1", "name": "ann_w"}));

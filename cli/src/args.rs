@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use qun_core::{Name, RoomId};
+use qun_core::{Name, RoomId, Seq};
 use qun_transports::readiness::PollerKind;
 
 use crate::config;
@@ -58,6 +58,12 @@ pub(crate) enum Command {
     /// The newest 100 messages, or with --since all from then on, in the order in which they were said.
     #[command(after_help = exit::HELP)]
     History(History),
+    /// Print the messages of a room that have some words.
+    ///
+    /// The newest 50 that have all of them, anywhere in the text and in any order. Case does not count, and what is typed in
+    /// one piece stands in one piece (v1.2, 部署). The last word, from three letters on, finds all that begin with it.
+    #[command(after_help = exit::HELP)]
+    Search(Search),
     /// Make codes.
     #[command(subcommand)]
     Code(Code),
@@ -248,6 +254,32 @@ pub(crate) struct History {
     pub(crate) timeout: Duration,
 }
 
+/// `qun search`
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// The room's code; `-` takes QUN_CODE, or reads it from the first line of stdin. Other people on this machine can
+    /// see arguments.
+    #[arg(value_name = "CODE")]
+    pub(crate) code: String,
+    /// What to look for.
+    #[arg(value_name = "WORDS", required = true)]
+    pub(crate) words: Vec<String>,
+    /// Only messages before this number.
+    #[arg(long, value_name = "SEQ", value_parser = seq)]
+    pub(crate) before: Option<Seq>,
+    /// The newest ones, so many at most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u64,
+    /// One message a line, as JSON: seq, ts (milliseconds since 1970), m, name, kind? ("me"), text, id?
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How long to wait while nothing goes on, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
 /// Which room, as whom.
 #[derive(Debug, Args)]
 pub(crate) struct Door {
@@ -255,6 +287,13 @@ pub(crate) struct Door {
     /// machine can see arguments: QUN_CODE and `-` are safer.
     #[arg(env = "QUN_CODE", hide_env_values = true, value_name = "CODE")]
     pub(crate) code: Option<String>,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+/// As whom, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Who {
     /// What to be called; without it the server finds a name.
     #[arg(long, env = "QUN_NAME", hide_env_values = true, value_parser = Name::from_str)]
     pub(crate) name: Option<Name>,
@@ -288,6 +327,7 @@ With --json every line on stdout is an object whose \"event\" says what it is. F
   joined       room, title, role, here, head, members? ({m, name} each)
   message      room, seq, ts, m, name, kind? (\"me\"), text, id?, live, mine
   page         room, more, messages (as message, without room, live and mine)
+  found        room, from, more, messages (the same)
   lost         room, from, to
   restarted    room
   presence     room, ev (\"in\", \"out\", \"name\"), m, name, was?, why?
@@ -314,6 +354,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("it is a whole number from 1 to 86400".into()),
+    }
+}
+
+fn seq(text: &str) -> Result<Seq, String> {
+    match text.parse() {
+        Ok(seq) if seq <= Seq::MAX.get() => Ok(Seq::new(seq)),
+        _ => Err("it is the number of a message".into()),
     }
 }
 

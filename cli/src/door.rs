@@ -35,6 +35,17 @@ pub(crate) fn knock(given: Option<&str>) -> Result<Knock, Failure> {
     }
 }
 
+/// Finds the code, or asks for it.
+///
+/// # Errors
+/// As [`knock`] and [`ask`].
+pub(crate) fn find(given: Option<&str>) -> Result<Code, Failure> {
+    match knock(given)? {
+        Knock::Code(code) => Ok(code),
+        Knock::Ask => ask(),
+    }
+}
+
 /// Asks at the terminal, once.
 ///
 /// # Errors

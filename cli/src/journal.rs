@@ -92,6 +92,9 @@ impl Entry {
             sqlite::Event::Healed => "storage_healed",
             sqlite::Event::Slow { .. } => "storage_slow",
             sqlite::Event::Unreadable { .. } => "storage_unreadable",
+            sqlite::Event::Unindexed { .. } => "storage_unindexed",
+            sqlite::Event::Indexed => "storage_indexed",
+            sqlite::Event::Reindexing { .. } => "storage_reindexing",
             sqlite::Event::Replaced => "storage_replaced",
         };
         Self { event: name, why: Some(event.to_string()), ..Self::default() }

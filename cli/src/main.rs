@@ -10,11 +10,14 @@ mod banner;
 mod bench;
 mod config;
 mod door;
+mod errand;
 mod exit;
 mod history;
 mod join;
 mod journal;
 mod keys;
+mod print;
+mod search;
 mod send;
 mod serve;
 mod session;
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
         args::Command::History(args) => history::run(args),
+        args::Command::Search(args) => search::run(args),
         args::Command::Code(args::Code::New { n }) => new_codes(n),
         #[cfg(feature = "load")]
         args::Command::Bench(args) => bench::run(&args),

@@ -1,47 +1,38 @@
 //! `qun send`: say something, wait until it is acknowledged, go.
 
 use std::io::{self, IsTerminal as _, Read as _};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use qun_core::client::{Bye, Event};
-use qun_core::json::ErrorCode;
+use qun_core::client::Event;
 use qun_core::log::Kind;
 use qun_core::{Id, RoomId, TextLimits};
 
 use crate::args;
-use crate::door::{self, Knock};
+use crate::door;
+use crate::errand::{Errand, refusal, said};
 use crate::exit::{Exit, Failure};
-use crate::session::{Doing, Manner, Msg, Session};
+use crate::session::{Doing, Msg};
 use crate::text::{self, LIMITS};
 
 /// The most that is read from stdin; a file that is larger is hardly meant to be said.
 const MOST: u64 = 1 << 20;
-
-/// How long the goodbye may take once everything is acknowledged.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Runs `qun send`.
 ///
 /// # Errors
 /// Unless every part of it is acknowledged.
 pub(crate) fn run(args: args::Send) -> Result<Exit, Failure> {
-    let code = match door::knock(args.door.code.as_deref())? {
-        Knock::Code(code) => code,
-        Knock::Ask => door::ask()?,
-    };
+    // A code that stands on stdin stands before what is to be said.
+    let code = door::find(args.door.code.as_deref())?;
     let written = match args.message {
         Some(message) => message,
         None => read_stdin()?,
     };
     // What can't be said needs no connection to be told so.
     text::pieces(&written, &LIMITS).map_err(Failure::usage)?;
-    let (session, inbox) = Session::start(Manner { server: args.door.server.clone(), name: args.door.name, tail: 0 })?;
-    session.give(Doing::Join(code));
-    let mut errand = Errand { session, server: args.door.server, stage: Stage::Joining(written), waiting: Vec::new() };
-    let result = errand.run(&inbox, args.timeout);
-    errand.leave(&inbox);
-    result.map(|()| Exit::Ok)
+    let errand = Errand::start(code, args.door.who, args.timeout)?;
+    errand.run(|errand| Saying { errand, stage: Stage::Joining(written), waiting: Vec::new() }.run())?;
+    Ok(Exit::Ok)
 }
 
 fn read_stdin() -> Result<String, Failure> {
@@ -61,9 +52,8 @@ fn read_stdin() -> Result<String, Failure> {
 }
 
 /// One run of `qun send`.
-struct Errand {
-    session: Session,
-    server: String,
+struct Saying<'a> {
+    errand: &'a Errand,
     stage: Stage,
     /// Says that are not acknowledged.
     waiting: Vec<Id>,
@@ -77,18 +67,14 @@ enum Stage {
     Saying(usize),
 }
 
-impl Errand {
-    /// Runs until everything is acknowledged, or until nothing has gone on for `timeout`.
-    fn run(&mut self, inbox: &Receiver<Msg>, timeout: Duration) -> Result<(), Failure> {
-        let mut deadline = Instant::now() + timeout;
+impl Saying<'_> {
+    /// Runs until everything is acknowledged, or until nothing has gone on for too long.
+    fn run(mut self) -> Result<(), Failure> {
+        let mut since = Instant::now();
         while !self.is_done() {
-            match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(msg) => {
-                    if self.take(msg)? {
-                        deadline = Instant::now() + timeout;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Err(self.gave_up()),
+            let Some(msg) = self.errand.next(since) else { return Err(self.gave_up()) };
+            if self.take(msg)? {
+                since = Instant::now();
             }
         }
         Ok(())
@@ -150,13 +136,7 @@ impl Errand {
                 return Err(self.refused(bye.as_ref().map_or("the server closed the room", said)));
             }
             Event::Ended { bye } => return Err(self.refused(bye.as_ref().map_or("the server is done", said))),
-            Event::Offline { attempt: 1, bye, .. } => {
-                let server = &self.server;
-                match bye {
-                    Some(bye) => eprintln!("qun: {server}: {}", said(&bye)),
-                    None => eprintln!("qun: no connection to {server}; trying again"),
-                }
-            }
+            Event::Offline { attempt: 1, bye, .. } => self.errand.tell_offline(bye.as_ref()),
             _ => {}
         }
         Ok(false)
@@ -168,22 +148,10 @@ impl Errand {
             let texts = text::pieces(written, limits).map_err(Failure::usage)?;
             self.stage = Stage::Saying(texts.len());
             for text in texts {
-                self.session.give(Doing::Say { room: room.clone(), kind: Kind::Say, text });
+                self.errand.session.give(Doing::Say { room: room.clone(), kind: Kind::Say, text });
             }
         }
         Ok(())
-    }
-
-    /// Says goodbye, and waits a moment for it to be sent.
-    fn leave(&self, inbox: &Receiver<Msg>) {
-        self.session.bye();
-        let deadline = Instant::now() + GOODBYE;
-        loop {
-            match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Msg::Client { event: Event::Ended { .. }, .. } | Msg::Signal) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
     }
 
     fn gave_up(&self) -> Failure {
@@ -196,31 +164,11 @@ impl Errand {
         }
     }
 
-    fn network(&self, what: impl std::fmt::Display) -> Failure {
-        Failure { exit: Exit::Network, text: format!("{}: {what}", self.server) }
+    fn network(&self, what: &str) -> Failure {
+        self.errand.failure(Exit::Network, what)
     }
 
     fn refused(&self, what: &str) -> Failure {
-        Failure { exit: Exit::Refused, text: format!("{}: {what}", self.server) }
+        self.errand.failure(Exit::Refused, what)
     }
-}
-
-/// What the server said as it sent us away.
-pub(crate) fn said(bye: &Bye) -> &str {
-    if bye.text.is_empty() { bye.code.as_str() } else { &bye.text }
-}
-
-/// How a refused command ends the program.
-pub(crate) fn refusal(code: &ErrorCode, text: &str, left: Option<u64>) -> Failure {
-    let exit = match code {
-        ErrorCode::BadCode | ErrorCode::CodeExpired => Exit::Code,
-        _ => Exit::Refused,
-    };
-    let text = if text.is_empty() { code.as_str() } else { text };
-    let left = match left {
-        Some(1) => " 1 try left.".to_string(),
-        Some(left) => format!(" {left} tries left."),
-        None => String::new(),
-    };
-    Failure { exit, text: format!("{text}{left}") }
 }

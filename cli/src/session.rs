@@ -14,7 +14,7 @@ use futures_lite::future;
 use qun_core::client::{Client, Config, Event, Status};
 use qun_core::json::Person;
 use qun_core::log::Kind;
-use qun_core::{Code, Id, MemberId, Name, Now, RoomId, Seq, Text, TextLimits};
+use qun_core::{Code, Id, MemberId, Name, Now, RoomId, Seq, Text, TextLimits, Words};
 use qun_transports::smol::{self, Connection};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -100,6 +100,17 @@ pub(crate) enum Doing {
         room: RoomId,
         /// Older than which.
         before: Seq,
+        /// How many.
+        limit: u64,
+    },
+    /// Look for words.
+    Search {
+        /// Where.
+        room: RoomId,
+        /// What.
+        words: Words,
+        /// Older than which.
+        before: Option<Seq>,
         /// How many.
         limit: u64,
     },
@@ -201,6 +212,9 @@ impl Session {
                 Doing::Join(code) => Ok(client.join(now, code.clone())),
                 Doing::Say { room, kind, text } => client.say(now, room, *kind, text.clone()),
                 Doing::History { room, before, limit } => client.history(now, room, *before, *limit),
+                Doing::Search { room, words, before, limit } => {
+                    client.search(now, room, words.clone(), *before, *limit)
+                }
                 Doing::Leave(room) => client.leave(now, room),
                 Doing::Rename(name) => Ok(client.rename(now, name.clone())),
             };

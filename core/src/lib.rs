@@ -8,6 +8,7 @@
 //! - [`server::Server`] is a server: sessions, rooms, what is said in them, in two dialects ([`json`], [`plain`]).
 //! - [`client::Client`] is a client: reconnecting, resuming, what is said and not acknowledged yet, rosters, timelines.
 //! - [`log`] is what a server and its durable log say to each other.
+//! - [`search`] is what of a text counts when somebody looks for words.
 //! - [`Code`], [`Name`], [`Text`], [`Seq`] and their like are types that can't be wrong: parsed once, at the edge.
 //!
 //! A driver is the loop around a machine that moves the bytes. This is a whole one, for one connection and two lines:
@@ -59,6 +60,7 @@ pub mod log;
 mod name;
 pub mod plain;
 mod role;
+pub mod search;
 pub mod server;
 mod sniff;
 mod text;
@@ -70,5 +72,6 @@ pub use id::{ConnId, Epoch, Id, IdError, Key, KeyHash, MemberId, Position, RoomI
 pub use limits::{FIRST_LINE, Limits, SERVER_LINE};
 pub use name::{Folded, Name, NameError};
 pub use role::Role;
+pub use search::{Words, WordsError};
 pub use text::{Text, TextError, TextLimits};
 pub use time::{Instant, Now};

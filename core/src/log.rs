@@ -7,7 +7,7 @@
 //! - Of [`Request::Append`] at most one is outstanding in a room. It is answered twice, in either order:
 //!   [`Answer::Settled`] says what became of each draft, [`Answer::Grew`] brings the records, and is the only source of
 //!   delivery.
-//! - [`Request::Load`] is answered by [`Answer::Loaded`].
+//! - [`Request::Load`] is answered by [`Answer::Loaded`], [`Request::Search`] by [`Answer::Found`].
 //! - [`Request::Close`] comes after everything else of a room, and has no answer. The room may be opened again.
 
 use alloc::vec::Vec;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, Id, KeyHash, MemberId, RoomId, Seq};
 use crate::name::Name;
+use crate::search::Words;
 use crate::text::Text;
 
 /// A message that is not in the log yet.
@@ -114,7 +115,43 @@ pub struct Page {
     pub records: Vec<Record>,
 }
 
-/// Names one [`Request::Load`], so that its answer finds the way back.
+/// What a search has found.
+///
+/// It looks from the newest messages back, as far as it takes to find enough, or as far as it goes in the time that one
+/// answer should take: from `from` on, nothing is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Found {
+    /// The oldest message that can still be loaded; `head + 1` where there is none.
+    pub first: Seq,
+    /// The oldest message that was looked at: the next search goes on before it.
+    pub from: Seq,
+    /// Whether there is more before it that was not looked at.
+    pub more: bool,
+    /// The messages, ascending.
+    pub records: Vec<Record>,
+}
+
+impl Found {
+    /// What a room has whose messages are all at hand: these, ascending, the oldest of which is `first`.
+    pub fn among<'a>(
+        first: Seq,
+        records: impl DoubleEndedIterator<Item = &'a Record>,
+        words: &Words,
+        before: Seq,
+        limit: u64,
+    ) -> Self {
+        let has = |record: &&Record| record.seq < before && words.are_in(record.text.as_str());
+        let mut found = records.rev().filter(has);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut records: Vec<_> = found.by_ref().take(limit.max(1)).cloned().collect();
+        records.reverse();
+        let more = found.next().is_some();
+        let from = records.first().filter(|_| more).map_or(first, |oldest| oldest.seq);
+        Self { first, from, more, records }
+    }
+}
+
+/// Names one [`Request::Load`] or [`Request::Search`], so that its answer finds the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
@@ -143,6 +180,19 @@ pub enum Request {
         room: RoomId,
         /// Which messages.
         span: Span,
+        /// How many messages at most.
+        limit: u64,
+    },
+    /// Look for the newest messages that have these words.
+    Search {
+        /// Names this request.
+        ticket: Ticket,
+        /// The room, which is ready.
+        room: RoomId,
+        /// What to look for.
+        words: Words,
+        /// Only below this seq.
+        before: Seq,
         /// How many messages at most.
         limit: u64,
     },
@@ -187,5 +237,12 @@ pub enum Answer {
         ticket: Ticket,
         /// The page.
         page: Result<Page, Unavailable>,
+    },
+    /// To [`Request::Search`].
+    Found {
+        /// Which request this answers.
+        ticket: Ticket,
+        /// What was found.
+        found: Result<Found, Unavailable>,
     },
 }

@@ -111,6 +111,11 @@ fn holds(line: &Json, request: &Request) -> bool {
             let span = seq("before", before) && seq("after", after);
             text("t", "history") && id(re) && text("room", room.as_str()) && span && integer("limit", *limit)
         }
+        Request::Search { id: re, room, words, before, limit } => {
+            let words = line.get("words").and_then(Json::text).is_some_and(|typed| typed.trim() == words.as_str());
+            let rest = seq("before", *before) && integer("limit", *limit);
+            text("t", "search") && id(re) && text("room", room.as_str()) && words && rest
+        }
         Request::Leave { id: re, room } => text("t", "leave") && id(re) && text("room", room.as_str()),
         // What is typed is not always in NFC.
         Request::Name { id: re, .. } => text("t", "name") && id(re) && line.get("name").is_some(),

@@ -2,17 +2,17 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use qun_core::json::{
-    ByeCode, Change, Door, ErrorCode, Frame, Joined, Limits, Message, Page, PageMessage, Person, Request, Retry, Room,
-    Welcome,
+    ByeCode, Change, Door, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Request, Retry,
+    Room, Welcome,
 };
 use qun_core::log::{Kind, Span};
-use qun_core::{Code, Epoch, Id, Key, MemberId, Name, Position, Role, RoomId, Seq, Text};
+use qun_core::{Code, Epoch, Id, Key, MemberId, Name, Position, Role, RoomId, Seq, Text, Words};
 
 type Given<'a, 'b> = &'a mut Unstructured<'b>;
 
 pub(crate) fn request(given: Given<'_, '_>) -> Result<Request> {
     let id = option(given, id)?;
-    Ok(match given.int_in_range(0..=8)? {
+    Ok(match given.int_in_range(0..=9)? {
         0 => Request::Bye,
         1 => {
             let v = (0..given.int_in_range(0..=3)?).map(|_| integer(given)).collect::<Result<_>>()?;
@@ -31,13 +31,23 @@ pub(crate) fn request(given: Given<'_, '_>) -> Result<Request> {
         5 => Request::Leave { id, room: room(given)? },
         6 => Request::Name { id, name: name(given)? },
         7 => Request::Ping { n: integer(given)? },
+        8 => {
+            let words = words(given)?;
+            Request::Search {
+                id,
+                room: room(given)?,
+                words,
+                before: option(given, seq)?,
+                limit: option(given, integer)?,
+            }
+        }
         _ => Request::Pong { n: integer(given)? },
     })
 }
 
 pub(crate) fn frame(given: Given<'_, '_>) -> Result<Frame> {
     let re = option(given, id)?;
-    Ok(match given.int_in_range(0..=15)? {
+    Ok(match given.int_in_range(0..=16)? {
         0 => Frame::Ok { re, seq: option(given, seq)? },
         1 => Frame::Welcome(welcome(given, re)?),
         2 => Frame::Joined(joined(given, re)?),
@@ -57,6 +67,7 @@ pub(crate) fn frame(given: Given<'_, '_>) -> Result<Frame> {
             Frame::Bye { code, retry: retry(given)?, wait_ms: option(given, small)?, text: string(given)? }
         }
         13 => Frame::Ping { n: integer(given)? },
+        15 => Frame::Found(found(given, re)?),
         14 => Frame::Room { room: joined(given, None)?.room },
         _ => Frame::Pong { n: integer(given)? },
     })
@@ -90,6 +101,7 @@ pub(crate) fn answer(given: Given<'_, '_>, request: Request, me: MemberId) -> Re
             Frame::Msg(Message { room, body })
         }
         Request::History { room, .. } => Frame::Page(Page { room, ..page(given, re)? }),
+        Request::Search { room, .. } => Frame::Found(Found { room, ..found(given, re)? }),
         Request::Leave { room, .. } => Frame::Left { re, room, code: None, retry: None, text: None },
         Request::Name { .. } => Frame::Ok { re, seq: None },
         Request::Ping { n } => Frame::Pong { n },
@@ -111,6 +123,7 @@ pub(crate) fn id_of(request: &Request) -> Option<Id> {
         | Request::Join { id, .. }
         | Request::Say { id, .. }
         | Request::History { id, .. }
+        | Request::Search { id, .. }
         | Request::Leave { id, .. }
         | Request::Name { id, .. } => *id,
         Request::Ping { .. } | Request::Pong { .. } | Request::Bye => None,
@@ -156,6 +169,15 @@ fn page(given: Given<'_, '_>, re: Option<Id>) -> Result<Page> {
     let msgs = (0..given.int_in_range(0..=4)?).map(|_| message(given)).collect::<Result<_>>()?;
     let (room, epoch, first) = (room(given)?, epoch(given)?, seq(given)?);
     Ok(Page { re, room, epoch, first, more: given.arbitrary()?, msgs })
+}
+
+fn found(given: Given<'_, '_>, re: Option<Id>) -> Result<Found> {
+    let Page { room, epoch, first, more, msgs, .. } = page(given, re)?;
+    Ok(Found { re, room, epoch, first, from: seq(given)?, more, msgs })
+}
+
+fn words(given: Given<'_, '_>) -> Result<Words> {
+    Ok(parsed(&string(given)?, "deploy"))
 }
 
 fn message(given: Given<'_, '_>) -> Result<PageMessage> {

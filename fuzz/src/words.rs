@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::str::FromStr;
 
-use qun_core::{Code, CodeError, Epoch, Id, Key, MemberId, Name, RoomId, Text};
+use qun_core::{Code, CodeError, Epoch, Id, Key, MemberId, Name, RoomId, Text, Words};
 
 /// Reads bytes as everything that a person or a program may type: what is read reads back, and keeps its limits.
 pub fn words(bytes: &[u8]) {
@@ -31,6 +31,13 @@ pub fn words(bytes: &[u8]) {
     if let Ok(text) = typed.parse::<Text>() {
         assert_eq!(text.as_str(), typed);
         assert!(!typed.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
+    }
+    if let Ok(words) = typed.parse::<Words>() {
+        assert!(words.as_str().len() <= Words::MAX_BYTES);
+        assert_eq!(words.as_str().parse().as_ref(), Ok(&words));
+        assert!(words.are_in(&typed), "what was typed has what was typed");
+        let places = words.places(&typed);
+        assert!(places.iter().all(|place| typed.get(place.clone()).is_some_and(|found| !found.is_empty())));
     }
     reads_back::<Id>(&typed);
     reads_back::<RoomId>(&typed);

@@ -12,6 +12,7 @@ mod programs;
 mod reload;
 mod resume;
 mod rooms;
+mod search;
 mod stopping;
 mod storage;
 mod terminal;

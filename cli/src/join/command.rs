@@ -1,7 +1,7 @@
 //! What a person types in a room.
 
 use qun_core::log::Kind;
-use qun_core::{Code, Name, RoomId};
+use qun_core::{Code, Name, RoomId, Words};
 
 /// A line that was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum Typed {
     Name(Name),
     /// `/history [N]`
     History(u64),
+    /// `/search WORDS`
+    Search(Words),
     /// `/join CODE`
     Join(Code),
     /// `/leave`
@@ -38,6 +40,7 @@ pub(super) const HELP: &[&str] = &[
     "/name NAME       take another name",
     "/me WAVES        * you waves",
     "/history [N]     older messages",
+    "/search WORDS    the newest messages that have them",
     "/join CODE       into another room",
     "/leave           out of this room",
     "/rooms           the rooms you are in",
@@ -71,6 +74,9 @@ impl Typed {
                 Ok(n @ 1..=1_000) => Self::History(n),
                 _ => wrong("/history takes a number of messages, from 1 to 1000".into()),
             },
+            "search" => {
+                rest.parse().map_or_else(|error| wrong(format!("{error}, as in /search deploy green")), Self::Search)
+            }
             "join" => rest.parse().map_or_else(|error| wrong(format!("{error}, as in /join K7QM-2XD4")), Self::Join),
             "leave" => Self::Leave,
             "rooms" => Self::Rooms,
@@ -102,11 +108,24 @@ mod tests {
         assert_eq!(Typed::parse("/join k7qm 2xd4"), Typed::Join("K7QM-2XD4".parse().unwrap()));
         assert_eq!(Typed::parse("/history"), Typed::History(PAGE));
         assert_eq!(Typed::parse("/history 7"), Typed::History(7));
+        assert_eq!(Typed::parse("/search 部署 v1.2"), Typed::Search("部署 v1.2".parse().unwrap()));
     }
 
     #[test]
     fn what_is_no_command_is_never_said() {
-        for line in ["/", "/whois bob", "/name", "/name two words", "/join", "/room", "/history x", "/me", "/QUIT"] {
+        for line in [
+            "/",
+            "/whois bob",
+            "/name",
+            "/name two words",
+            "/join",
+            "/room",
+            "/history x",
+            "/search",
+            "/search ?",
+            "/me",
+            "/QUIT",
+        ] {
             assert!(matches!(Typed::parse(line), Typed::Wrong(_)), "{line}");
         }
     }

@@ -81,6 +81,12 @@ pub(super) enum Told<'a> {
         more: bool,
         messages: &'a [PageMessage],
     },
+    Found {
+        room: &'a RoomId,
+        from: Seq,
+        more: bool,
+        messages: &'a [PageMessage],
+    },
     Renamed {
         name: &'a Name,
     },
@@ -155,12 +161,14 @@ impl<'a> Told<'a> {
             Event::Left { room, bye, .. } => Self::Left { room, bye: bye.as_ref().map(Goodbye::from) },
             Event::Room { room, title, role } => Self::Room { room, title, role: *role },
             Event::Page { room, messages, more, .. } => Self::Page { room, more: *more, messages },
+            Event::Found { room, messages, from, more, .. } => Self::Found { room, from: *from, more: *more, messages },
             Event::Renamed { name, .. } => Self::Renamed { name },
             Event::Refused { code, retry, wait_ms, left, text, .. } => {
                 let what = match doing {
                     Some(Doing::Join(_)) => "join",
                     Some(Doing::Say { .. }) => "say",
                     Some(Doing::History { .. }) => "history",
+                    Some(Doing::Search { .. }) => "search",
                     Some(Doing::Leave(_)) => "leave",
                     Some(Doing::Rename(_)) => "name",
                     None => "unknown",

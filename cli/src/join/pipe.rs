@@ -14,8 +14,8 @@ use qun_core::{Code, Id, RoomId, TextLimits};
 use super::command::Typed;
 use super::json::Told;
 use super::scribe::{Scribe, Tone};
+use crate::errand;
 use crate::exit::{Exit, Failure};
-use crate::send;
 use crate::session::{Clock, Doing, Msg, Session, Unreadable};
 use crate::text::{self, LIMITS};
 
@@ -189,14 +189,14 @@ impl Pipe {
                 self.answer();
             }
             Event::Refused { code, text, left, .. } if matches!(doing, Some(Doing::Join(_))) => {
-                return Err(send::refusal(code, text, *left));
+                return Err(errand::refusal(code, text, *left));
             }
             Event::Refused { .. } if is_say => {
                 self.refused += 1;
                 self.answer();
             }
             Event::Left { bye: Some(bye), .. } if !matches!(self.stage, Stage::Leaving(_)) => {
-                let over = Failure { exit: Exit::Refused, text: send::said(bye).into() };
+                let over = Failure { exit: Exit::Refused, text: errand::said(bye).into() };
                 // What has no confirmation is the more important news.
                 return if self.unconfirmed == 0 { Err(over) } else { Ok(Some(Exit::Unconfirmed)) };
             }
@@ -206,13 +206,13 @@ impl Pipe {
                 self.until = Some(Instant::now() + EXPLANATION);
             }
             Event::Refused { code, text, left, .. } if self.stage == Stage::Outside => {
-                return Err(send::refusal(code, text, *left));
+                return Err(errand::refusal(code, text, *left));
             }
             Event::Ended { bye } => {
                 return match (&self.stage, bye) {
                     (Stage::Leaving(exit), _) => Ok(Some(*exit)),
                     (_, bye) => {
-                        let text = bye.as_ref().map_or("the server is done", send::said).to_string();
+                        let text = bye.as_ref().map_or("the server is done", errand::said).to_string();
                         Err(Failure { exit: Exit::Refused, text })
                     }
                 };
@@ -339,7 +339,7 @@ pub(super) fn answered(event: &Event) -> Option<Id> {
         Event::Message { message, mine: true, .. } => message.id,
         Event::Delivered { id, .. } | Event::Unconfirmed { id, .. } => Some(*id),
         Event::Joined { re, .. } | Event::Left { re, .. } | Event::Refused { re, .. } => *re,
-        Event::Page { re, .. } | Event::Renamed { re, .. } => Some(*re),
+        Event::Page { re, .. } | Event::Found { re, .. } | Event::Renamed { re, .. } => Some(*re),
         _ => None,
     }
 }

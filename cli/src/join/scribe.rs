@@ -124,13 +124,13 @@ impl Scribe {
                 let told = std::mem::replace(&mut self.link, Link::Down);
                 let server = &self.server;
                 match (bye, told) {
-                    (Some(bye), _) => vec![Line::aside(crate::send::said(bye))],
+                    (Some(bye), _) => vec![Line::aside(crate::errand::said(bye))],
                     (None, Link::New) => vec![Line::aside(format!("No connection to {server}. Trying again."))],
                     (None, Link::Up) => vec![Line::aside(format!("The connection to {server} is lost. Trying again."))],
                     (None, Link::Down) => Vec::new(),
                 }
             }
-            Event::Ended { bye } => bye.iter().map(|bye| Line::aside(crate::send::said(bye))).collect(),
+            Event::Ended { bye } => bye.iter().map(|bye| Line::aside(crate::errand::said(bye))).collect(),
             Event::Joined { re, room, title, role, here, head } => {
                 let mut who = self.who(*here, members);
                 if *role == Role::Read {
@@ -162,7 +162,7 @@ impl Scribe {
             Event::Left { room, bye, .. } => {
                 let title = self.title(room);
                 let line = Line::room(match bye {
-                    Some(bye) => format!("You are out of {title}: {}", crate::send::said(bye)),
+                    Some(bye) => format!("You are out of {title}: {}", crate::errand::said(bye)),
                     None => format!("You are out of {title}."),
                 });
                 self.rooms.remove(room);
@@ -170,6 +170,7 @@ impl Scribe {
             }
             Event::Room { room, title, role } => self.room(room, title, *role),
             Event::Page { room, messages, more, .. } => self.page(room, messages, *more),
+            Event::Found { room, messages, from, more, .. } => self.found(room, messages, *from, *more),
             Event::Renamed { name, .. } => vec![Line::room(format!("You are now {name}."))],
             Event::Refused { code, text, left, .. } => vec![Line::aside(refusal(code, text, *left))],
             Event::Unconfirmed { text, .. } => {
@@ -270,8 +271,30 @@ impl Scribe {
         lines
     }
 
+    fn found(&mut self, room: &RoomId, messages: &[PageMessage], from: Seq, more: bool) -> Vec<Line> {
+        let (head, end) = match (messages, more) {
+            ([], false) => return vec![Line::room("No message has that.")],
+            ([], true) => {
+                let text = format!("No message from {from} on has that; older ones can't be looked at yet.");
+                return vec![Line::room(text)];
+            }
+            (_, false) => ("Found in", "That was all that has it."),
+            (_, true) => ("The newest found in", "There may be more: more words find fewer."),
+        };
+        let mut lines = vec![Line::room(format!("{head} {}:", self.title(room)))];
+        for message in messages {
+            lines.extend(self.numbered(room, message, &format!("#{} ", message.seq)));
+        }
+        lines.push(Line::room(end));
+        lines
+    }
+
     /// A message, and the day where it is another one than before.
     fn said(&mut self, room: &RoomId, message: &PageMessage) -> Vec<Line> {
+        self.numbered(room, message, "")
+    }
+
+    fn numbered(&mut self, room: &RoomId, message: &PageMessage, number: &str) -> Vec<Line> {
         let ts = i64::try_from(message.ts).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok()).unwrap_or_default();
         let at = ts.to_zoned_datetime(self.zone.clone());
         let mut lines = Vec::new();
@@ -282,7 +305,7 @@ impl Scribe {
         let name = &message.name;
         let name = if message.kind == Kind::Me { format!("* {name}") } else { format!("<{name}>") };
         let mark = self.mark(room);
-        let head = format!("{mark}{} {name} ", at.strftime("%H:%M"));
+        let head = format!("{mark}{} {number}{name} ", at.strftime("%H:%M"));
         // A tab is as wide as the terminal likes, which is no width to wrap lines by.
         let text = message.text.as_str().replace('\t', "    ");
         lines.push(Line { tone: Tone::Message, head, text });
@@ -318,7 +341,7 @@ impl Scribe {
 
 /// A refusal in words, with the tries that are left.
 pub(super) fn refusal(code: &ErrorCode, text: &str, left: Option<u64>) -> String {
-    crate::send::refusal(code, text, left).to_string()
+    crate::errand::refusal(code, text, left).to_string()
 }
 
 #[cfg(test)]
@@ -402,6 +425,36 @@ mod tests {
     fn the_first_words_of_a_room_are_not_divided_from_nothing() {
         let events = [joined(true, 0), message(1, "2026-02-17T14:01:00Z", "first", true)];
         assert_eq!(told(&mut scribe(), &events), ["-- On-call. 2 here.", "14:01 <bob> first"]);
+    }
+
+    #[test]
+    fn what_was_found_has_its_day_its_time_and_its_number() {
+        let found = |messages: Vec<PageMessage>, from, more| {
+            let re = Id::generate(&mut Entropy::new([2; 32]));
+            Event::Found { re, room: room(), messages, from: Seq::new(from), more }
+        };
+        let old = message(612, "2026-02-16T09:00:00Z", "deploy", false);
+        let Event::Message { message: old, .. } = old else { unreachable!() };
+        let events = [
+            joined(true, 700),
+            found(vec![old], 1, false),
+            found(vec![], 1, false),
+            found(vec![], 400, true),
+            message(701, "2026-02-17T14:01:00Z", "now", true),
+        ];
+        assert_eq!(
+            told(&mut scribe(), &events)[1..],
+            [
+                "-- Found in On-call:",
+                "-- Monday, 2026-02-16 --",
+                "09:00 #612 <bob> deploy",
+                "-- That was all that has it.",
+                "-- No message has that.",
+                "-- No message from 400 on has that; older ones can't be looked at yet.",
+                "-- Tuesday, 2026-02-17 --",
+                "14:01 <bob> now",
+            ]
+        );
     }
 
     #[test]

@@ -88,6 +88,9 @@ pub(super) fn run(session: Session, inbox: &Receiver<Msg>, server: &str, knock: 
     }
 }
 
+/// Messages that `/search` shows: as many as a screen holds.
+const FOUND: u64 = 20;
+
 /// How it is over.
 type Over = Option<Result<Exit, Failure>>;
 
@@ -193,7 +196,7 @@ impl Terminal {
                 if let Stage::Leaving { exit, .. } = self.stage {
                     return Some(self.left(exit));
                 }
-                let text = bye.as_ref().map_or("the server is done", crate::send::said).to_string();
+                let text = bye.as_ref().map_or("the server is done", crate::errand::said).to_string();
                 return Some(Err(Failure { exit: Exit::Refused, text }));
             }
             _ => {}
@@ -304,6 +307,9 @@ impl Terminal {
                 Some(before) => self.session.give(Doing::History { room, before, limit }),
                 None => self.aside("There is nothing older."),
             },
+            (Typed::Search(words), Some(room)) => {
+                self.session.give(Doing::Search { room, words, before: None, limit: FOUND });
+            }
             (Typed::Leave, Some(room)) => self.session.give(Doing::Leave(room)),
         }
         None

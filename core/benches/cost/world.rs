@@ -125,7 +125,7 @@ impl World {
                 self.server.handle(now, Input::Log(Answer::Settled { room: room.clone(), outcomes }));
                 self.server.handle(now, Input::Log(Answer::Grew { room, first, records }));
             }
-            Request::Close { .. } => {}
+            Request::Close { .. } | Request::Search { .. } => {}
             Request::Load { ticket, limit, .. } => {
                 let records = self.records.iter().take(limit as usize).cloned().collect();
                 let page = Page { first, more: true, records };

@@ -13,6 +13,7 @@ use crate::id::{Id, RoomId, Seq};
 use crate::json::{Door, ErrorCode, Request, Retry};
 use crate::log::Span;
 use crate::name::Name;
+use crate::search::Words;
 use crate::time::Instant;
 
 /// Says on their way to the log (PROTOCOL.md, limits).
@@ -58,7 +59,23 @@ pub(super) struct Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Question {
     History { room: RoomId, before: Seq, limit: u64 },
+    Search { room: RoomId, words: Words, before: Option<Seq>, limit: u64 },
     Rename { name: Name },
+}
+
+impl Question {
+    /// The room that it is about.
+    pub(super) fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::History { room, .. } | Self::Search { room, .. } => Some(room),
+            Self::Rename { .. } => None,
+        }
+    }
+
+    /// Whether the server's rate counts it.
+    pub(super) fn is_paced(&self) -> bool {
+        matches!(self, Self::Search { .. })
+    }
 }
 
 impl Client {
@@ -102,7 +119,9 @@ impl Client {
             let say = room.next_say().filter(|_| say_room).map(|(_, hold)| hold.max(self.pacer.ready()));
             [again, room.fetch_due(), say].into_iter().flatten().min()
         };
-        self.rooms.iter().filter_map(room_deadline).min()
+        let can_be_asked = |ask: &&Ask| !ask.asked && ask.question.is_paced() && self.is_in(&ask.question);
+        let search = self.asks.iter().find(can_be_asked).map(|_| self.pacer.ready());
+        self.rooms.iter().filter_map(room_deadline).chain(search).min()
     }
 
     /// Says goodbye when it is time.
@@ -137,7 +156,7 @@ impl Client {
         let (sent, unsent) = room.outbox.abandon();
         give_back(sent, &mut self.actions);
         unsent.iter().for_each(|say| refuse(say.id, ErrorCode::NotMember, text, &mut self.actions));
-        let of_room = |ask: &mut Ask| matches!(&ask.question, Question::History { room: r, .. } if r == room.id());
+        let of_room = |ask: &mut Ask| ask.question.room() == Some(room.id());
         for ask in self.asks.extract_if(.., of_room) {
             refuse(ask.re, ErrorCode::NotMember, "You are not in that room any more.", &mut self.actions);
         }
@@ -186,19 +205,32 @@ impl Client {
         }
     }
 
+    /// Whether the room that a question is about answers now.
+    fn is_in(&self, question: &Question) -> bool {
+        question.room().is_none_or(|room| self.room(room).is_some_and(super::Room::is_joined))
+    }
+
     fn ask_questions(&mut self) {
+        let now = self.clock.now();
         for index in 0..self.asks.len() {
             let Ask { re, question, asked: false } = &self.asks[index] else { continue };
+            if !self.is_in(question) || question.is_paced() && self.pacer.ready() > now {
+                continue;
+            }
             let id = Some(*re);
             let request = match question {
                 Question::Rename { name } => Request::Name { id, name: name.clone() },
                 Question::History { room, before, limit } => {
-                    if !self.room(room).is_some_and(super::Room::is_joined) {
-                        continue;
-                    }
                     Request::History { id, room: room.clone(), span: Span::Before(*before), limit: Some(*limit) }
                 }
+                Question::Search { room, words, before, limit } => {
+                    let (room, words) = (room.clone(), words.clone());
+                    Request::Search { id, room, words, before: *before, limit: Some(*limit) }
+                }
             };
+            if question.is_paced() {
+                self.pacer.spend(now);
+            }
             self.asks[index].asked = true;
             self.send(&request);
         }

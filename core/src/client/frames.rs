@@ -4,13 +4,13 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::Client;
-use super::errands::{Knock, Question, give_back};
+use super::errands::{Ask, Knock, Question, give_back};
 use super::io::{Bye, Event};
 use super::link::{Link, Session};
 use super::outbox::Refused;
 use super::room::{Fetch, Room, Show, Stage};
 use crate::id::{Id, RoomId, Seq};
-use crate::json::{ByeCode, Change, ErrorCode, Frame, Joined, Page, Request, Retry, VERSION, Welcome};
+use crate::json::{ByeCode, Change, ErrorCode, Found, Frame, Joined, Page, Request, Retry, VERSION, Welcome};
 use crate::time::Instant;
 
 /// The shortest wait before something is asked again that the server could not do.
@@ -78,6 +78,7 @@ impl Client {
             }
             Frame::Room { room } => self.in_room(&room.id.clone(), |told, to| told.set(room, to)),
             Frame::Page(page) => self.page(page),
+            Frame::Found(found) => self.found(found),
             Frame::Notice { level, text } => self.actions.show(Event::Notice { level, text }),
             Frame::Ok { re: Some(re), seq } => self.done(re, seq),
             Frame::Error { re, code, retry, wait_ms, left, text } => {
@@ -188,6 +189,16 @@ impl Client {
         }
     }
 
+    fn found(&mut self, found: Found) {
+        let Some(re) = found.re else { return };
+        let is_asked = |ask: &Ask| ask.asked && ask.re == re && matches!(ask.question, Question::Search { .. });
+        if let Some(at) = self.asks.iter().position(is_asked) {
+            self.asks.remove(at);
+            let Found { room, msgs: messages, from, more, .. } = found;
+            self.actions.show(Event::Found { re, room, messages, from, more });
+        }
+    }
+
     /// A rename is done, or a message was in the log already.
     fn done(&mut self, re: Id, seq: Option<Seq>) {
         if let Some(at) = self.asks.iter().position(|ask| ask.asked && ask.re == re) {
@@ -216,8 +227,13 @@ impl Client {
             self.knocks.remove(at);
             self.show_refused(Some(re), failure);
         } else if let Some(at) = self.asks.iter().position(|ask| ask.asked && ask.re == re) {
-            self.asks.remove(at);
-            self.show_refused(Some(re), failure);
+            if self.asks[at].question.is_paced() && failure.code == ErrorCode::SlowDown {
+                self.slow_down(&failure);
+                self.asks[at].asked = false;
+            } else {
+                self.asks.remove(at);
+                self.show_refused(Some(re), failure);
+            }
         } else if let Some(at) = self.rooms.iter().position(|room| room.stage == (Stage::Joining { re })) {
             if lasts {
                 self.part(at, None);
@@ -242,21 +258,26 @@ impl Client {
 
     /// A message was not taken. Too fast: it waits, as often as need be. Not now: it waits, a few times. Else it is over.
     fn say_refused(&mut self, at: usize, id: Id, failure: Failure, again: Instant) {
-        let outbox = &mut self.rooms[at].outbox;
         let fate = match (&failure.code, failure.retry) {
             (ErrorCode::SlowDown, _) => {
-                let until = self.clock.now() + Duration::from_millis(failure.wait_ms.unwrap_or(1_000));
-                self.pacer.slow_down(until);
-                outbox.put_back(id, until, false)
+                let until = self.slow_down(&failure);
+                self.rooms[at].outbox.put_back(id, until, false)
             }
-            (_, Retry::Now | Retry::Later) => outbox.put_back(id, again, true),
-            (_, Retry::Fix | Retry::No) => outbox.refuse(id),
+            (_, Retry::Now | Retry::Later) => self.rooms[at].outbox.put_back(id, again, true),
+            (_, Retry::Fix | Retry::No) => self.rooms[at].outbox.refuse(id),
         };
         match fate {
             Refused::Again => {}
             Refused::Never => self.show_refused(Some(id), failure),
             Refused::Unconfirmed(what) => give_back([what], &mut self.actions),
         }
+    }
+
+    /// The server found us too fast; says until when nothing is sent that it counts.
+    fn slow_down(&mut self, failure: &Failure) -> Instant {
+        let until = self.clock.now() + Duration::from_millis(failure.wait_ms.unwrap_or(1_000));
+        self.pacer.slow_down(until);
+        until
     }
 
     fn show_refused(&mut self, re: Option<Id>, failure: Failure) {

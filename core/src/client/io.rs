@@ -171,6 +171,19 @@ pub enum Event {
         /// Whether there is more before them.
         more: bool,
     },
+    /// Words were looked for, and here is what has them.
+    Found {
+        /// The command.
+        re: Id,
+        /// Where.
+        room: RoomId,
+        /// The messages, ascending.
+        messages: alloc::vec::Vec<PageMessage>,
+        /// The oldest message that was looked at: from it on, nothing is missing.
+        from: Seq,
+        /// Whether there is more before it that was not looked at.
+        more: bool,
+    },
     /// We have another name.
     Renamed {
         /// The command.

@@ -28,6 +28,7 @@ use crate::limits::SERVER_LINE;
 use crate::lines::Lines;
 use crate::log::Kind;
 use crate::name::Name;
+use crate::search::Words;
 use crate::text::Text;
 use crate::time::{Instant, Now};
 use errands::{Ask, Course, Knock, Question};
@@ -47,8 +48,8 @@ pub use transmit::Transmit;
 /// stood, what was said and not acknowledged yet, the roster and the timeline of each room.
 ///
 /// Its methods are of four kinds. *Input*: [`handle`](Self::handle). *Commands*, which work offline too:
-/// [`join`](Self::join), [`say`](Self::say), [`history`](Self::history), [`leave`](Self::leave),
-/// [`rename`](Self::rename), [`reconnect`](Self::reconnect), [`bye`](Self::bye); each that is answered gives the id that
+/// [`join`](Self::join), [`say`](Self::say), [`history`](Self::history), [`search`](Self::search),
+/// [`leave`](Self::leave), [`rename`](Self::rename), [`reconnect`](Self::reconnect), [`bye`](Self::bye); each that is answered gives the id that
 /// its answer's event names. *Polls*: [`poll`](Self::poll), [`deadline`](Self::deadline), and
 /// [`transmit`](Self::transmit). *Getters*: the rest.
 ///
@@ -207,6 +208,28 @@ impl Client {
         self.begin(now, false);
         self.rooms.iter().find(|r| r.id() == room && r.leave.is_none()).ok_or(NotMember)?;
         let re = self.ask(Question::History { room: room.clone(), before, limit });
+        self.settle();
+        Ok(re)
+    }
+
+    /// Looks for the newest messages that have these words, below `before` where that is said, and for `limit` at most:
+    /// [`Event::Found`] or [`Event::Refused`].
+    ///
+    /// A search costs what a message costs, and is sent when the server allows it.
+    ///
+    /// # Errors
+    /// [`NotMember`] where we are not in that room, or are leaving it.
+    pub fn search(
+        &mut self,
+        now: Now,
+        room: &RoomId,
+        words: Words,
+        before: Option<Seq>,
+        limit: u64,
+    ) -> Result<Id, NotMember> {
+        self.begin(now, false);
+        self.rooms.iter().find(|r| r.id() == room && r.leave.is_none()).ok_or(NotMember)?;
+        let re = self.ask(Question::Search { room: room.clone(), words, before, limit });
         self.settle();
         Ok(re)
     }

@@ -60,6 +60,8 @@ pub enum Frame {
     },
     /// The answer to `history`.
     Page(Page),
+    /// The answer to `search`.
+    Found(Found),
     /// What a slow reader missed, and how the room is now.
     Gap {
         /// The room.
@@ -327,6 +329,26 @@ pub struct Page {
     /// The oldest message that `history` has; `head + 1` where there is none.
     pub first: Seq,
     /// Whether there is more in the page's direction.
+    pub more: bool,
+    /// The messages, ascending.
+    pub msgs: Vec<PageMessage>,
+}
+
+/// What a search has found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Found {
+    /// The request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub re: Option<Id>,
+    /// The room.
+    pub room: RoomId,
+    /// Which history its seqs count in.
+    pub epoch: Epoch,
+    /// The oldest message that `history` has; `head + 1` where there is none.
+    pub first: Seq,
+    /// The oldest message that was looked at: from it on, nothing is missing.
+    pub from: Seq,
+    /// Whether there is more before it that was not looked at.
     pub more: bool,
     /// The messages, ascending.
     pub msgs: Vec<PageMessage>,

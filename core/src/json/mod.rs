@@ -7,7 +7,7 @@ mod request;
 mod strict;
 
 pub use frame::{
-    ByeCode, Change, ErrorCode, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room, Welcome,
+    ByeCode, Change, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room, Welcome,
 };
 pub(crate) use message::write_message;
 pub use request::{Door, Malformed, Request};

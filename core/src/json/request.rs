@@ -10,6 +10,7 @@ use super::strict::Fields;
 use crate::id::{Id, Key, Position, RoomId, Seq};
 use crate::log::{Kind, Span};
 use crate::name::Name;
+use crate::search::Words;
 use crate::text::Text;
 
 /// One line from a client.
@@ -61,6 +62,19 @@ pub enum Request {
         /// Which messages.
         span: Span,
         /// How many at most.
+        limit: Option<u64>,
+    },
+    /// Look for words.
+    Search {
+        /// What the answer is to name.
+        id: Option<Id>,
+        /// Where.
+        room: RoomId,
+        /// What to look for.
+        words: Words,
+        /// Only below this seq.
+        before: Option<Seq>,
+        /// How many messages at most.
         limit: Option<u64>,
     },
     /// Leave a room.
@@ -218,6 +232,13 @@ impl Request {
                 },
                 limit: fields.integer("limit").map_err(field)?,
             },
+            "search" => Self::Search {
+                id,
+                room: room()?,
+                words: parse(fields.need("words").map_err(field)?, "words", ErrorCode::BadField)?,
+                before: fields.integer("before").map_err(field)?.map(Seq::new),
+                limit: fields.integer("limit").map_err(field)?,
+            },
             "leave" => Self::Leave { id, room: room()? },
             "name" => Self::Name { id, name: name(fields.need("name").map_err(field)?)? },
             "ping" => Self::Ping { n: n()? },
@@ -268,6 +289,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<&'a Words>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<Seq>,
@@ -308,6 +331,15 @@ impl<'a> From<&'a Request> for Line<'a> {
                 };
                 Self { t: "history", id: *id, room: Some(room), before, after, limit: *limit, ..line }
             }
+            Request::Search { id, room, words, before, limit } => Self {
+                t: "search",
+                id: *id,
+                room: Some(room),
+                words: Some(words),
+                before: *before,
+                limit: *limit,
+                ..line
+            },
             Request::Leave { id, room } => Self { t: "leave", id: *id, room: Some(room), ..line },
             Request::Name { id, name } => Self { t: "name", id: *id, name: Some(name), ..line },
             Request::Ping { n } => Self { t: "ping", n: Some(*n), ..line },

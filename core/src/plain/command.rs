@@ -38,6 +38,8 @@ pub(crate) enum Command<'a> {
     Name(&'a str),
     /// `/history`, `/history 50`: the newest messages, at least one.
     History(Option<u64>),
+    /// `/search deploy green`, unchecked.
+    Search(&'a str),
     /// `/join K7QM-2XD4`, unchecked.
     Join(&'a str),
     /// `/leave`
@@ -63,6 +65,8 @@ pub(crate) enum Usage {
     Name,
     /// `/history`
     History,
+    /// `/search`
+    Search,
     /// `/join`
     Join,
     /// `/echo`
@@ -90,6 +94,7 @@ impl<'a> Command<'a> {
             () if is("who") => Self::Who,
             () if is("name") => some(Self::Name, Usage::Name),
             () if is("history") => history(argument),
+            () if is("search") => some(Self::Search, Usage::Search),
             () if is("join") => some(Self::Join, Usage::Join),
             () if is("leave") => Self::Leave,
             () if is("help") => Self::Help,
@@ -141,6 +146,7 @@ mod tests {
             ("/Name  ann_w ", Command::Name("ann_w")),
             ("/history", Command::History(None)),
             ("/history 50", Command::History(Some(50))),
+            ("/search deploy  green", Command::Search("deploy  green")),
             ("/join k7qm 2xd4", Command::Join("k7qm 2xd4")),
             ("/leave", Command::Leave),
             ("/help me", Command::Help),
@@ -158,6 +164,7 @@ mod tests {
             ("/me", Usage::Me),
             ("/me  ", Usage::Me),
             ("/name", Usage::Name),
+            ("/search ", Usage::Search),
             ("/join\t", Usage::Join),
             ("/history 0", Usage::History),
             ("/history all", Usage::History),

@@ -11,7 +11,7 @@ mod telnet;
 mod words;
 
 pub(crate) use command::{Command, Entry};
-pub(crate) use render::message;
+pub(crate) use render::{Day, message};
 pub(crate) use telnet::Telnet;
 pub(crate) use words::{Here, Phrase, Refusal};
 

@@ -48,6 +48,31 @@ fn push_two_digits(number: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&[digit(number / 10), digit(number)]);
 }
 
+/// A day of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Day {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+}
+
+impl Day {
+    /// The day of a moment, where people are `utc_offset_s` seconds ahead of UTC.
+    pub(crate) fn of(unix_ms: u64, utc_offset_s: i32) -> Self {
+        let seconds = (unix_ms / 1000).cast_signed() + i64::from(utc_offset_s);
+        // The proleptic Gregorian calendar repeats every 400 years of 146,097 days; counted from March on, a leap day is
+        // its year's last (Howard Hinnant, chrono-compatible low-level date algorithms).
+        let days = seconds.div_euclid(86_400) + 719_468;
+        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        let year = year + 400 * era + i64::from(month <= 2);
+        Self { year, month, day: of_year - (153 * from_march + 2) / 5 + 1 }
+    }
+}
+
 /// Hours and minutes of the day.
 fn clock(unix_ms: u64, utc_offset_s: i32) -> (i64, i64) {
     let seconds = (unix_ms / 1000).cast_signed() + i64::from(utc_offset_s);
@@ -100,6 +125,23 @@ mod tests {
         assert_eq!(time(59_999, 0), "00:00");
         assert_eq!(time(u64::MAX, i32::MAX).len(), 5);
         assert_eq!(time(u64::MAX, i32::MIN).len(), 5);
+    }
+
+    #[test]
+    fn a_day_is_the_calendars() {
+        let day = |unix_ms, offset| {
+            let Day { year, month, day } = Day::of(unix_ms, offset);
+            (year, month, day)
+        };
+        assert_eq!(day(0, 0), (1970, 1, 1));
+        assert_eq!(day(0, -1), (1969, 12, 31));
+        assert_eq!(day(TS, 0), (2026, 2, 17));
+        assert_eq!(day(TS, 12 * 3600), (2026, 2, 18));
+        assert_eq!(day(951_782_400_000, 0), (2000, 2, 29));
+        assert_eq!(day(951_868_800_000, 0), (2000, 3, 1));
+        assert_eq!(day(4_107_542_400_000, 0), (2100, 3, 1));
+        assert_eq!(day(4_107_542_399_999, 0), (2100, 2, 28));
+        let _ = (day(u64::MAX, i32::MAX), day(u64::MAX, i32::MIN));
     }
 
     /// Any text that can be said, and more often than by chance what ends or begins a line.

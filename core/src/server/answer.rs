@@ -12,10 +12,10 @@ use super::room::{Log, Said};
 use super::slab::Handle;
 use crate::dialect::Dialect;
 use crate::id::{ConnId, Id, Seq};
-use crate::json::{ByeCode, Frame, Joined, Page, PageMessage, Room as RoomFrame};
+use crate::json::{ByeCode, Found, Frame, Joined, Page, PageMessage, Room as RoomFrame};
 use crate::log;
 use crate::name::Name;
-use crate::plain::{self, Here, Phrase};
+use crate::plain::{self, Day, Here, Phrase};
 use crate::time::ceil_ms;
 
 /// Names that a person is shown at most.
@@ -33,7 +33,7 @@ impl Server {
         self.send(id, bytes, kind)
     }
 
-    fn dialect(&self, id: ConnId) -> Option<Dialect> {
+    pub(super) fn dialect(&self, id: ConnId) -> Option<Dialect> {
         self.conns.get(id)?.dialect()
     }
 
@@ -226,6 +226,39 @@ impl Server {
                     self.send(load.conn, lines, PrivateKind::Reply);
                 }
             },
+            None => {}
+        }
+    }
+
+    /// Shows what was found.
+    pub(super) fn answer_found(&mut self, load: &Load, found: log::Found) {
+        let state = &self.rooms[load.room as usize];
+        let Log::Open { epoch, .. } = state.log else { return };
+        let log::Found { first, from, more, records } = found;
+        match self.dialect(load.conn) {
+            Some(Dialect::Json) => {
+                let msgs = records.iter().map(PageMessage::from).collect();
+                let found = Found { re: load.re, room: state.id.clone(), epoch, first, from, more, msgs };
+                self.frame(load.conn, &Frame::Found(found));
+            }
+            Some(Dialect::Plain) if records.is_empty() => {
+                self.phrase(load.conn, Phrase::NothingFound { from: more.then_some(from) });
+            }
+            Some(Dialect::Plain) => {
+                let (language, offset) = (self.style.language, self.style.utc_offset_s);
+                let mut lines = Vec::new();
+                Phrase::Found { count: records.len() as u64, more }.write(language, &mut lines);
+                let mut day = None;
+                for record in &records {
+                    let its = Day::of(record.ts, offset);
+                    if day.replace(its) != Some(its) {
+                        Phrase::Day(its).write(language, &mut lines);
+                    }
+                    plain::message(record, offset, &mut lines);
+                }
+                Phrase::FoundEnd.write(language, &mut lines);
+                self.send(load.conn, lines, PrivateKind::Reply);
+            }
             None => {}
         }
     }

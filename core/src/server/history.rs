@@ -1,4 +1,4 @@
-//! History: pages that the log loads.
+//! History: what the log is asked to read, and pages of it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use super::room::Log;
 use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Dialect;
-use crate::id::{ConnId, Id};
+use crate::id::{ConnId, Id, Seq};
 use crate::limits::SERVER_LINE;
 use crate::log::{self, Request, Span, Ticket, Unavailable};
 use crate::name::Name;
@@ -24,20 +24,27 @@ const INDENT: usize = Name::MAX_BYTES + 16;
 /// Bytes of a page besides its messages, at most.
 const PAGE: usize = 512;
 
-/// The pages that are being loaded.
+/// What is being read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Loads {
     next: u64,
     by_ticket: BTreeMap<Ticket, Load>,
 }
 
-/// Whose page it is.
+/// What the log was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Asked {
+    Page(Span),
+    Search,
+}
+
+/// Who waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Load {
     pub(super) conn: ConnId,
     pub(super) re: Option<Id>,
     pub(super) room: u32,
-    span: Span,
+    pub(super) asked: Asked,
     /// When it is given up.
     until: Instant,
 }
@@ -53,6 +60,22 @@ impl Server {
         span: Span,
         limit: Option<u64>,
     ) -> Result<(), Refusal> {
+        let ticket = self.wait_for_log(id, handle, re, room, Asked::Page(span))?;
+        let limit = self.page_limit(limit);
+        let room = self.rooms[room as usize].id.clone();
+        self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
+        Ok(())
+    }
+
+    /// Makes the connection's later lines wait for what a member of a room asks the log for next, under this ticket.
+    pub(super) fn wait_for_log(
+        &mut self,
+        id: ConnId,
+        handle: Handle,
+        re: Option<Id>,
+        room: u32,
+        asked: Asked,
+    ) -> Result<Ticket, Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
         let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
         membership.ok_or(Refusal::NotMember)?;
@@ -62,45 +85,55 @@ impl Server {
         let ticket = Ticket(self.loads.next);
         self.loads.next += 1;
         let until = self.now.mono + self.limits.load;
-        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span, until });
+        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, asked, until });
         self.timers.set(until, Timer::Load(ticket));
         if let Some(conn) = self.conn(id) {
             conn.wait = Some(Wait::Page(ticket));
         }
-        // What was said before it was asked is appended before it is loaded, however the bytes came.
+        // What was said before it was asked is appended before it is read, however the bytes came.
         self.append(room);
-        let limit = limit.unwrap_or(self.limits.page).min(self.limits.page).max(1);
-        let room = self.rooms[room as usize].id.clone();
-        self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
-        Ok(())
+        Ok(ticket)
+    }
+
+    /// How many messages one answer has at most.
+    pub(super) fn page_limit(&self, wanted: Option<u64>) -> u64 {
+        wanted.unwrap_or(self.limits.page).min(self.limits.page).max(1)
     }
 
     /// The log has loaded a page, could not, or took too long. Of what comes later than that, nobody waits any more.
     pub(super) fn loaded(&mut self, ticket: Ticket, page: Result<log::Page, Unavailable>) {
-        let Some(load) = self.loads.by_ticket.remove(&ticket) else { return };
-        self.timers.cancel(load.until, Timer::Load(ticket));
-        let Some(conn) = self.conn(load.conn) else { return };
-        if conn.wait.take_if(|wait| *wait == Wait::Page(ticket)).is_none() {
-            return;
-        }
-        match page {
-            Ok(page) => {
-                let room = &mut self.rooms[load.room as usize];
-                if let Log::Open { first, .. } = &mut room.log {
-                    // The room may have grown since the log read it.
-                    *first = page.first.max(*first);
-                }
-                let dialect = self.conns.get(load.conn).and_then(super::conn::Conn::dialect);
-                let page = fitting(page, load.span, dialect.unwrap_or(Dialect::Json));
+        let Some(load) = self.take_load(ticket) else { return };
+        match (page, load.asked) {
+            (Ok(page), Asked::Page(span)) => {
+                self.learn_first(load.room, page.first);
+                let page = fitting(page, span, self.dialect(load.conn).unwrap_or(Dialect::Json));
                 self.answer_page(&load, page);
             }
-            Err(Unavailable) => {
-                let room = self.rooms[load.room as usize].id.clone();
-                self.note(Note::LogFault { room });
-                self.refuse(load.conn, load.re, Refusal::Unavailable);
-            }
+            _ => self.unread(&load),
         }
+    }
+
+    /// The log has answered, or nobody waits for it any more. Whoever asked goes on, if they are still there.
+    pub(super) fn take_load(&mut self, ticket: Ticket) -> Option<Load> {
+        let load = self.loads.by_ticket.remove(&ticket)?;
+        self.timers.cancel(load.until, Timer::Load(ticket));
+        self.conn(load.conn)?.wait.take_if(|wait| *wait == Wait::Page(ticket))?;
         self.wake.push_back(load.conn);
+        Some(load)
+    }
+
+    /// The log said which message is its oldest. The room may have grown since the log read it.
+    pub(super) fn learn_first(&mut self, room: u32, oldest: Seq) {
+        if let Log::Open { first, .. } = &mut self.rooms[room as usize].log {
+            *first = oldest.max(*first);
+        }
+    }
+
+    /// The log could not read what was asked for.
+    pub(super) fn unread(&mut self, load: &Load) {
+        let room = self.rooms[load.room as usize].id.clone();
+        self.note(Note::LogFault { room });
+        self.refuse(load.conn, load.re, Refusal::Unavailable);
     }
 
     /// The pages of a room will not be waited for any more.
@@ -119,21 +152,7 @@ impl Server {
 
 /// As much of a page as a line of the server may hold, nearest to where the client reads from.
 fn fitting(mut page: log::Page, span: Span, dialect: Dialect) -> log::Page {
-    let cost = |record: &log::Record| {
-        let text = match dialect {
-            // A character of a text takes two bytes of json where it is escaped.
-            Dialect::Json => 2 * record.text.as_str().len(),
-            // Every line of it is indented.
-            Dialect::Plain => record.text.as_str().len() + record.text.lines().count() * INDENT,
-        };
-        MESSAGE + text + record.name.as_str().len()
-    };
-    let mut left = SERVER_LINE - PAGE;
-    let mut fits = |record: &log::Record| {
-        let rest = left.checked_sub(cost(record));
-        left = rest.unwrap_or(0);
-        rest.is_some()
-    };
+    let mut fits = fits(dialect);
     let all = page.records.len();
     match span {
         Span::Before(_) => {
@@ -149,10 +168,29 @@ fn fitting(mut page: log::Page, span: Span, dialect: Dialect) -> log::Page {
     page
 }
 
+/// Says of one message after the other whether it still fits a line of the server.
+pub(super) fn fits(dialect: Dialect) -> impl FnMut(&log::Record) -> bool {
+    let cost = move |record: &log::Record| {
+        let text = match dialect {
+            // A character of a text takes two bytes of json where it is escaped.
+            Dialect::Json => 2 * record.text.as_str().len(),
+            // Every line of it is indented.
+            Dialect::Plain => record.text.as_str().len() + record.text.lines().count() * INDENT,
+        };
+        MESSAGE + text + record.name.as_str().len()
+    };
+    let mut left = SERVER_LINE - PAGE;
+    move |record| {
+        let rest = left.checked_sub(cost(record));
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{MemberId, Seq};
+    use crate::id::MemberId;
     use crate::log::{Kind, Page, Record};
     use crate::plain;
 

@@ -7,7 +7,8 @@
 //! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `conn`, `out` (the
 //! cursors and private frames of a connection), `codebook`, `pace` (rates), `timers`. What it does: `read` (bytes to
 //! lines), `greet` (which dialect), `hello`, `request` (json), `person` (plain), `guess` (codes), `enter` (joining and
-//! leaving), `say` (to the log and back), `history`, `answer`, `deliver` (to the members), `transmit` (to one
+//! leaving), `say` (to the log and back), `history`, `search`,
+//! `answer`, `deliver` (to the members), `transmit` (to one
 //! connection), `close`, `expire`, `reload`. What it shows: `overview`.
 
 mod answer;
@@ -34,6 +35,7 @@ mod reload;
 mod request;
 mod room;
 mod say;
+mod search;
 mod session;
 mod slab;
 mod timers;
@@ -168,6 +170,7 @@ impl Server {
             Input::Log(Answer::Settled { room, outcomes }) => self.settled(&room, outcomes),
             Input::Log(Answer::Grew { room, first, records }) => self.grew(&room, first, records),
             Input::Log(Answer::Loaded { ticket, page }) => self.loaded(ticket, page),
+            Input::Log(Answer::Found { ticket, found }) => self.found(ticket, found),
             Input::Tick => {}
             Input::Drain => self.drain(),
             Input::Reload(config) => self.reload(*config),

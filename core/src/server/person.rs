@@ -8,8 +8,9 @@ use super::codebook::Opens;
 use super::conn::{Conn, Join, Phase};
 use super::io::Reason;
 use super::refusal::Refusal;
+use super::search::Query;
 use super::slab::Handle;
-use crate::id::ConnId;
+use crate::id::{ConnId, Seq};
 use crate::log::{Kind, Span};
 use crate::name::Name;
 use crate::plain::{self, Command, Entry, Phrase};
@@ -19,6 +20,8 @@ use crate::text::Text;
 const BACKLOG: u64 = 50;
 /// Messages of history that a person is shown who does not say how many.
 const HISTORY: u64 = 50;
+/// Messages that a person is shown who searched: as many as a screen holds.
+const FOUND: u64 = 20;
 
 impl Server {
     /// Handles one line.
@@ -151,6 +154,7 @@ impl Server {
                 let result = self.history(id, handle, None, room, before, Some(count.unwrap_or(HISTORY)));
                 self.refuse_if(id, result);
             }
+            (Command::Search(words), Some(room)) => self.search_command(id, handle, room, words),
             (Command::Leave, Some(room)) => {
                 let result = self.leave(id, handle, None, room, None);
                 self.refuse_if(id, result);
@@ -163,6 +167,15 @@ impl Server {
             Ok(text) => self.say(id, handle, room, None, kind, text),
             Err(error) => Err(Refusal::BadText(error)),
         };
+        self.refuse_if(id, result);
+    }
+
+    fn search_command(&mut self, id: ConnId, handle: Handle, room: u32, words: &str) {
+        let words = match words.parse() {
+            Ok(words) => words,
+            Err(error) => return self.phrase(id, Phrase::BadWords(error)),
+        };
+        let result = self.search(id, handle, None, room, Query { words, before: Seq::MAX, limit: Some(FOUND) });
         self.refuse_if(id, result);
     }
 

@@ -5,8 +5,9 @@ use super::conn::{Join, Phase};
 use super::hello::Hello;
 use super::io::Reason;
 use super::refusal::Refusal;
+use super::search::Query;
 use super::slab::Handle;
-use crate::id::{ConnId, Id};
+use crate::id::{ConnId, Id, Seq};
 use crate::json::{self, Door, Frame, Malformed, Request};
 
 impl Server {
@@ -52,6 +53,13 @@ impl Server {
                 Some((room, _)) => self.history(id, handle, re, room, span, limit),
                 None => Err(Refusal::NotMember),
             },
+            Request::Search { room, words, before, limit, .. } => match self.room(&room) {
+                Some((room, _)) => {
+                    let query = Query { words, before: before.unwrap_or(Seq::MAX), limit };
+                    self.pace_say(handle).and_then(|()| self.search(id, handle, re, room, query))
+                }
+                None => Err(Refusal::NotMember),
+            },
             Request::Leave { room, .. } => match self.room(&room) {
                 Some((room, _)) => self.leave(id, handle, re, room, None),
                 None => Err(Refusal::NotMember),
@@ -90,6 +98,7 @@ impl Request {
             | Self::Join { id, .. }
             | Self::Say { id, .. }
             | Self::History { id, .. }
+            | Self::Search { id, .. }
             | Self::Leave { id, .. }
             | Self::Name { id, .. } => *id,
             Self::Ping { .. } | Self::Pong { .. } | Self::Bye => None,

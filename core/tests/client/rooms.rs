@@ -1,9 +1,11 @@
 //! Rooms: getting in and out, who is there, what was said before.
 
+use std::time::Duration;
+
 use qun_core::client::{Bye, Event, Input, Status};
 use qun_core::json::{ByeCode, Request, Retry};
 use qun_core::log::Span;
-use qun_core::{Role, Seq};
+use qun_core::{Id, Role, Seq, Words};
 
 use crate::rig::{Rig, code, echo, error, joined, msg, ops, page, welcome};
 
@@ -161,6 +163,74 @@ fn older_messages_come_as_a_page() {
     assert!(
         matches!(&events[..], [Event::Page { re: id, more: true, messages, .. }] if *id == re && messages.len() == 3)
     );
+}
+
+#[test]
+fn what_was_looked_for_comes_when_it_was_found() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.search(rig.now, &ops(), words("deploy"), Some(Seq::new(9)), 3).expect("in it");
+    rig.drain();
+    let sent = rig.sent();
+    let [Request::Search { id: Some(id), room, words: asked, before, limit: Some(3) }] = &sent[..] else {
+        panic!("{sent:?}")
+    };
+    assert_eq!((*id, room, asked, *before), (re, &ops(), &words("deploy"), Some(Seq::new(9))));
+    rig.feed(&found(re));
+    let events = rig.events();
+    let [Event::Found { re: id, messages, from, more: true, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((*id, messages.len(), *from), (re, 1, Seq::new(4)));
+    rig.feed(&found(re));
+    assert!(rig.events().is_empty(), "an answer is one");
+}
+
+#[test]
+fn a_search_is_sent_when_the_server_allows_it() {
+    let mut rig = Rig::in_room();
+    for n in 0..20 {
+        rig.client.search(rig.now, &ops(), words("deploy"), Some(Seq::new(n)), 3).expect("in it");
+    }
+    rig.drain();
+    let at_once = rig.sent().len();
+    assert!((5..10).contains(&at_once), "what the server allows, and no more: {at_once}");
+    let due = rig.client.deadline().expect("the next one waits for its time");
+    assert!(due > rig.now.mono && due < rig.now.mono + Duration::from_secs(2));
+    rig.pass(Duration::from_secs(1));
+    let later = rig.sent().len();
+    assert!((1..=3).contains(&later), "{later}");
+}
+
+#[test]
+fn a_search_that_came_too_fast_is_asked_again() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.search(rig.now, &ops(), words("deploy"), None, 3).expect("in it");
+    rig.drain();
+    rig.forget();
+    rig.feed(&error(re, "slow_down", "later", 3_000));
+    assert!(rig.sent().is_empty() && rig.events().is_empty());
+    rig.pass(Duration::from_secs(4));
+    assert!(matches!(rig.sent()[..], [Request::Search { id: Some(id), .. }] if id == re));
+    rig.feed(&error(re, "unavailable", "later", 3_000));
+    assert_eq!(rig.shown(), ["refused unavailable"]);
+}
+
+#[test]
+fn a_search_of_a_room_that_we_are_out_of_is_refused() {
+    let mut rig = Rig::in_room();
+    let re = rig.client.search(rig.now, &ops(), words("deploy"), None, 3).expect("in it");
+    rig.drain();
+    rig.feed(r#"{"t":"left","room":"ops","code":"room_closed","retry":"no","text":"The room is closed."}"#);
+    assert!(rig.events().iter().any(|event| matches!(event, Event::Refused { re: Some(id), .. } if *id == re)));
+    assert!(rig.client.search(rig.now, &ops(), words("deploy"), None, 3).is_err());
+}
+
+fn words(typed: &str) -> Words {
+    typed.parse().expect("words")
+}
+
+fn found(re: Id) -> String {
+    format!(
+        r#"{{"t":"found","re":"{re}","room":"ops","epoch":"e1","first":1,"from":4,"more":true,"msgs":[{{"seq":4,"ts":1,"m":"Xk3pQ9aLw2","name":"bob","text":"deploy"}}]}}"#
+    )
 }
 
 #[test]

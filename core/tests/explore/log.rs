@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use qun_core::log::{Answer, Outcome, Page, Record, Request, Span, Tail};
+use qun_core::log::{Answer, Found, Outcome, Page, Record, Request, Span, Tail};
 use qun_core::{Epoch, Id, KeyHash, RoomId, Seq};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,6 +20,10 @@ impl Log {
             None | Some(Request::Close { .. }) => {}
             Some(Request::Open { room, .. }) => self.answers.push_back(Answer::Ready { room, tail: Ok(self.tail()) }),
             Some(Request::Append { room, drafts }) => self.append(room, drafts),
+            Some(Request::Search { ticket, words, before, limit, .. }) => {
+                let found = Found::among(Seq::new(1), self.records.iter(), &words, before, limit);
+                self.answers.push_back(Answer::Found { ticket, found: Ok(found) });
+            }
             Some(Request::Load { ticket, span, .. }) => {
                 let fits = |record: &&Record| match span {
                     Span::Before(seq) => record.seq < seq,

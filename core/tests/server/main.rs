@@ -14,6 +14,7 @@ mod reload;
 mod resume;
 mod says;
 mod script;
+mod search;
 mod sessions;
 mod slow;
 mod sniffing;

@@ -29,7 +29,7 @@ fn the_dialogue_is_the_protocols() {
         "-- On-call. 3 here: bob, mei, ann (you). Last 2 of 2 messages:\r\n\
          12:01 <bob> deploy?\r\n\
          12:02 <mei> running\r\n\
-         -- You are in. /who /name /me /history /join /leave /help /quit\r\n"
+         -- You are in. /who /name /me /history /search /join /leave /help /quit\r\n"
     );
     world.send(ann, "deploy is green\n");
     world.quiet(ann);
@@ -59,7 +59,7 @@ fn the_dialogue_in_chinese() {
         world.text(ann),
         "-- 值班。2 人在线：bob、小明（你）。共 1 条消息，最近 1 条：\r\n\
          20:00 <bob> 好了吗？\r\n\
-         -- 你已进群。/who /name /me /history /join /leave /help /quit\r\n"
+         -- 你已进群。/who /name /me /history /search /join /leave /help /quit\r\n"
     );
     world.send(ann, "/quit\n");
     assert_eq!(world.text(ann), "-- 再见。\r\n");
@@ -94,7 +94,7 @@ fn a_code_and_a_name_fit_one_line() {
     world.send(ann, "k7qm 2xd4 ann\r\n");
     assert_eq!(
         world.text(ann),
-        "-- On-call. 1 here: ann (you).\r\n-- You are in. /who /name /me /history /join /leave /help /quit\r\n"
+        "-- On-call. 1 here: ann (you).\r\n-- You are in. /who /name /me /history /search /join /leave /help /quit\r\n"
     );
 }
 
@@ -301,7 +301,7 @@ fn commands_do_what_help_says() {
     world.quiet(bob);
     world.send(ann, "/help\n");
     let help = world.text(ann);
-    for word in ["/who", "/name", "/me", "/history", "/join", "/leave", "/help", "/quit", "/echo", "//"] {
+    for word in ["/who", "/name", "/me", "/history", "/search", "/join", "/leave", "/help", "/quit", "/echo", "//"] {
         assert!(help.contains(word), "{word}: {help}");
     }
     world.wait(seconds(10));

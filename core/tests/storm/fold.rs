@@ -114,6 +114,11 @@ impl Fold {
                 assert!(page.msgs.windows(2).all(|pair| pair[0].seq.next() == pair[1].seq));
                 self.answered(page.re);
             }
+            Frame::Found(found) => {
+                assert!(found.msgs.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+                assert!(found.msgs.iter().all(|message| message.seq >= found.from && found.from >= found.first));
+                self.answered(found.re);
+            }
             Frame::Ok { re, .. } => self.answered(re),
             Frame::Error { re, code, left, wait_ms, .. } => {
                 assert!(left.into_iter().chain(wait_ms).all(|n| n < 1 << 53), "an integer of the wire: {left:?}");

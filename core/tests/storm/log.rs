@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qun_core::log::{Answer, Draft, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, RoomId, Seq};
 
 use crate::world::Dice;
@@ -102,6 +102,14 @@ impl Log {
             Request::Load { ticket, room, span, limit } => {
                 let page = if fault { Err(Unavailable) } else { Ok(self.page(&room, span, limit)) };
                 self.loads.push((now, Answer::Loaded { ticket, page }));
+            }
+            Request::Search { ticket, room, words, before, limit } => {
+                let state = &self.rooms[&room];
+                let kept = state.records.iter().filter(|record| record.seq >= state.first);
+                let kept: Vec<_> = kept.cloned().collect();
+                let found = Found::among(state.first, kept.iter(), &words, before, limit);
+                let found = if fault { Err(Unavailable) } else { Ok(found) };
+                self.loads.push((now, Answer::Found { ticket, found }));
             }
             Request::Close { .. } => {}
         }

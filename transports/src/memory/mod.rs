@@ -4,7 +4,7 @@ mod known;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qun_core::log::{Answer, Draft, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Found, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, KeyHash, Now, RoomId, Seq};
 
 use crate::log::Log;
@@ -89,6 +89,14 @@ impl Log for MemoryLog {
             Request::Load { ticket, room, span, limit } => {
                 let page = self.rooms.get(&room).map(|room| room.page(span, limit)).ok_or(Unavailable);
                 self.answers.push_back(Answer::Loaded { ticket, page });
+            }
+            Request::Search { ticket, room, words, before, limit } => {
+                let room = self.rooms.get(&room).ok_or(Unavailable);
+                let found = room.map(|room| {
+                    let held = room.held.iter().map(|held| &held.record);
+                    Found::among(room.first(), held, &words, before, limit)
+                });
+                self.answers.push_back(Answer::Found { ticket, found });
             }
             Request::Close { room } => {
                 self.rooms.remove(&room);

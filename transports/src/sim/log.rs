@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use qun_core::log::{Answer, Draft, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
-use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, Now, RoomId, Seq};
+use qun_core::log::{Answer, Draft, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, Now, RoomId, Seq, Words};
 
 use super::dice::Dice;
 use super::fault::{Counters, Fault};
@@ -180,6 +180,21 @@ impl SimLog {
                 let at = self.answer_time();
                 self.answers.push(at, Answer::Loaded { ticket, page });
             }
+            Request::Search { ticket, room, words, before, limit } => {
+                if chance(&mut self.dice, self.disk.unanswered) {
+                    return self.counters.count(Fault::Unanswered);
+                }
+                let unavailable = chance(&mut self.dice, self.disk.unavailable);
+                if unavailable {
+                    self.counters.count(Fault::Unavailable);
+                }
+                // As a log does whose index is behind: it looks as far back as it can in time.
+                let reach = if self.dice.bool() { u64::MAX } else { self.dice.usize(1..=20) as u64 };
+                let book = self.books.get(&room).filter(|_| !unavailable);
+                let found = book.map(|book| book.find(&words, before, limit, reach)).ok_or(Unavailable);
+                let at = self.answer_time();
+                self.answers.push(at, Answer::Found { ticket, found });
+            }
             // What is on its disk stays there.
             Request::Close { .. } => {}
         }
@@ -349,6 +364,14 @@ impl Book {
         let count = self.kept().iter().rev().take_while(fits).count();
         let records = self.records[self.records.len() - count..].to_vec();
         Tail { epoch: self.epoch, first: self.first, head: self.head(), records }
+    }
+
+    /// What is found among the newest `reach` messages before a seq.
+    fn find(&self, words: &Words, before: Seq, limit: u64, reach: u64) -> Found {
+        let oldest = before.min(self.head().next()).minus(reach).max(self.first);
+        let within = self.kept().iter().filter(|record| record.seq >= oldest);
+        let found = Found::among(oldest, within, words, before, limit);
+        Found { first: self.first, more: found.more || oldest > self.first, ..found }
     }
 
     fn page(&self, span: Span, limit: u64) -> Page {

@@ -184,7 +184,7 @@ impl Import {
         room: RoomId,
         on_event: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
-        let (writer, _) = open::open(path, seed, Options::default(), Arc::new(on_event))?;
+        let (writer, ..) = open::open(path, seed, Options::default(), Arc::new(on_event))?;
         Ok(Self { writer, room })
     }
 

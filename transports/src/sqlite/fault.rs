@@ -19,6 +19,13 @@ pub(super) fn describe(error: &Error) -> String {
     }
 }
 
+/// Whether the file is not as SQLite wrote it.
+pub(super) fn is_damage(error: &Error) -> bool {
+    // What is in it makes no sense, for SQLite or for us.
+    let Some(code) = error.sqlite_error_code() else { return true };
+    matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+}
+
 /// Whether it is the world's fault and not that of what was asked: then the same happens to whatever else is asked.
 pub(super) fn is_outside(error: &Error) -> bool {
     matches!(

@@ -11,7 +11,8 @@
 //! - **A history that goes on is the one that was there.** A mark beside the file tells a database that was
 //!   restored, cut off or swapped from the one that clients know. Its rooms get new epochs.
 //!
-//! `schema` has the tables, `store` what is asked of them, `writer` and `reader` the two threads, `open` all that is
+//! `schema` has the tables, `store` what is asked of them, `writer`, `reader` and `finder` the threads, `index` where
+//! words stand, `open` all that is
 //! looked at before they start. [`Archive`] and [`Import`] are for programs beside or without a server. docs/storage.md is
 //! for whoever runs one.
 //!
@@ -25,6 +26,8 @@
 
 mod archive;
 mod fault;
+mod finder;
+mod index;
 mod mark;
 mod open;
 mod reader;
@@ -46,6 +49,7 @@ use qun_core::{Now, RoomId};
 
 use crate::log::Log;
 pub use archive::{Archive, ArchiveError, Import, ImportError, Imported};
+use finder::{Ask, Finder, Search};
 pub use open::OpenError;
 use reader::Reader;
 use writer::{Job, Pulse, Writer};
@@ -68,7 +72,7 @@ pub struct SqliteLog {
 
 enum State {
     /// Open, and not started.
-    Ready(Box<(Writer, Reader)>),
+    Ready(Box<(Writer, Reader, Finder)>),
     Running(Threads),
     Ended,
 }
@@ -76,10 +80,12 @@ enum State {
 struct Threads {
     jobs: Sender<Job>,
     reads: Sender<Request>,
+    searches: Sender<Ask>,
     answers: Receiver<Answer>,
     pulse: Arc<Pulse>,
     writer: JoinHandle<()>,
     reader: JoinHandle<()>,
+    finder: JoinHandle<()>,
 }
 
 /// What may be chosen about a [`SqliteLog`].
@@ -135,6 +141,19 @@ pub enum Event {
         room: RoomId,
         /// Why.
         why: String,
+    },
+    /// The index of words can't be kept: searches read instead, and may not reach far. Told once, until
+    /// [`Event::Indexed`].
+    Unindexed {
+        /// Why.
+        why: String,
+    },
+    /// The index of words can be kept again.
+    Indexed,
+    /// The index of words is built anew. Searches read meanwhile.
+    Reindexing {
+        /// Why.
+        why: &'static str,
     },
     /// Another file has taken the place of the database while it is open. What is said now would be lost with the old
     /// one: it is refused until the server is started again.
@@ -216,19 +235,31 @@ impl SqliteLog {
 impl Log for SqliteLog {
     fn start(&mut self, waker: Waker) {
         let State::Ready(opened) = std::mem::replace(&mut self.state, State::Ended) else { return };
-        let (writer, reader) = *opened;
+        let (writer, reader, finder) = *opened;
         let (jobs, work) = mpsc::channel();
         let (reads, wanted) = mpsc::channel();
         let (tell, answers) = mpsc::channel();
+        let (searches, asked) = mpsc::channel();
         let pulse = writer.pulse();
         let (heard, waker_of_reader, beyond) = (tell.clone(), waker.clone(), jobs.clone());
+        let (found, waker_of_finder) = (tell.clone(), waker.clone());
+        let grew = searches.clone();
+        let growth = finder.growth();
+        let grown = move || {
+            if growth.is_news() {
+                // It fails where nobody looks for anything any more.
+                drop(grew.send(Ask::Grew));
+            }
+        };
         self.state = State::Running(Threads {
             jobs,
             reads,
+            searches,
             answers,
             pulse,
-            writer: thread::spawn(move || writer.run(&work, &tell, &waker)),
+            writer: thread::spawn(move || writer.run(&work, &tell, &waker, &grown)),
             reader: thread::spawn(move || reader.run(&wanted, &heard, &beyond, &waker_of_reader)),
+            finder: thread::spawn(move || finder.run(&asked, &found, &waker_of_finder)),
         });
     }
 
@@ -242,6 +273,9 @@ impl Log for SqliteLog {
                 drop(threads.jobs.send(Job::Open { room, bytes }));
             }
             request @ (Request::Open { .. } | Request::Load { .. }) => drop(threads.reads.send(request)),
+            Request::Search { ticket, room, words, before, limit } => {
+                drop(threads.searches.send(Ask::Search(Search { ticket, room, words, before, limit })));
+            }
             // The room stays in the database. What the writer remembers of it is little, and right where it comes back.
             Request::Close { .. } => {}
         }
@@ -269,10 +303,12 @@ impl Drop for SqliteLog {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Ready(opened) => opened.0.close(),
-            State::Running(Threads { jobs, reads, writer, reader, .. }) => {
-                // The reader first, which hands on to the writer, which closes the database as the last.
+            State::Running(Threads { jobs, reads, searches, writer, reader, finder, .. }) => {
+                // The writer last, to which the reader hands on, and which leaves one file where nobody else has it open.
                 drop(reads);
                 let _ = reader.join();
+                let _ = searches.send(Ask::Stop);
+                let _ = finder.join();
                 drop(jobs);
                 let _ = writer.join();
             }
@@ -321,6 +357,11 @@ impl fmt::Display for Event {
             Self::Healed => f.write_str("the database takes messages again"),
             Self::Slow { took } => write!(f, "the disk is slow: a commit took {:.1} s", took.as_secs_f64()),
             Self::Unreadable { room, why } => write!(f, "what {room} holds can't be read: {why}"),
+            Self::Unindexed { why } => {
+                write!(f, "searches are slow and may not reach far: their index can't be kept: {why}")
+            }
+            Self::Indexed => f.write_str("the index of words can be kept again"),
+            Self::Reindexing { why } => write!(f, "the index of words is built anew: {why}"),
             Self::Replaced => f.write_str(
                 "the database was replaced while it is open: nothing can be said until the server is restarted",
             ),

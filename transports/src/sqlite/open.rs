@@ -10,6 +10,7 @@ use std::time::Duration;
 use qun_core::{Entropy, Epoch, Id};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::finder::Finder;
 use super::mark::{Base, Left, Mark, Taken, beside};
 use super::reader::Reader;
 use super::schema::{self, Found};
@@ -99,8 +100,13 @@ fn by(pid: &Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
-/// Opens the database at `path` for one who writes and one who reads.
-pub(super) fn open(path: &Path, seed: [u8; 32], options: Options, tell: Tell) -> Result<(Writer, Reader), OpenError> {
+/// Opens the database at `path` for one who writes, one who reads and one who finds.
+pub(super) fn open(
+    path: &Path,
+    seed: [u8; 32],
+    options: Options,
+    tell: Tell,
+) -> Result<(Writer, Reader, Finder), OpenError> {
     let mut entropy = Entropy::new(seed);
     let path = resolve(path)?;
     let (mut mark, left) = Mark::take(&path).map_err(|taken| match taken {
@@ -136,11 +142,12 @@ pub(super) fn open(path: &Path, seed: [u8; 32], options: Options, tell: Tell) ->
     let file = fs::metadata(&path).map_err(|error| OpenError::File { path: path.clone(), error })?;
     mark.state.base = Some(Base::of(&file));
     mark.sync().map_err(|error| OpenError::File { path: mark.path().into(), error })?;
-    let reading = connect(&path).and_then(|conn| conn.pragma_update(None, "query_only", true).map(|()| conn));
-    let reader = Reader::new(reading.map_err(failed)?, tell.clone());
+    let reading = || connect(&path).and_then(|conn| conn.pragma_update(None, "query_only", true).map(|()| conn));
+    let reader = Reader::new(reading().map_err(failed)?, tell.clone());
+    let finder = Finder::new(reading().map_err(failed)?, &path, tell.clone());
     let identity = (file.dev(), file.ino());
     let writer = Writer::new(conn, path.clone(), identity, mark, options, entropy, tell).map_err(failed)?;
-    Ok((writer, reader))
+    Ok((writer, reader, finder))
 }
 
 /// The path itself, whatever links lead to it: a second server that comes by another one finds the same mark.
@@ -205,7 +212,7 @@ pub(super) fn create_empty(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(LOCK)?;

@@ -47,7 +47,7 @@ impl Reader {
                     let page = page.map_err(|error| self.unreadable(&room, &error));
                     Answer::Loaded { ticket, page: page.and_then(|page| page.ok_or(Unavailable)) }
                 }
-                Request::Append { .. } | Request::Close { .. } => continue,
+                Request::Search { .. } | Request::Append { .. } | Request::Close { .. } => continue,
             };
             // It fails where the loop is gone, and then nobody will hear the answer.
             drop(answers.send(answer));

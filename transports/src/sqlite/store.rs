@@ -2,7 +2,7 @@
 //!
 //! The functions run inside their caller's transaction, so that what they read agrees with itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use qun_core::log::{Draft, Kind, Outcome, Page, Record, Span, Tail};
 use qun_core::{Epoch, Id, KeyHash, RoomId, Seq};
@@ -10,6 +10,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Result, Row, params};
 
 use super::Retention;
+use super::index::Enough;
 
 /// Bytes of texts that are read for one page at most; the first message is read whatever it holds. A page that goes over
 /// the wire holds less.
@@ -44,17 +45,18 @@ impl Room {
 /// Finds a room.
 pub(super) fn room(conn: &Connection, id: &RoomId) -> Result<Option<Room>> {
     let mut statement = conn.prepare_cached("SELECT n, epoch, first, head, ts, bytes FROM room WHERE id = ?1")?;
-    let read = |row: &Row<'_>| {
-        Ok(Room {
-            n: row.get(0)?,
-            epoch: parsed(row, 1)?,
-            first: Seq::new(unsigned(row, 2)?),
-            head: Seq::new(unsigned(row, 3)?),
-            ts: unsigned(row, 4)?,
-            bytes: unsigned(row, 5)?,
-        })
-    };
-    statement.query_row([id.as_str()], read).optional()
+    statement.query_row([id.as_str()], room_of).optional()
+}
+
+fn room_of(row: &Row<'_>) -> Result<Room> {
+    Ok(Room {
+        n: row.get(0)?,
+        epoch: parsed(row, 1)?,
+        first: Seq::new(unsigned(row, 2)?),
+        head: Seq::new(unsigned(row, 3)?),
+        ts: unsigned(row, 4)?,
+        bytes: unsigned(row, 5)?,
+    })
 }
 
 /// Makes a room that there was not.
@@ -205,6 +207,57 @@ pub(super) fn after(conn: &Connection, room: &Room, seq: Seq) -> Result<Vec<Reco
     statement.query_map(params![room.n, signed(seq.get())], record)?.collect()
 }
 
+/// Every room.
+pub(super) fn rooms(conn: &Connection) -> Result<BTreeMap<RoomId, Room>> {
+    let mut statement = conn.prepare_cached("SELECT n, epoch, first, head, ts, bytes, id FROM room")?;
+    statement.query_map([], |row| Ok((parsed(row, 6)?, room_of(row)?)))?.collect()
+}
+
+/// Gives the texts behind `seq`, so many of them at most.
+pub(super) fn texts<E>(
+    conn: &Connection,
+    room: &Room,
+    seq: Seq,
+    limit: u64,
+    mut give: impl FnMut(Seq, &str) -> Result<(), E>,
+    wrong: impl Fn(Error) -> E,
+) -> Result<(), E> {
+    let sql = "SELECT seq, text FROM message WHERE room = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let mut statement = conn.prepare_cached(sql).map_err(&wrong)?;
+    let mut rows = statement.query(params![room.n, signed(seq.get()), signed(limit)]).map_err(&wrong)?;
+    while let Some(row) = rows.next().map_err(&wrong)? {
+        let seq = Seq::new(unsigned(row, 0).map_err(&wrong)?);
+        let text = row.get_ref(1).and_then(|text| Ok(text.as_str()?)).map_err(&wrong)?;
+        give(seq, text)?;
+    }
+    Ok(())
+}
+
+/// Gives the messages behind `after` and before `before`, newest first, until it is told that it is enough.
+pub(super) fn newest_first(
+    conn: &Connection,
+    room: &Room,
+    after: Seq,
+    before: Seq,
+    mut give: impl FnMut(Record) -> Enough,
+) -> Result<()> {
+    let sql = format!("{READ} WHERE room = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq DESC");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![room.n, signed(after.get()), signed(before.get())])?;
+    while let Some(row) = rows.next()? {
+        if give(record(row)?) == Enough::Yes {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One message.
+pub(super) fn message(conn: &Connection, room: &Room, seq: Seq) -> Result<Option<Record>> {
+    let sql = format!("{READ} WHERE room = ?1 AND seq = ?2");
+    conn.prepare_cached(&sql)?.query_row(params![room.n, signed(seq.get())], record).optional()
+}
+
 /// Whether a room has a message that it is not to keep.
 pub(super) fn has_too_much(conn: &Connection, room: &Room, keep: &Retention, unix_ms: u64) -> Result<bool> {
     Ok(first_kept(conn, room, keep, unix_ms, 1)?.0 != room.first)
@@ -268,7 +321,7 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 /// A column that is a text of one of the core's types: what somebody wrote there by hand may not be one.
-fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+pub(super) fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<T> {
@@ -276,12 +329,12 @@ fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     text.parse().map_err(|error| Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|_| Error::IntegralValueOutOfRange(column, number))
 }
 
 /// SQLite's integers have a sign. What is larger than the largest is as good as that.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -166,8 +166,12 @@ impl Writer {
     }
 
     /// Works until nobody can ask for anything any more, and closes the database.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>, answers: &Sender<Answer>, waker: &Waker) {
+    /// `grown` is called where there are other messages than before.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>, answers: &Sender<Answer>, waker: &Waker, grown: &dyn Fn()) {
         let give = |given: Vec<Answer>| {
+            if given.iter().any(|answer| matches!(answer, Answer::Grew { .. })) {
+                grown();
+            }
             if !given.is_empty() {
                 // It fails where the loop is gone, and then nobody will hear the answers.
                 given.into_iter().for_each(|answer| drop(answers.send(answer)));

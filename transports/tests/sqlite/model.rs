@@ -25,13 +25,19 @@ enum Step {
         span: Span,
         limit: u64,
     },
+    Search {
+        room: usize,
+        words: String,
+        before: u64,
+        limit: u64,
+    },
     /// Stop, and start on the same file.
     Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let room = 0..ROOMS.len();
-    let draft = (0_u8..3, proptest::option::of(0_u64..12), "[a-z*小]{1,20}");
+    let draft = (0_u8..3, proptest::option::of(0_u64..12), "[*]?[ab 小组é]{0,12}[ab小]");
     let seq = prop_oneof![9 => 0_u64..60, 1 => Just(u64::MAX)];
     let span = (any::<bool>(), seq).prop_map(|(before, seq)| match before {
         true => Span::Before(Seq::new(seq)),
@@ -41,6 +47,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (room.clone(), 0_usize..200).prop_map(|(room, bytes)| Step::Open { room, bytes }),
         6 => (room.clone(), 0_u64..100, proptest::collection::vec(draft, 1..5))
             .prop_map(|(room, at, drafts)| Step::Append { room, at, drafts }),
+        4 => (room.clone(), "[ab小é]{1,3}( [ab小é]{1,4})?", prop_oneof![0_u64..60, Just(u64::MAX)], 0_u64..9)
+            .prop_map(|(room, words, before, limit)| Step::Search { room, words, before, limit }),
         4 => (room, span, 1_u64..9).prop_map(|(room, span, limit)| Step::Load { room, span, limit }),
         1 => Just(Step::Restart),
     ]
@@ -77,6 +85,10 @@ proptest! {
                 Step::Append { room, at, drafts } => {
                     let drafts = drafts.iter().map(|(person, once, text)| draft_of(*person, *once, text)).collect();
                     (NOW + at, Request::Append { room: id(ROOMS[room]), drafts })
+                }
+                Step::Search { room, words, before, limit } => {
+                    let (room, words, before) = (id(ROOMS[room]), words.parse().unwrap(), Seq::new(before));
+                    (0, Request::Search { ticket: Ticket(limit), room, words, before, limit })
                 }
                 Step::Load { room, span, limit } => {
                     (0, Request::Load { ticket: Ticket(limit), room: id(ROOMS[room]), span, limit })

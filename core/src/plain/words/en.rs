@@ -7,17 +7,20 @@ use super::{HEADER_NAMES, Here, Phrase, Quote, Refusal, Voice, WHO_NAMES, second
 use crate::json::ByeCode;
 use crate::name::NameError;
 use crate::plain::command::Usage;
+use crate::plain::render::Day;
 use crate::role::Role;
+use crate::search::{Words, WordsError};
 use crate::text::TextError;
 
-const COMMANDS: &str = "/who /name /me /history /join /leave /help /quit";
+const COMMANDS: &str = "/who /name /me /history /search /join /leave /help /quit";
 
-const HELP: [&str; 11] = [
+const HELP: [&str; 12] = [
     "What you type is said to everyone in the room.",
     "/who            who is here",
     "/name NAME      change your name",
     "/me WAVES       say what you do",
     "/history [N]    the newest messages",
+    "/search WORDS   the newest messages that have them",
     "/join CODE      go to another room",
     "/leave          leave the room",
     "/echo on|off    whether your own lines come back to you",
@@ -57,6 +60,27 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::History { from, to } => voice.line(format_args!("Messages {from} to {to}:")),
         Phrase::HistoryEnd => voice.line(format_args!("End of history.")),
         Phrase::NoHistory => voice.line(format_args!("There is no history.")),
+        Phrase::Found { count, more: false } => {
+            voice.line(format_args!("Found {}:", Count(count, "message", "messages")));
+        }
+        Phrase::Found { count, more: true } => {
+            let count = Count(count, "message", "messages");
+            voice.line(format_args!("Found. The newest {count}, more words find fewer:"));
+        }
+        Phrase::Day(Day { year, month, day }) => voice.line(format_args!("{year:04}-{month:02}-{day:02}")),
+        Phrase::FoundEnd => voice.line(format_args!("End of what was found.")),
+        Phrase::NothingFound { from: None } => voice.line(format_args!("No message has that.")),
+        Phrase::NothingFound { from: Some(from) } => {
+            voice.line(format_args!(
+                "No message from {from} on has that; older ones can't be looked at yet. Try again later."
+            ));
+        }
+        Phrase::BadWords(WordsError::Empty) => {
+            voice.line(format_args!("There is no letter and no digit in that to look for."));
+        }
+        Phrase::BadWords(WordsError::TooLong) => {
+            voice.line(format_args!("That is too much to look for: at most {} bytes.", Words::MAX_BYTES));
+        }
         Phrase::Came(name) => voice.line(format_args!("{name} came in.")),
         Phrase::Went(name) => voice.line(format_args!("{name} left.")),
         Phrase::Renamed { was, name } => voice.line(format_args!("{was} is now {name}.")),
@@ -88,6 +112,9 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Name) => voice.line(format_args!("/name and a name, for example: /name ann")),
         Phrase::Usage(Usage::History) => {
             voice.line(format_args!("/history, or with how many messages: /history 50"));
+        }
+        Phrase::Usage(Usage::Search) => {
+            voice.line(format_args!("/search and words, for example: /search deploy green"));
         }
         Phrase::Usage(Usage::Join) => voice.line(format_args!("/join and a code, for example: /join K7QM-2XD4")),
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on, or /echo off")),

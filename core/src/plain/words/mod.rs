@@ -9,10 +9,12 @@ use core::time::Duration;
 
 use super::Language;
 use super::command::Usage;
+use super::render::Day;
 use crate::id::Seq;
 use crate::json::ByeCode;
 use crate::name::{Name, NameError};
 use crate::role::Role;
+use crate::search::WordsError;
 use crate::text::{Text, TextError};
 
 /// Names that a room's header shows; [`Phrase::Who`] shows more.
@@ -101,6 +103,24 @@ pub(crate) enum Phrase<'a> {
     HistoryEnd,
     /// There is no history.
     NoHistory,
+    /// Some messages follow that were found.
+    Found {
+        /// How many.
+        count: u64,
+        /// Whether they are the newest of those that there are.
+        more: bool,
+    },
+    /// The messages that follow are of this day.
+    Day(Day),
+    /// Those were they; what follows is live.
+    FoundEnd,
+    /// No message has what was looked for.
+    NothingFound {
+        /// Only from this one on were they looked at.
+        from: Option<Seq>,
+    },
+    /// What nothing can be found by.
+    BadWords(WordsError),
     /// Somebody came.
     Came(&'a Name),
     /// Somebody went.
@@ -311,7 +331,10 @@ mod tests {
         assert_eq!(room(Here::Counted(4211), 0, 9), "-- On-call. 4211 here.\r\n");
         let alone = Here::Named { count: 1, others: &[], you: &you };
         assert_eq!(room(alone, 1, 1), "-- On-call. 1 here: ann (you). Last 1 of 1 message:\r\n");
-        assert_eq!(en(Phrase::In(Role::Talk)), "-- You are in. /who /name /me /history /join /leave /help /quit\r\n");
+        assert_eq!(
+            en(Phrase::In(Role::Talk)),
+            "-- You are in. /who /name /me /history /search /join /leave /help /quit\r\n"
+        );
         assert_eq!(
             zh(Phrase::Room { title: "值班", here, backlog: 2, head: Seq::new(815) }),
             "-- 值班。3 人在线：bob、mei、ann（你）。共 815 条消息，最近 2 条：\r\n"
@@ -423,6 +446,14 @@ mod tests {
             Phrase::History { from: one, to: one },
             Phrase::HistoryEnd,
             Phrase::NoHistory,
+            Phrase::Found { count: 1, more: false },
+            Phrase::Found { count: 20, more: true },
+            Phrase::Day(Day { year: 2026, month: 2, day: 7 }),
+            Phrase::FoundEnd,
+            Phrase::NothingFound { from: None },
+            Phrase::NothingFound { from: Some(nine) },
+            Phrase::BadWords(WordsError::Empty),
+            Phrase::BadWords(WordsError::TooLong),
             Phrase::Came(&you),
             Phrase::Went(&you),
             Phrase::Renamed { was: &you, name: &others[0] },
@@ -442,7 +473,9 @@ mod tests {
             Phrase::Echo(false),
         ];
         phrases.extend(refusals.map(Phrase::Refused));
-        phrases.extend([Usage::Me, Usage::Name, Usage::History, Usage::Join, Usage::Echo].map(Phrase::Usage));
+        phrases.extend(
+            [Usage::Me, Usage::Name, Usage::History, Usage::Search, Usage::Join, Usage::Echo].map(Phrase::Usage),
+        );
         phrases.extend(byes.iter().flat_map(|code| [None, Some(second)].map(|wait| Phrase::Bye { code, wait })));
         for phrase in phrases {
             for language in [Language::En, Language::ZhCn] {

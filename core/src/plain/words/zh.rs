@@ -7,17 +7,20 @@ use super::{HEADER_NAMES, Here, Phrase, Quote, Refusal, Voice, WHO_NAMES, second
 use crate::json::ByeCode;
 use crate::name::NameError;
 use crate::plain::command::Usage;
+use crate::plain::render::Day;
 use crate::role::Role;
+use crate::search::{Words, WordsError};
 use crate::text::TextError;
 
-const COMMANDS: &str = "/who /name /me /history /join /leave /help /quit";
+const COMMANDS: &str = "/who /name /me /history /search /join /leave /help /quit";
 
-const HELP: [&str; 11] = [
+const HELP: [&str; 12] = [
     "直接输入的内容会发给群里所有人。",
     "/who            谁在线",
     "/name 名字      改名",
     "/me 动作        描述自己的动作",
     "/history [N]    最近的消息",
+    "/search 词语    含有这些词语的最近消息",
     "/join 口令      换到另一个群",
     "/leave          离开本群",
     "/echo on|off    是否回显自己发的消息",
@@ -58,6 +61,20 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::History { from, to } => voice.line(format_args!("第 {from} 至 {to} 条消息：")),
         Phrase::HistoryEnd => voice.line(format_args!("历史消息到此为止。")),
         Phrase::NoHistory => voice.line(format_args!("没有历史消息。")),
+        Phrase::Found { count, more: false } => voice.line(format_args!("找到 {count} 条消息：")),
+        Phrase::Found { count, more: true } => {
+            voice.line(format_args!("找到消息，以下是最近的 {count} 条，多写几个词可缩小范围："));
+        }
+        Phrase::Day(Day { year, month, day }) => voice.line(format_args!("{year}年{month}月{day}日")),
+        Phrase::FoundEnd => voice.line(format_args!("搜索结果到此为止。")),
+        Phrase::NothingFound { from: None } => voice.line(format_args!("没有找到。")),
+        Phrase::NothingFound { from: Some(from) } => {
+            voice.line(format_args!("从第 {from} 条起没有找到，更早的消息暂时查不了，请稍后再试。"));
+        }
+        Phrase::BadWords(WordsError::Empty) => voice.line(format_args!("里面没有可以查找的文字或数字。")),
+        Phrase::BadWords(WordsError::TooLong) => {
+            voice.line(format_args!("要查找的内容太长：最多 {} 字节。", Words::MAX_BYTES));
+        }
         Phrase::Came(name) => voice.line(format_args!("{name} 进群了。")),
         Phrase::Went(name) => voice.line(format_args!("{name} 离开了。")),
         Phrase::Renamed { was, name } => voice.line(format_args!("{was} 改名为 {name}。")),
@@ -83,6 +100,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Me) => voice.line(format_args!("/me 后面写动作，例如：/me 挥手")),
         Phrase::Usage(Usage::Name) => voice.line(format_args!("/name 后面写名字，例如：/name 小明")),
         Phrase::Usage(Usage::History) => voice.line(format_args!("/history，或加上条数：/history 50")),
+        Phrase::Usage(Usage::Search) => voice.line(format_args!("/search 后面写词语，例如：/search 部署")),
         Phrase::Usage(Usage::Join) => voice.line(format_args!("/join 后面写群口令，例如：/join K7QM-2XD4")),
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on 或 /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("回显已开：你会看到自己发的消息。")),

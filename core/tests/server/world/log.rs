@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qun_core::log::{Answer, Draft, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Epoch, Id, KeyHash, MemberId, RoomId, Seq};
 
 /// The log of every room, which answers at once, or later, or with a fault: as the test says.
@@ -94,6 +94,11 @@ impl Log {
             Request::Load { ticket, room, span, limit } => {
                 let page = if broken { Err(Unavailable) } else { Ok(self.history(&room).page(span, limit as usize)) };
                 vec![Answer::Loaded { ticket, page }]
+            }
+            Request::Search { ticket, room, words, before, limit } => {
+                let records = &self.history(&room).records;
+                let found = Found::among(Seq::new(1), records.iter(), &words, before, limit);
+                vec![Answer::Found { ticket, found: if broken { Err(Unavailable) } else { Ok(found) } }]
             }
             Request::Close { room } => {
                 self.closes.push(room);

@@ -297,9 +297,9 @@ impl Model {
                 }
                 self.appending.remove(room.as_str());
             }
-            Answer::Loaded { ticket, page } => {
+            Answer::Loaded { ticket, .. } | Answer::Found { ticket, .. } => {
                 let Some(room) = self.loads.remove(ticket) else { return };
-                if page.is_err() {
+                if matches!(answer, Answer::Loaded { page: Err(_), .. } | Answer::Found { found: Err(_), .. }) {
                     trouble(&room, Trouble::Load);
                 }
             }
@@ -408,7 +408,7 @@ impl Model {
     pub(super) fn request(&mut self, request: &Request) -> Result<(), Violation> {
         let (room, drafts) = match request {
             Request::Append { room, drafts } => (room, drafts),
-            Request::Load { ticket, room, .. } => {
+            Request::Load { ticket, room, .. } | Request::Search { ticket, room, .. } => {
                 self.loads.insert(*ticket, room.to_string());
                 return Ok(());
             }

@@ -4,6 +4,7 @@
 //! take is left out and counted. No entry holds a code or what was said.
 
 use std::io::{self, Write as _};
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -22,6 +23,9 @@ use crate::config::Storage;
 
 /// Entries that may wait to be written.
 const BACKLOG: usize = 4_096;
+
+/// How long nothing is written after something was.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// How long the end of the program waits for the last entries.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -116,7 +120,7 @@ impl Entry {
     }
 
     /// Something happened to the server.
-    pub(crate) fn event(event: Event) -> Self {
+    fn event(event: Event) -> Self {
         let none = Self::default();
         match event {
             Event::Note(note) => Self::note(note),
@@ -271,19 +275,26 @@ pub(crate) struct Journal {
 /// A way into a [`Journal`], for another owner; to be dropped before the journal finishes.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    to: SyncSender<Entry>,
+    to: SyncSender<(Timestamp, Told)>,
     dropped: Arc<AtomicU64>,
+}
+
+/// What is to be written. What happens to the server becomes an entry where that is written, so that the loop has little to
+/// do with it.
+enum Told {
+    Entry(Box<Entry>),
+    Event(Event),
 }
 
 impl Journal {
     /// Starts to write, in words where a person reads it.
     pub(crate) fn start(for_people: bool) -> Self {
-        let (to, entries) = sync_channel(BACKLOG);
+        let (to, told) = sync_channel(BACKLOG);
         let dropped = Arc::new(AtomicU64::new(0));
         let (finished, done) = mpsc::channel();
         let count = Arc::clone(&dropped);
         thread::spawn(move || {
-            write_all(&entries, &count, for_people);
+            write_all(&told, &count, for_people);
             drop(finished);
         });
         Self { writer: Writer { to, dropped }, done }
@@ -308,11 +319,29 @@ impl Journal {
 
 impl Writer {
     /// As [`Journal::write`].
-    pub(crate) fn write(&self, mut entry: Entry) {
-        entry.ts = Some(now());
-        if self.to.try_send(entry).is_err() {
+    pub(crate) fn write(&self, entry: Entry) {
+        self.tell(Told::Entry(entry.into()));
+    }
+
+    /// Writes what happened to the server, as [`Journal::write`] does.
+    pub(crate) fn event(&self, event: Event) {
+        self.tell(Told::Event(event));
+    }
+
+    fn tell(&self, told: Told) {
+        if self.to.try_send((now(), told)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Told {
+    fn at(self, ts: Timestamp) -> Entry {
+        let entry = match self {
+            Self::Entry(entry) => *entry,
+            Self::Event(event) => Entry::event(event),
+        };
+        Entry { ts: Some(ts), ..entry }
     }
 }
 
@@ -321,19 +350,21 @@ fn now() -> Timestamp {
     Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
-fn write_all(entries: &Receiver<Entry>, dropped: &AtomicU64, for_people: bool) {
+fn write_all(told: &Receiver<(Timestamp, Told)>, dropped: &AtomicU64, for_people: bool) {
     let zone = TimeZone::system();
-    let write = |entry: &Entry| {
-        let line = if for_people { entry.words(&zone) } else { entry.json() };
-        // Where stderr is gone there is nobody to tell.
-        let _ = io::stderr().write_all((line + "\n").as_bytes());
-    };
-    for entry in entries {
-        write(&entry);
+    let line = |entry: Entry| (if for_people { entry.words(&zone) } else { entry.json() }) + "\n";
+    while let Ok(first) = told.recv() {
+        let now_there = iter::once(first).chain(told.try_iter()).take(BACKLOG);
+        let mut lines: String = now_there.map(|(ts, told)| line(told.at(ts))).collect();
         match dropped.swap(0, Ordering::Relaxed) {
             0 => {}
-            n => write(&Entry { event: "dropped", ts: Some(now()), n: Some(n), ..Entry::default() }),
+            n => lines += &line(Entry { event: "dropped", ts: Some(now()), n: Some(n), ..Entry::default() }),
         }
+        // Where stderr is gone there is nobody to tell.
+        let _ = io::stderr().write_all(lines.as_bytes());
+        // Whatever comes meanwhile is written at once: where people come and go in crowds, waking this thread and writing for
+        // each line of theirs would cost more than they do.
+        thread::sleep(BREATH);
     }
 }
 

@@ -101,7 +101,7 @@ fn drive(
 ) -> Result<io::Result<()>, Failure> {
     let cant = |error: io::Error| Failure::usage(format!("can't start the server: {error}"));
     let to = journal.clone();
-    let on_event = move |event| journal.write(Entry::event(event));
+    let on_event = move |event| journal.event(event);
     Ok(match runtime {
         args::Runtime::Readiness => {
             let options = Options { poller: settings.poller };

@@ -94,9 +94,14 @@ impl FromStr for Code {
 const ROUNDS: usize = 4;
 
 fn fold(typed: &str) -> Result<String, CodeError> {
-    let mut folded = String::with_capacity(typed.len());
+    // ASCII is NFKC as it is, and most codes are.
+    if typed.is_ascii() { canonical(typed.chars()) } else { canonical(typed.nfkc()) }
+}
+
+fn canonical(typed: impl Iterator<Item = char>) -> Result<String, CodeError> {
+    let mut folded = String::new();
     let mut chars = 0;
-    for c in typed.nfkc().filter(|c| !c.is_whitespace() && !is_hyphen(*c)).flat_map(char::to_uppercase) {
+    for c in typed.filter(|c| !c.is_whitespace() && !is_hyphen(*c)).flat_map(char::to_uppercase) {
         if !c.is_alphanumeric() {
             return Err(CodeError::Character(c));
         }

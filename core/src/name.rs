@@ -47,9 +47,8 @@ impl Name {
 
     /// The form by which it is compared with others.
     pub fn folded(&self) -> Folded {
-        let nfkc: String = self.0.nfkc().collect();
-        let folded = CaseMapper::new().fold_string(&nfkc);
-        Folded(folded.nfkc().collect::<String>().into())
+        // Most names are ASCII, and need no tables.
+        Folded(if self.0.is_ascii() { self.0.to_ascii_lowercase() } else { fold(&self.0) }.into())
     }
 
     /// This name made different by `-number`, shortened where it would grow too long.
@@ -75,7 +74,8 @@ impl FromStr for Name {
         if typed.len() > 3 * Self::MAX_BYTES {
             return Err(NameError::TooLong);
         }
-        let name: String = typed.nfc().collect();
+        // ASCII is NFC as it is.
+        let name: String = if typed.is_ascii() { typed.into() } else { typed.nfc().collect() };
         if let Some(c) = name.chars().find(|&c| !may_stand_in_a_name(c)) {
             return Err(NameError::Character(c));
         }
@@ -84,6 +84,12 @@ impl FromStr for Name {
         }
         Ok(Self(name.into()))
     }
+}
+
+/// The NFKC case fold of a text.
+fn fold(text: &str) -> String {
+    let nfkc: String = text.nfkc().collect();
+    CaseMapper::new().fold_string(&nfkc).nfkc().collect()
 }
 
 fn may_stand_in_a_name(c: char) -> bool {
@@ -126,6 +132,15 @@ mod tests {
     fn a_name_can_be_seen() {
         for invisible in ["\u{3164}", "ann\u{1160}", "\u{FFA0}", "\u{115F}", "ann\u{200B}", "\u{2800}"] {
             assert!(matches!(invisible.parse::<Name>(), Err(NameError::Character(_))), "{invisible:?}");
+        }
+    }
+
+    #[test]
+    fn ascii_needs_no_tables() {
+        for pair in (0..=127).flat_map(|a| (0..=127).map(move |b| [char::from(a), char::from(b)])) {
+            let text = String::from_iter(pair);
+            assert_eq!(fold(&text), text.to_ascii_lowercase());
+            assert_eq!(text.nfc().collect::<String>(), text);
         }
     }
 }

@@ -18,6 +18,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
 
 const LISTENER: u64 = u64::MAX;
 
@@ -53,7 +54,12 @@ fn main() -> io::Result<()> {
     loop {
         let mut space = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 512];
         let (mut stirred, mut gone) = (Vec::new(), Vec::new());
-        let count = epoll::wait(&epoll, &mut space, None)?;
+        let count = match epoll::wait(&epoll, &mut space, None) {
+            Ok(count) => count,
+            // Somebody looks at it with a tracer.
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
         for event in &space[..count] {
             match event.data.u64() {
                 LISTENER => {

@@ -12,7 +12,7 @@ mod world;
 
 use std::hint::black_box;
 
-use world::{HELLO, JOIN, World, say};
+use world::{HELLO, World, say, say_in};
 
 /// Each case: its name, and how to run it.
 const CASES: &[(&str, fn())] = &[
@@ -25,6 +25,7 @@ const CASES: &[(&str, fn())] = &[
     ("one message to 100000 members", || fan_out(100_000)),
     ("one message to 1000 members of plain", fan_out_plain),
     ("16 messages at once to 1000 members", batch),
+    ("16 messages in each of 100 rooms of 10", many_rooms),
     ("hello and join", join),
     ("hello, join and 200 messages of backlog", resume),
 ];
@@ -112,15 +113,37 @@ fn batch() {
     measured(|| world.settle());
 }
 
+/// What a busy turn of many small rooms is: read, appended, encoded, sent.
+fn many_rooms() {
+    let mut world = World::of(100);
+    let senders: Vec<_> = (0..100)
+        .map(|room| {
+            let conns: Vec<_> = (0..10).map(|_| world.json_in(room)).collect();
+            conns[0]
+        })
+        .collect();
+    let turns = [0, 1].map(|turn| {
+        (0..100)
+            .map(|room| (0..16).flat_map(|number| say_in(room, 16 * turn + number)).collect())
+            .collect::<Vec<Vec<u8>>>()
+    });
+    let turn = |world: &mut World, lines: &[Vec<u8>]| {
+        senders.iter().zip(lines).for_each(|(&sender, lines)| world.receive(sender, lines));
+        world.settle();
+    };
+    turn(&mut world, &turns[0]);
+    measured(|| turn(&mut world, &turns[1]));
+}
+
 fn join() {
     let mut world = World::new();
     for _ in 0..100 {
         world.json();
     }
-    let conn = world.open();
+    let (conn, join) = (world.open(), world.join(0, "\"tail\":0"));
     measured(|| {
         world.receive(conn, HELLO);
-        world.receive(conn, JOIN);
+        world.receive(conn, &join);
         world.settle();
     });
 }
@@ -134,12 +157,10 @@ fn resume() {
         world.settle();
     }
     let conn = world.open();
+    let join = world.join(0, "\"resume\":{\"epoch\":\"e9f2\",\"seq\":800},\"tail\":200");
     measured(|| {
         world.receive(conn, HELLO);
-        world.receive(
-            conn,
-            b"{\"t\":\"join\",\"code\":\"K7QM-2XD4\",\"resume\":{\"epoch\":\"e9f2\",\"seq\":800},\"tail\":200}\n",
-        );
+        world.receive(conn, &join);
         world.settle();
     });
     assert!(world.sent > 200 * 64);

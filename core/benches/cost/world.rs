@@ -1,13 +1,16 @@
 //! A server without sockets, and a log that numbers.
 
+use std::collections::BTreeMap;
+
 use qun_core::log::{Answer, Draft, Outcome, Page, Record, Request, Tail};
 use qun_core::server::{Access, Action, Config, Input, Peer, Presence, RoomConfig, Server};
-use qun_core::{ConnId, Epoch, Instant, Limits, Now, Role, Seq};
+use qun_core::{Code, ConnId, Entropy, Epoch, Instant, Limits, Now, Role, RoomId, Seq};
 
 /// A server, its log, and where its bytes go.
 pub(crate) struct World {
     pub(crate) server: Server,
-    records: Vec<Record>,
+    codes: Vec<Code>,
+    records: BTreeMap<RoomId, Vec<Record>>,
     epoch: Epoch,
     now: Now,
     next: u32,
@@ -16,28 +19,34 @@ pub(crate) struct World {
     pub(crate) sent: usize,
 }
 
-/// The code of the only room.
-const CODE: &str = "K7QM-2XD4";
-
 impl World {
+    /// One room.
     pub(crate) fn new() -> Self {
-        let access = Access {
-            code: CODE.parse().expect("a code"),
-            label: "team".into(),
-            role: Role::Talk,
-            expires: None,
-            max_members: None,
-        };
-        let room = RoomConfig {
-            id: "ops".parse().expect("an id"),
+        Self::of(1)
+    }
+
+    /// So many rooms.
+    pub(crate) fn of(rooms: usize) -> Self {
+        let mut entropy = Entropy::new([5; 32]);
+        let codes: Vec<_> = (0..rooms).map(|_| Code::generate(&mut entropy)).collect();
+        let room = |(number, code): (usize, &Code)| RoomConfig {
+            id: room(number).parse().expect("an id"),
             title: "Ops".into(),
             presence: Presence::Count,
-            codes: vec![access],
+            codes: vec![Access {
+                code: code.clone(),
+                label: "team".into(),
+                role: Role::Talk,
+                expires: None,
+                max_members: None,
+            }],
         };
+        let rooms = codes.iter().enumerate().map(room).collect();
         let limits = Limits { burst: 0, per_s: 0, acts_burst: 0, acts_per_s: 0, ..Limits::default() };
         Self {
-            server: Server::new(Config { rooms: vec![room], limits, ..Config::default() }, [7; 32]),
-            records: Vec::new(),
+            server: Server::new(Config { rooms, limits, ..Config::default() }, [7; 32]),
+            codes,
+            records: BTreeMap::new(),
             epoch: "e9f2".parse().expect("an epoch"),
             now: Now { mono: Instant::from_micros(1), unix_ms: 1_771_329_600_000 },
             next: 0,
@@ -54,18 +63,28 @@ impl World {
         conn
     }
 
-    /// Somebody is in the room, and has read all of it.
+    /// Somebody is in the first room, and has read all of it.
     pub(crate) fn json(&mut self) -> ConnId {
+        self.json_in(0)
+    }
+
+    /// The same in another room.
+    pub(crate) fn json_in(&mut self, room: usize) -> ConnId {
         let conn = self.open();
         self.receive(conn, HELLO);
-        self.receive(conn, JOIN);
+        self.receive(conn, &self.join(room, "\"tail\":0"));
         self.settle();
         conn
     }
 
+    /// How a program gets into a room.
+    pub(crate) fn join(&self, room: usize, from: &str) -> Vec<u8> {
+        format!("{{\"t\":\"join\",\"id\":\"j\",\"code\":\"{}\",{from}}}\n", self.codes[room]).into_bytes()
+    }
+
     pub(crate) fn plain(&mut self) -> ConnId {
         let conn = self.open();
-        let name = format!("{CODE} p{}\r\n", self.next);
+        let name = format!("{} p{}\r\n", self.codes[0], self.next);
         self.receive(conn, name.as_bytes());
         self.settle();
         conn
@@ -113,21 +132,23 @@ impl World {
                 self.server.handle(now, Input::Log(Answer::Ready { room, tail: Ok(tail) }));
             }
             Request::Append { room, drafts } => {
-                let before = self.records.len();
+                let held = self.records.entry(room.clone()).or_default();
+                let before = held.len();
                 let mut outcomes = Vec::with_capacity(drafts.len());
                 for Draft { once, member, name, kind, text } in drafts {
-                    let seq = Seq::new(self.records.len() as u64 + 1);
+                    let seq = Seq::new(held.len() as u64 + 1);
                     let id = once.map(|(_, id)| id);
-                    self.records.push(Record { seq, ts: now.unix_ms, member, name, kind, text, id });
+                    held.push(Record { seq, ts: now.unix_ms, member, name, kind, text, id });
                     outcomes.push(Outcome::New(seq));
                 }
-                let records = self.records[before..].to_vec();
+                let records = held[before..].to_vec();
                 self.server.handle(now, Input::Log(Answer::Settled { room: room.clone(), outcomes }));
                 self.server.handle(now, Input::Log(Answer::Grew { room, first, records }));
             }
             Request::Close { .. } | Request::Search { .. } => {}
-            Request::Load { ticket, limit, .. } => {
-                let records = self.records.iter().take(limit as usize).cloned().collect();
+            Request::Load { ticket, room, limit, .. } => {
+                let held = self.records.get(&room).into_iter().flatten();
+                let records = held.take(limit as usize).cloned().collect();
                 let page = Page { first, more: true, records };
                 self.server.handle(now, Input::Log(Answer::Loaded { ticket, page: Ok(page) }));
             }
@@ -137,11 +158,17 @@ impl World {
 
 /// How a program gets in.
 pub(crate) const HELLO: &[u8] = b"{\"t\":\"hello\",\"id\":\"h\",\"v\":[1],\"agent\":\"cost\",\"name\":\"ann\"}\n";
-/// The same.
-pub(crate) const JOIN: &[u8] = b"{\"t\":\"join\",\"id\":\"j\",\"code\":\"K7QM-2XD4\",\"tail\":0}\n";
-
-/// A message of 64 bytes.
+/// A message of 64 bytes to the first room.
 pub(crate) fn say(number: usize) -> Vec<u8> {
-    let text = "x".repeat(64);
-    format!("{{\"t\":\"say\",\"id\":\"id-{number}\",\"room\":\"ops\",\"text\":\"{text}\"}}\n").into_bytes()
+    say_in(0, number)
+}
+
+/// The same to another room.
+pub(crate) fn say_in(to: usize, number: usize) -> Vec<u8> {
+    let (room, text) = (room(to), "x".repeat(64));
+    format!("{{\"t\":\"say\",\"id\":\"id-{number}\",\"room\":\"{room}\",\"text\":\"{text}\"}}\n").into_bytes()
+}
+
+fn room(number: usize) -> String {
+    format!("ops{number}")
 }

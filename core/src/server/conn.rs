@@ -15,12 +15,16 @@ use crate::log::Ticket;
 use crate::plain::Telnet;
 use crate::time::Instant;
 
-/// A connection.
+/// A connection. What every delivery looks at stands first: see [`Out`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub(super) struct Conn {
     pub(super) id: ConnId,
-    pub(super) peer: Peer,
+    /// When it is looked at next: never later than its next deadline.
+    pub(super) check: Option<Instant>,
+    pub(super) out: Out,
     pub(super) phase: Phase,
+    pub(super) peer: Peer,
     pub(super) tongue: Tongue,
     pub(super) lines: Lines,
     /// How long a line may be: what its client was told, or will be.
@@ -29,13 +33,10 @@ pub(super) struct Conn {
     pub(super) ended: bool,
     /// What the next line waits for.
     pub(super) wait: Option<Wait>,
-    pub(super) out: Out,
     pub(super) opened: Instant,
     pub(super) heard: Instant,
     /// When a ping is due after the last byte heard, and when it was sent.
     pub(super) ping: Ping,
-    /// When it is looked at next: never later than its next deadline.
-    pub(super) check: Option<Instant>,
     /// What the driver was told last: whether to read.
     pub(super) reading: bool,
     /// Whether its `Read` is to be looked at by `poll`.
@@ -124,18 +125,18 @@ impl Conn {
     pub(super) fn new(id: ConnId, peer: Peer, line: usize, now: Instant) -> Self {
         Self {
             id,
-            peer,
+            check: None,
+            out: Out::new(now),
             phase: Phase::Sniffing(false),
+            peer,
             tongue: Tongue::Unknown,
             lines: Lines::default(),
             line,
             ended: false,
             wait: None,
-            out: Out::new(now),
             opened: now,
             heard: now,
             ping: Ping::Never,
-            check: None,
             reading: true,
             reading_queued: false,
         }

@@ -52,6 +52,8 @@ struct Encoded {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Encoding {
+    /// The absolute offset of the oldest byte.
+    start: u64,
     /// The absolute offset after the newest byte.
     end: u64,
     readers: usize,
@@ -186,6 +188,7 @@ impl Held {
             self.record_bytes -= batch.cost();
             for (encoding, encoded) in self.encodings.iter_mut().zip(&batch.encoded) {
                 if let (Some(encoding), Some(encoded)) = (encoding, encoded) {
+                    encoding.start = encoded.end();
                     encoding.held -= encoded.cost();
                 }
             }
@@ -199,7 +202,7 @@ impl Held {
 
     /// The offset of the oldest byte.
     pub(super) fn start(&self, dialect: Dialect) -> u64 {
-        self.offset(dialect, 0)
+        self.encodings[dialect.index()].as_ref().map_or(0, |encoding| encoding.start)
     }
 
     /// The offset after the newest byte.

@@ -1,43 +1,47 @@
 //! What one connection has still to send: its cursors into the rooms, and its private frames between them.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::held::Held;
 use crate::dialect::Dialect;
 use crate::id::Seq;
 use crate::time::Instant;
 
-/// The output of one connection.
+/// The output of one connection. What every delivery looks at stands first and together, because with many connections
+/// each has left the processor's caches when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub(super) struct Out {
+    /// When it was armed, or last took a byte.
+    pub(super) progress: Instant,
+    /// Whether the driver was told that there is something to send and has not been told that there is nothing.
+    pub(super) armed: bool,
+    /// Whether it took a byte since the machine was last told the time: then `progress` is still to be dated.
+    pub(super) undated: bool,
     /// Which encoding its cursors move along.
     pub(super) dialect: Dialect,
-    /// The unsent rest of a frame that a write cut in two: it goes first.
-    pub(super) half: Bytes,
-    /// Its memberships' cursors; a slot keeps its number for as long as its cursor lives.
-    pub(super) subs: Vec<Option<Sub>>,
-    /// The slots of those that are not idle: they have something to send, or may.
-    pub(super) dirty: Vec<u16>,
+    /// The slots of the cursors that are not idle: they have something to send, or may.
+    pub(super) dirty: SmallVec<[u16; 8]>,
+    /// Its memberships' cursors; a slot keeps its number for as long as its cursor lives. Most are in one room.
+    pub(super) subs: SmallVec<[Option<Sub>; 1]>,
     /// Replies, pages, errors: what only this connection gets.
     pub(super) private: VecDeque<Private>,
+    /// The unsent rest of a frame that a write cut in two: it goes first.
+    pub(super) half: Bytes,
     /// The place of the first private frame. Places grow by one from frame to frame, so that a place names a frame.
     pub(super) first_place: u64,
     /// Bytes that all private frames take.
     pub(super) private_bytes: usize,
-    /// Whether the driver was told that there is something to send and has not been told that there is nothing.
-    pub(super) armed: bool,
-    /// When it was armed, or last took a byte.
-    pub(super) progress: Instant,
-    /// Whether it took a byte since the machine was last told the time: then `progress` is still to be dated.
-    pub(super) undated: bool,
 }
 
 /// A cursor into a room's encoding: one membership, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub(super) struct Sub {
+    pub(super) list: List,
     pub(super) room: u32,
     /// The next byte to send.
     pub(super) at: u64,
@@ -45,13 +49,12 @@ pub(super) struct Sub {
     pub(super) next: Seq,
     /// Presence before this offset is older than the membership.
     pub(super) since: u64,
-    /// Where it ends, once it was left.
-    pub(super) end: Option<End>,
     /// The place of its `joined`: nothing of the room goes out before it.
     pub(super) after: u64,
+    /// Where it ends, once it was left.
+    pub(super) end: Option<End>,
     /// The frames of its own messages, where the dialect does not echo them.
     pub(super) own: VecDeque<(u64, u64)>,
-    pub(super) list: List,
 }
 
 /// Where a membership that was left ends.
@@ -96,16 +99,16 @@ impl Out {
 
     pub(super) fn new(now: Instant) -> Self {
         Self {
+            progress: now,
+            armed: false,
+            undated: false,
             dialect: Dialect::Plain,
-            half: Bytes::new(),
-            subs: Vec::new(),
-            dirty: Vec::new(),
+            dirty: SmallVec::new(),
+            subs: SmallVec::new(),
             private: VecDeque::new(),
+            half: Bytes::new(),
             first_place: Self::FIRST_PLACE,
             private_bytes: 0,
-            armed: false,
-            progress: now,
-            undated: false,
         }
     }
 
@@ -179,8 +182,6 @@ impl Out {
     /// Adds a cursor, among the dirty ones.
     pub(super) fn insert(&mut self, sub: Sub) -> u16 {
         let slot = self.subs.iter().position(Option::is_none).unwrap_or_else(|| {
-            // Most are in one room, and there are many of them.
-            self.subs.reserve_exact(1);
             self.subs.push(None);
             self.subs.len() - 1
         });
@@ -192,7 +193,7 @@ impl Out {
     /// Takes a cursor away; where it was idle, the caller mends the room's list.
     pub(super) fn remove(&mut self, slot: u16) -> Option<Sub> {
         let sub = self.subs.get_mut(usize::from(slot))?.take()?;
-        self.dirty.retain(|&dirty| dirty != slot);
+        self.dirty.retain(|dirty| *dirty != slot);
         Some(sub)
     }
 

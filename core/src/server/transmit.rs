@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 
 use super::config::Presence;
 use super::conn::Conn;
+use super::held::Piece;
 use super::out::{List, Out, Private, PrivateKind};
 use super::room::Room;
 use super::session::Sessions;
@@ -37,8 +38,28 @@ pub struct Overrun;
 enum Run<'s> {
     Half(&'s [u8]),
     Private(&'s Private),
-    /// From this offset of a membership's room.
-    Room(u16, u64, &'s [u8]),
+    /// From one offset of a membership's room to another.
+    Room {
+        slot: u16,
+        at: u64,
+        to: u64,
+        piece: Piece<'s>,
+    },
+}
+
+/// What it changes that some bytes of a run are sent, without the run's own bytes: they would keep the cursors borrowed.
+enum Step {
+    Private,
+    Room {
+        slot: u16,
+        /// Where the cursor stands then.
+        at: u64,
+        next: Seq,
+        /// How many bytes that were.
+        sent: usize,
+        /// What is left of a frame that they cut in two.
+        rest: Option<Bytes>,
+    },
 }
 
 impl Transmit<'_> {
@@ -52,8 +73,9 @@ impl Transmit<'_> {
         self.runs(|run| {
             let Some(slot) = slots.next() else { return false };
             *slot = wrap(match run {
-                Run::Half(bytes) | Run::Room(_, _, bytes) => bytes,
+                Run::Half(bytes) => bytes,
                 Run::Private(private) => &private.bytes,
+                Run::Room { at, to, piece, .. } => piece.bytes(at, to),
             });
             filled += 1;
             true
@@ -73,27 +95,32 @@ impl Transmit<'_> {
             self.undated.push(self.conn.id);
         }
         let half = &mut self.conn.out.half;
-        let from_half = n.min(half.len());
-        if from_half == half.len() {
-            *half = Bytes::new();
-        } else {
-            half.advance(from_half);
+        if n < half.len() {
+            half.advance(n);
+            return Ok(());
         }
-        n -= from_half;
+        if !half.is_empty() {
+            n -= half.len();
+            *half = Bytes::new();
+        }
         while n > 0 {
-            // Only what the first run is, not its bytes: they would keep the cursors borrowed.
-            let mut first = None;
+            let mut step = None;
             self.runs(|run| {
-                first = match run {
-                    Run::Half(_) => None,
-                    Run::Private(_) => Some(None),
-                    Run::Room(slot, at, bytes) => Some(Some((slot, at, bytes.len()))),
-                };
+                step = run.step(n);
                 false
             });
-            n -= match first.ok_or(Overrun)? {
-                None => self.advance_private(n),
-                Some((slot, at, len)) => self.advance_room(slot, at, n.min(len)),
+            n -= match step.ok_or(Overrun)? {
+                Step::Private => self.advance_private(n),
+                Step::Room { slot, at, next, sent, rest } => {
+                    let out = &mut self.conn.out;
+                    if let Some(sub) = out.sub_mut(slot) {
+                        (sub.at, sub.next) = (at, next);
+                    }
+                    if let Some(rest) = rest {
+                        out.half = rest;
+                    }
+                    sent
+                }
             };
         }
         Ok(())
@@ -116,51 +143,21 @@ impl Transmit<'_> {
         sent
     }
 
-    fn advance_room(&mut self, slot: u16, at: u64, n: usize) -> usize {
-        let Out { subs, half, dialect, .. } = &mut self.conn.out;
-        let Some(sub) = subs[usize::from(slot)].as_mut() else { return n };
-        let Some(piece) = self.rooms[sub.room as usize].held.piece(*dialect, at) else { return n };
-        let sent = at + n as u64;
-        sub.at = piece.frame_end(sent);
-        sub.next = piece.next_seq(sub.at);
-        if sent < sub.at {
-            // A copy, and of less than a frame: so that no reader, however slow, keeps a batch from being freed.
-            *half = Bytes::copy_from_slice(piece.bytes(sent, sub.at));
-        }
-        n
-    }
-
-    /// Whether there is anything to send, once all is settled.
+    /// Whether there is anything to send, once all is settled: then a private frame can always go next, and what is left of
+    /// the cursors are those with something behind them.
     pub(super) fn has_any(&self) -> bool {
-        let out = &self.conn.out;
-        // Where nothing stands before it, a cursor is in this list because there is something behind it.
-        if out.private.is_empty()
-            && let [slot] = out.dirty[..]
-            && out.sub(slot).is_some_and(|sub| sub.end.is_none())
-        {
-            return true;
-        }
-        let mut any = false;
-        self.runs(|_| {
-            any = true;
-            false
-        });
-        any
+        let Out { half, private, dirty, .. } = &self.conn.out;
+        let is_behind = |&slot: &u16| self.conn.out.sub(slot).is_some_and(|sub| sub.at < sub.end(u64::MAX));
+        !half.is_empty() || !private.is_empty() || dirty.iter().any(is_behind)
     }
 
     /// Before anything is borrowed: cursors that fell off their log get their gap, what must not be seen is skipped, and
     /// those that have caught up go back to their room's list.
     pub(super) fn settle(&mut self) {
         let was_full = self.conn.out.private_bytes > self.private;
-        let mut kept = 0;
-        for index in 0..self.conn.out.dirty.len() {
-            let slot = self.conn.out.dirty[index];
-            if self.settle_one(slot) {
-                self.conn.out.dirty[kept] = slot;
-                kept += 1;
-            }
-        }
-        self.conn.out.dirty.truncate(kept);
+        let mut dirty = core::mem::take(&mut self.conn.out.dirty);
+        dirty.retain(|slot| self.settle_one(*slot));
+        self.conn.out.dirty = dirty;
         // A gap that was written anew may be smaller than it was.
         if was_full && self.conn.out.private_bytes <= self.private {
             self.wake.push_back(self.conn.id);
@@ -169,8 +166,7 @@ impl Transmit<'_> {
 
     /// Settles one cursor; says whether it stays where its connection looks.
     fn settle_one(&mut self, slot: u16) -> bool {
-        let id = self.conn.id;
-        let out = &mut self.conn.out;
+        let Conn { id, out, .. } = &mut *self.conn;
         let dialect = out.dialect;
         let Some(sub) = out.sub(slot) else { return false };
         if !out.is_visible(sub) {
@@ -196,7 +192,7 @@ impl Transmit<'_> {
             return true;
         }
         sub.list = List::Idle(room.idle.len() as u32);
-        room.idle.push((id, slot));
+        room.idle.push((*id, slot));
         false
     }
 
@@ -235,7 +231,7 @@ impl Transmit<'_> {
                     let Some(piece) = held.piece(out.dialect, at) else { break };
                     let own = sub.own.iter().map(|own| own.0).find(|&start| start > at).unwrap_or(u64::MAX);
                     let end = piece.end().min(to).min(own);
-                    if !take(Run::Room(slot, at, piece.bytes(at, end))) {
+                    if !take(Run::Room { slot, at, to: end, piece }) {
                         return;
                     }
                     at = end;
@@ -250,6 +246,23 @@ impl Transmit<'_> {
                 if !take(Run::Private(private)) {
                     return;
                 }
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Its first `n` bytes are sent, or all that it has. `None` for a half-sent frame, of which nothing but its bytes is left.
+    fn step(self, n: usize) -> Option<Step> {
+        match self {
+            Self::Half(_) => None,
+            Self::Private(_) => Some(Step::Private),
+            Self::Room { slot, at, to, piece } => {
+                let end = to.min(at.saturating_add(n as u64));
+                let (at, sent) = (piece.frame_end(end), (end - at) as usize);
+                // A copy, and of less than a frame: so that no reader, however slow, keeps a batch from being freed.
+                let rest = (end < at).then(|| Bytes::copy_from_slice(piece.bytes(end, at)));
+                Some(Step::Room { slot, at, next: piece.next_seq(at), sent, rest })
             }
         }
     }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use socket2::SockRef;
 
 use super::poller::{Interest, Poller};
+use super::socket;
 
 /// Connections taken from one listener at a turn, so that a storm does not stop those who are in.
 const AT_ONCE: usize = 64;
@@ -66,7 +67,7 @@ impl Listeners {
         key: impl Fn(usize) -> u64,
     ) -> io::Result<Self> {
         for (index, listener) in listeners.iter().enumerate() {
-            listener.set_nonblocking(true)?;
+            socket::prepare_listener(listener)?;
             // Listening again only sets the length of the queue, to which the system has a limit of its own.
             let _ = SockRef::from(listener).listen(QUEUE);
             poller.add(listener.as_fd(), key(index), Interest::READ)?;
@@ -86,7 +87,7 @@ impl Listeners {
     pub(super) fn accept(&mut self, index: usize, now: Instant, out: &mut Vec<Accepted>) -> io::Result<bool> {
         let Some(listener) = self.listeners.get(index) else { return Ok(false) };
         for _ in 0..AT_ONCE {
-            let error = match listener.accept() {
+            let error = match socket::accept(listener) {
                 Ok((stream, peer)) => {
                     out.push(Accepted::Peer(stream, peer));
                     continue;

@@ -82,4 +82,11 @@ pub(super) fn hold(mut poller: impl Poller) {
     assert!(hangups == 1 || !poller.hears_hangups());
     poller.delete(ours.as_fd()).unwrap();
     assert_eq!(wait(poller), []);
+
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    poller.add(ours.as_fd(), 10, Interest::READ).unwrap();
+    theirs.write_all(b"x").unwrap();
+    poller.closes(ours.as_fd()).unwrap();
+    drop(ours);
+    assert_eq!(wait(poller), []);
 }

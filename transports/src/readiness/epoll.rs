@@ -65,6 +65,12 @@ impl Poller for Epoll {
         Ok(epoll::delete(&self.fd, source)?)
     }
 
+    /// The kernel forgets what is closed. Where a copy of the descriptor keeps it open for a moment, as in a process that is
+    /// about to become another program, it may be told of still.
+    fn closes(&mut self, _: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = timeout.map(whole_milliseconds);
         let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];

@@ -24,6 +24,11 @@ pub(crate) trait Poller: Send {
     /// Watches a source no longer. To be called before it is closed.
     fn delete(&mut self, source: BorrowedFd<'_>) -> io::Result<()>;
 
+    /// The same, of a source of which there is no other descriptor, and which is closed next.
+    fn closes(&mut self, source: BorrowedFd<'_>) -> io::Result<()> {
+        self.delete(source)
+    }
+
     /// Waits until a source is ready or `timeout` is over (`None`: for ever; it is never cut short), and puts what is
     /// ready into `ready`. A source may be told twice, for reading and for writing. An interruption by a signal is a wait
     /// that ends with nothing.

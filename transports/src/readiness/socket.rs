@@ -1,7 +1,7 @@
 //! A connected socket: its options, and reading and writing without the cases that mean nothing.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -38,14 +38,46 @@ pub(crate) const WRITE: usize = 64 << 10;
 /// reset already) makes it worse and not unfit.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nonblocking(true)?;
-    let socket = SockRef::from(stream);
+    set_options(SockRef::from(stream));
+    Ok(())
+}
+
+/// Makes a listener fit for an event loop, and those whom it will [accept](accept) with it.
+///
+/// # Errors
+/// Where it can't be made non-blocking.
+pub(crate) fn prepare_listener(listener: &TcpListener) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    set_options(SockRef::from(listener));
+    Ok(())
+}
+
+/// Accepts a connection that is fit for an event loop. The kernel gives it the listener's options: seven system calls less
+/// for each.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    let peer = peer.ok_or(rustix::io::Errno::CONNABORTED)?.try_into()?;
+    Ok((socket.into(), peer))
+}
+
+/// Accepts a connection and makes it fit for an event loop.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept()?;
+    // One that can't be made fit is closed before anybody has heard of it.
+    prepare(&stream).map_err(|_| rustix::io::Errno::CONNABORTED)?;
+    Ok((stream, peer))
+}
+
+fn set_options(socket: SockRef<'_>) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket.set_tcp_notsent_lowat(UNSENT);
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    Ok(())
 }
 
 /// What a read came to.
@@ -110,9 +142,34 @@ pub(crate) fn failure(stream: &TcpStream) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use super::*;
+
+    #[test]
+    fn who_is_accepted_is_fit_as_who_is_prepared() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        prepare_listener(&listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        let prepared = TcpStream::connect(address).unwrap();
+        prepare(&prepared).unwrap();
+        let accepted = loop {
+            match accept(&listener) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                accepted => break accepted.unwrap(),
+            }
+        };
+        assert_eq!(accepted.1, prepared.local_addr().unwrap());
+        let options = |stream: &TcpStream| {
+            let socket = SockRef::from(stream);
+            let time = socket.tcp_keepalive_time().unwrap();
+            let buffers = (socket.send_buffer_size().unwrap(), socket.recv_buffer_size().unwrap());
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            let buffers = (buffers, socket.tcp_notsent_lowat().unwrap(), rustix::io::fcntl_getfd(stream).unwrap());
+            (socket.nonblocking().unwrap(), socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap(), time, buffers)
+        };
+        let [ours, theirs] = [&accepted.0, &prepared].map(options);
+        assert_eq!(ours, theirs);
+        assert!(ours.0 && ours.1 && ours.2, "{ours:?}");
+    }
 
     /// Writes until the kernel takes no more, to a reader who takes nothing, and says how many bytes that were beyond
     /// those that fit the reader's own buffer.

@@ -2,24 +2,24 @@
 
 use qun_core::ConnId;
 
-/// A source of the server's. A connection's index is not used again before all that was ready is looked at, so it needs
-/// no generation.
+/// A source of the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Bell,
     Listener(usize),
-    Conn(u32),
-    Lingering,
+    /// A connection, or what is left of one that lingers: of its generation only the lower [30 bits](Self::GENERATION) are
+    /// told, of which nobody waits for the next who has the same.
+    Conn(ConnId),
 }
 
 impl Key {
     const SHIFT: u32 = 62;
+    const GENERATION: u32 = (1 << 30) - 1;
 
     pub(super) fn of(key: u64) -> Self {
         match key >> Self::SHIFT {
-            0 => Self::Conn(key as u32),
+            0 => Self::Conn(ConnId { index: key as u32, generation: (key >> 32) as u32 }),
             1 => Self::Listener((key & !(3 << Self::SHIFT)) as usize),
-            2 => Self::Lingering,
             _ => Self::Bell,
         }
     }
@@ -33,11 +33,7 @@ impl Key {
     }
 
     pub(super) fn conn(conn: ConnId) -> u64 {
-        u64::from(conn.index)
-    }
-
-    pub(super) fn lingering(number: u64) -> u64 {
-        2 << Self::SHIFT | number
+        u64::from(conn.generation & Self::GENERATION) << 32 | u64::from(conn.index)
     }
 }
 
@@ -49,7 +45,8 @@ mod tests {
     fn a_key_says_what_it_was_made_of() {
         assert_eq!(Key::of(Key::bell()), Key::Bell);
         assert_eq!(Key::of(Key::listener(3)), Key::Listener(3));
-        assert_eq!(Key::of(Key::conn(ConnId { index: u32::MAX, generation: 7 })), Key::Conn(u32::MAX));
-        assert_eq!(Key::of(Key::lingering(1 << 40)), Key::Lingering);
+        let conn = ConnId { index: u32::MAX, generation: Key::GENERATION };
+        assert_eq!(Key::of(Key::conn(conn)), Key::Conn(conn));
+        assert_eq!(Key::of(Key::conn(ConnId { generation: u32::MAX, ..conn })), Key::Conn(conn));
     }
 }

@@ -31,15 +31,14 @@ impl<L: Log> Server<L> {
         let index = match Key::of(ready.key) {
             Key::Bell => return self.bell.hear(),
             Key::Listener(index) => return self.work.accept(index),
-            Key::Lingering => {
-                if self.lingering.ready(&mut *self.poller, ready.key, &mut self.buffer) {
-                    self.listeners.retry(now.mono);
-                }
-                return;
-            }
-            Key::Conn(index) => index,
+            Key::Conn(told) => told.index,
         };
-        let Some((id, conn)) = self.conns.at_mut(index) else { return };
+        let Some((id, conn)) = self.conns.at_mut(index).filter(|(id, _)| Key::conn(*id) == ready.key) else {
+            if self.lingering.ready(&mut *self.poller, ready.key, &mut self.buffer) {
+                self.listeners.retry(now.mono);
+            }
+            return;
+        };
         let to_the_end = ready.rest || ready.hangup;
         match &mut conn.input {
             // The read that follows says what a hang-up was, after the last bytes.
@@ -106,10 +105,6 @@ impl<L: Log> Server<L> {
     }
 
     fn open(&mut self, now: Now, stream: TcpStream, peer: SocketAddr, on_event: &mut dyn FnMut(Event)) {
-        // A socket that can't be made fit is closed before anybody has heard of it.
-        if socket::prepare(&stream).is_err() {
-            return;
-        }
         let id = self.driver.open(now, Peer::Net(peer));
         let conn = Conn::new(stream, peer, self.poller.trigger());
         // Edge-triggered, too, what came before this is told: adding a source looks at it.
@@ -276,17 +271,17 @@ impl<L: Log> Server<L> {
         let Some(conn) = self.conns.remove(id) else { return };
         if conn.input == Input::Ended || conn.output != Output::Idle {
             // Nothing unread can spoil the last bytes, or the time for them is over.
-            let _ = self.poller.delete(conn.stream.as_fd());
+            let _ = self.poller.closes(conn.stream.as_fd());
             self.listeners.retry(now.mono);
         } else {
-            self.lingering.take(&mut *self.poller, conn.stream, now.mono, Key::lingering);
+            self.lingering.take(&mut *self.poller, conn.stream, Key::conn(id), conn.interest, now.mono);
         }
     }
 
     /// A connection failed.
     fn lose(&mut self, now: Now, id: ConnId, error: io::Error, on_event: &mut dyn FnMut(Event)) {
         let Some(conn) = self.conns.remove(id) else { return };
-        let _ = self.poller.delete(conn.stream.as_fd());
+        let _ = self.poller.closes(conn.stream.as_fd());
         self.listeners.retry(now.mono);
         self.driver.closed(now, id, hangup(&error));
         on_event(Event::Lost { conn: id, peer: conn.peer, error });

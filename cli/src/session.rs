@@ -286,7 +286,7 @@ async fn drive(mut connection: Connection, commands: Commands<Command>, to: Sync
 /// Who is in a room, by name; `None` where the room doesn't say.
 fn members(client: &Client, room: &RoomId) -> Option<Vec<Person>> {
     let roster = client.room(room)?.roster()?;
-    let mut members: Vec<_> = roster.map(|(m, name)| Person { m, name: name.clone() }).collect();
+    let mut members: Vec<_> = roster.cloned().collect();
     members.sort_by(|a, b| a.name.cmp(&b.name));
     Some(members)
 }

@@ -54,7 +54,8 @@ impl Dialect {
                     Change::In { name, .. } => Phrase::Came(name),
                     Change::Out { name, .. } => Phrase::Went(name),
                     Change::Name { name, was, .. } => Phrase::Renamed { was, name },
-                    Change::Unknown => return,
+                    // Whom it concerns is told; to the others it is no event of its own.
+                    Change::Role { .. } | Change::Unknown => return,
                 };
                 phrase.write(style.language, out);
             }

@@ -158,8 +158,7 @@ fn welcome(given: Given<'_, '_>, re: Option<Id>) -> Result<Welcome> {
 }
 
 fn joined(given: Given<'_, '_>, re: Option<Id>) -> Result<Joined> {
-    let role = if given.ratio(1, 8)? { Role::Read } else { Role::Talk };
-    let room = Room { id: room(given)?, title: string(given)?, role };
+    let room = Room { id: room(given)?, title: string(given)?, role: role(given)? };
     let (first, from, head) = (seq(given)?, seq(given)?, seq(given)?);
     let (here, members) = (integer(given)?, option(given, people)?);
     Ok(Joined { re, room, here, members, epoch: epoch(given)?, first, from, head })
@@ -187,15 +186,22 @@ fn message(given: Given<'_, '_>) -> Result<PageMessage> {
 
 fn change(given: Given<'_, '_>) -> Result<Change> {
     let (m, name) = (member(given)?, name(given)?);
-    Ok(match given.int_in_range(0..=2)? {
-        0 => Change::In { m, name },
+    Ok(match given.int_in_range(0..=3)? {
+        0 => Change::In { m, name, role: role(given)? },
         1 => Change::Out { m, name, why: option(given, string)? },
-        _ => Change::Name { m, name, was: self::name(given)? },
+        2 => Change::Name { m, name, was: self::name(given)? },
+        _ => Change::Role { m, name, role: role(given)? },
     })
 }
 
+fn role(given: Given<'_, '_>) -> Result<Role> {
+    if given.ratio(7, 8)? { Ok(Role::Talk) } else { Ok(*given.choose(&Role::ALL)?) }
+}
+
 fn people(given: Given<'_, '_>) -> Result<Vec<Person>> {
-    (0..given.int_in_range(0..=3)?).map(|_| Ok(Person { m: member(given)?, name: name(given)? })).collect()
+    (0..given.int_in_range(0..=3)?)
+        .map(|_| Ok(Person { m: member(given)?, name: name(given)?, role: role(given)? }))
+        .collect()
 }
 
 fn position(given: Given<'_, '_>) -> Result<Position> {

@@ -122,12 +122,12 @@ fn access(
     let code = code.and_then(|Found { value, at }| parse_code(&section, value, at, seen));
     let label = section.text("label").map_or_else(|| format!("code-{number}"), |label| label.value.into());
     let role = match section.text("role") {
-        None | Some(Found { value: "talk", .. }) => Role::Talk,
-        Some(Found { value: "read", .. }) => Role::Read,
-        Some(Found { value, at }) => {
-            section.refuse(at, format!("role is \"talk\" or \"read\", not {value:?}"));
+        None => Role::default(),
+        Some(Found { value, at }) => Role::named(value).unwrap_or_else(|| {
+            let choices = Role::ALL.map(|role| format!("{:?}", role.as_str())).join(", ");
+            section.refuse(at, format!("role is one of {choices}, not {value:?}"));
             Role::Read
-        }
+        }),
     };
     let weak = section.flag("weak").is_some_and(|weak| weak.value);
     let expires = section.date("expires");

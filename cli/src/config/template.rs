@@ -67,7 +67,7 @@ const ROOMS: &str = r#"
 # presence: "full" tells who is here, "count" only how many, for large rooms.
 # A code opens its room. Case, spaces and hyphens don't count. `qun code new` makes more of them.
 #   label        what the log calls it, in place of the code
-#   role         "talk", or "read" for people who may only listen
+#   role         "talk", or "read" for people who may only listen; "moderator" or "owner" for those who keep order
 #   expires      until when it opens the room, as "2027-01-31T00:00:00Z"
 #   max_members  how many may be in the room by this code at once
 #   weak         true allows a code of fewer than 8 characters, which needs an expiry

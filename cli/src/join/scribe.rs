@@ -133,9 +133,12 @@ impl Scribe {
             Event::Ended { bye } => bye.iter().map(|bye| Line::aside(crate::errand::said(bye))).collect(),
             Event::Joined { re, room, title, role, here, head } => {
                 let mut who = self.who(*here, members);
-                if *role == Role::Read {
-                    who.push_str(" You can read here, not speak.");
-                }
+                who.push_str(match role {
+                    Role::Read => " You can read here, not speak.",
+                    Role::Talk => "",
+                    Role::Moderator => " You are a moderator.",
+                    Role::Owner => " You are an owner.",
+                });
                 let line = self.joined(re.is_some(), room, title, *here, *head, &who);
                 if let Some(told) = self.rooms.get_mut(room) {
                     told.role = *role;
@@ -215,7 +218,9 @@ impl Scribe {
         if has_new_role {
             let text = match role {
                 Role::Read => "From now on you can read here, not speak.",
-                _ => "You may speak here now.",
+                Role::Talk => "You may speak here now.",
+                Role::Moderator => "You are a moderator here now.",
+                Role::Owner => "You are an owner here now.",
             };
             lines.push(self.about(room, text));
         }
@@ -321,7 +326,8 @@ impl Scribe {
             Change::Out { name, why, .. } if why.as_deref() == Some("lost") => format!("{name} lost the connection."),
             Change::Out { name, .. } => format!("{name} left."),
             Change::Name { name, was, .. } => format!("{was} is now {name}."),
-            Change::Unknown => return Vec::new(),
+            // Whom it concerns is told by the room, and why by whoever gave it.
+            Change::Role { .. } | Change::Unknown => return Vec::new(),
         };
         vec![self.about(room, &text)]
     }

@@ -11,7 +11,6 @@ use super::stream::{Entry, Stream};
 use crate::code::Code;
 use crate::id::{Epoch, Id, MemberId, Position, RoomId, Seq};
 use crate::json::{self, Change, Joined, Message, Page, Person};
-use crate::name::Name;
 use crate::role::Role;
 use crate::time::Instant;
 
@@ -25,7 +24,7 @@ pub struct Room {
     /// What opened it, and opens it again.
     pub(super) code: Code,
     here: u64,
-    roster: Option<BTreeMap<MemberId, Name>>,
+    roster: Option<BTreeMap<MemberId, Person>>,
     timeline: VecDeque<Entry>,
     /// The newest message of which we know.
     head: Seq,
@@ -99,8 +98,8 @@ impl Room {
     }
 
     /// Who is in it, by member id; `None` where the room only counts. While we are away, who was.
-    pub fn roster(&self) -> Option<impl ExactSizeIterator<Item = (MemberId, &Name)>> {
-        self.roster.as_ref().map(|roster| roster.iter().map(|(m, name)| (*m, name)))
+    pub fn roster(&self) -> Option<impl ExactSizeIterator<Item = &Person>> {
+        self.roster.as_ref().map(BTreeMap::values)
     }
 
     /// What happened, oldest first: the newest `Config::timeline` entries.
@@ -232,8 +231,12 @@ impl Room {
     pub(super) fn presence(&mut self, change: Change, to: &mut Show<'_>) {
         if let Some(roster) = &mut self.roster {
             match &change {
-                Change::In { m, name } | Change::Name { m, name, .. } => {
-                    roster.insert(*m, name.clone());
+                Change::In { m, name, role } | Change::Role { m, name, role } => {
+                    roster.insert(*m, Person { m: *m, name: name.clone(), role: *role });
+                }
+                Change::Name { m, name, .. } => {
+                    let role = roster.get(m).map_or_else(Role::default, |person| person.role);
+                    roster.insert(*m, Person { m: *m, name: name.clone(), role });
                 }
                 Change::Out { m, .. } => {
                     roster.remove(m);
@@ -293,11 +296,11 @@ pub(super) struct Show<'a> {
     pub(super) actions: &'a mut Actions,
 }
 
-fn roster(members: Vec<Person>) -> BTreeMap<MemberId, Name> {
-    members.into_iter().map(|person| (person.m, person.name)).collect()
+fn roster(members: Vec<Person>) -> BTreeMap<MemberId, Person> {
+    members.into_iter().map(|person| (person.m, person)).collect()
 }
 
 /// A roster that is told can be counted.
-fn count(here: u64, roster: Option<&BTreeMap<MemberId, Name>>) -> u64 {
+fn count(here: u64, roster: Option<&BTreeMap<MemberId, Person>>) -> u64 {
     roster.map_or(here, |roster| roster.len() as u64)
 }

@@ -237,6 +237,9 @@ pub struct Person {
     pub m: MemberId,
     /// What they are called.
     pub name: Name,
+    /// What they may do in the room; not written where it is what most may.
+    #[serde(default, skip_serializing_if = "Role::is_ordinary")]
+    pub role: Role,
 }
 
 /// What changed in who is in a room.
@@ -249,6 +252,9 @@ pub enum Change {
         m: MemberId,
         /// What they are called.
         name: Name,
+        /// What they may do in the room; not written where it is what most may.
+        #[serde(default, skip_serializing_if = "Role::is_ordinary")]
+        role: Role,
     },
     /// Somebody went.
     Out {
@@ -268,6 +274,15 @@ pub enum Change {
         name: Name,
         /// What they were called.
         was: Name,
+    },
+    /// Somebody has another role.
+    Role {
+        /// Who.
+        m: MemberId,
+        /// What they are called.
+        name: Name,
+        /// What they may do from here on.
+        role: Role,
     },
     /// An event of a later version: it never changes the roster. Never sent.
     #[serde(other, skip_serializing)]

@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use super::Server;
-use super::codebook::Opens;
 use super::conn::Join;
 use super::history::Load;
 use super::out::PrivateKind;
@@ -17,6 +16,13 @@ use crate::log;
 use crate::name::Name;
 use crate::plain::{self, Day, Here, Phrase};
 use crate::time::ceil_ms;
+
+/// What is to be told of a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct News {
+    pub(super) is_retitled: bool,
+    pub(super) has_new_role: bool,
+}
 
 /// Names that a person is shown at most.
 const NAMES: usize = 200;
@@ -46,6 +52,12 @@ impl Server {
         }
     }
 
+    /// What a session may do in a room that it is in.
+    pub(super) fn role_of(&self, handle: Handle, room: u32) -> Option<crate::role::Role> {
+        let session = self.sessions.get(handle)?;
+        Some(self.rooms[room as usize].role(session, session.memberships.get(&room)?))
+    }
+
     /// Says that a room is entered; its backlog follows. Nothing of the room goes out before.
     pub(super) fn answer_joined(
         &mut self,
@@ -59,11 +71,12 @@ impl Server {
         let kind = old.map_or(PrivateKind::Reply, PrivateKind::Left);
         let state = &self.rooms[join.opens.room as usize];
         let Log::Open { epoch, first } = state.log else { return };
-        let (head, role) = (state.head(), state.access[join.opens.access as usize].role);
+        let head = state.head();
+        let Some(role) = self.role_of(handle, join.opens.room) else { return };
         let place = match self.dialect(id) {
             Some(Dialect::Json) => {
                 let room = RoomFrame { id: state.id.clone(), title: state.title.clone(), role };
-                let (here, members) = (state.here(), state.roster(&self.sessions));
+                let (here, members) = (state.here(), state.roster(join.opens.room, &self.sessions));
                 // A log may have let go of more than the room has heard of.
                 let first = first.min(head.next());
                 let joined = Joined { re: join.re, room, here, members, epoch, first, from, head };
@@ -148,9 +161,11 @@ impl Server {
     }
 
     /// Tells a member what is new about a room, or about what may be done there.
-    pub(super) fn tell_room(&mut self, id: ConnId, slot: u16, at: Opens, is_retitled: bool, has_new_role: bool) {
-        let state = &self.rooms[at.room as usize];
-        let (title, role) = (state.title.clone(), state.access[at.access as usize].role);
+    pub(super) fn tell_room(&mut self, id: ConnId, slot: u16, handle: Handle, room: u32, news: News) {
+        let News { is_retitled, has_new_role } = news;
+        let Some(role) = self.role_of(handle, room) else { return };
+        let state = &self.rooms[room as usize];
+        let title = state.title.clone();
         match self.dialect(id) {
             Some(Dialect::Json) => {
                 let room = RoomFrame { id: state.id.clone(), title, role };

@@ -65,8 +65,8 @@ impl Server {
                 self.rooms[index].held.push_presence(self.stamp, write);
                 self.wake_idle(room);
             }
-            // A changed name does not change the number.
-            Presence::Count if matches!(change, Change::Name { .. }) => {}
+            // A changed name or role does not change the number.
+            Presence::Count if matches!(change, Change::Name { .. } | Change::Role { .. }) => {}
             Presence::Count => {
                 let room_state = &mut self.rooms[index];
                 let due = room_state.here_told.map(|told| told + self.limits.here).filter(|&at| at > self.now.mono);

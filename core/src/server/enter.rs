@@ -83,12 +83,18 @@ impl Server {
                 let place = self.rooms[room as usize].enter(handle, join.opens.access);
                 self.hold(handle, join.opens, place);
                 let label = self.rooms[room as usize].access[join.opens.access as usize].label.clone();
-                self.announce(room, &Change::In { m: member, name: name.clone() });
+                let role = self.role_of(handle, room).unwrap_or_default();
+                self.announce(room, &Change::In { m: member, name: name.clone(), role });
                 self.note(Note::Entered { room: self.rooms[room as usize].id.clone(), member, name, label });
             }
             Some(held) if held.access != join.opens.access => {
+                let (m, name) = (session.member, session.name.clone());
+                let before = self.role_of(handle, room);
                 self.rooms[room as usize].change_access(held.access, join.opens.access);
                 self.hold(handle, join.opens, held.place);
+                if let Some(role) = self.role_of(handle, room).filter(|role| Some(*role) != before) {
+                    self.announce(room, &Change::Role { m, name, role });
+                }
             }
             Some(_) => {}
         }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::Server;
+use super::answer::News;
 use super::codebook::{CodeHash, Opens, Standing};
 use super::config::{Config, Presence, Room as RoomConfig};
 use super::conn::{Conn, Join, Phase, Wait};
@@ -20,6 +21,7 @@ use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Style;
 use crate::id::{ConnId, RoomId};
+use crate::json::Change;
 use crate::limits::Limits;
 use crate::log::Request;
 
@@ -148,11 +150,14 @@ impl Server {
             let Some(session) = self.sessions.get(handle) else { continue };
             let Some(membership) = session.memberships.get(&index) else { continue };
             let has_new_role = new_roles.contains(&membership.access);
-            if let (Some(conn), Some(slot)) = (session.conn, membership.slot)
-                && (is_retitled || has_new_role)
-            {
-                let access = membership.access;
-                self.tell_room(conn, slot, Opens { room: index, access }, is_retitled, has_new_role);
+            let role = self.rooms[index as usize].role(session, membership);
+            let told = session.conn.zip(membership.slot);
+            let (m, name) = (session.member, session.name.clone());
+            if has_new_role {
+                self.announce(index, &Change::Role { m, name, role });
+            }
+            if let Some((conn, slot)) = told.filter(|_| is_retitled || has_new_role) {
+                self.tell_room(conn, slot, handle, index, News { is_retitled, has_new_role });
             }
         }
     }
@@ -176,7 +181,8 @@ impl Server {
         }
         room.here_told = Some(now);
         self.stamp += 1;
-        let (id, next, here, members) = (room.id.clone(), room.held.next(), room.here(), room.roster(&self.sessions));
+        let (id, next, here) = (room.id.clone(), room.held.next(), room.here());
+        let members = room.roster(index, &self.sessions);
         room.held.push_presence(self.stamp, |dialect, out| dialect.roster(&id, next, here, members.clone(), out));
         self.wake_idle(index);
     }

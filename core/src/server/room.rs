@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::codebook::CodeHash;
 use super::config::{self, Presence};
 use super::held::Held;
-use super::session::Sessions;
+use super::session::{Membership, Session, Sessions};
 use super::slab::Handle;
 use crate::id::{ConnId, Epoch, Id, RoomId, Seq};
 use crate::json::Person;
@@ -176,10 +176,18 @@ impl Room {
         self.members.len() as u64
     }
 
-    /// Who is in; `None` in a room that only counts.
-    pub(super) fn roster(&self, sessions: &Sessions) -> Option<Vec<Person>> {
-        let persons = || self.members.values().filter_map(|&handle| Some(sessions.get(handle)?.person())).collect();
-        (self.presence == Presence::Full).then(persons)
+    /// Who is in; `None` in a room that only counts. `index` is the room's own.
+    pub(super) fn roster(&self, index: u32, sessions: &Sessions) -> Option<Vec<Person>> {
+        let person = |&handle: &Handle| {
+            let session = sessions.get(handle)?;
+            Some(session.person(self.role(session, session.memberships.get(&index)?)))
+        };
+        (self.presence == Presence::Full).then(|| self.members.values().filter_map(person).collect())
+    }
+
+    /// What a member may do here: the one place that says so.
+    pub(super) fn role(&self, _: &Session, membership: &Membership) -> Role {
+        self.access[membership.access as usize].role
     }
 
     /// Lets a session in and says its place.

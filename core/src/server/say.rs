@@ -25,12 +25,12 @@ impl Server {
     ) -> Result<(), Refusal> {
         let session = self.sessions.get_mut(handle).ok_or(Refusal::NotMember)?;
         let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
-        let access = membership.ok_or(Refusal::NotMember)?.access;
+        let membership = *membership.ok_or(Refusal::NotMember)?;
         let state = &mut self.rooms[room as usize];
         if !state.is_serving() {
             return Err(Refusal::RoomClosed);
         }
-        if state.access[access as usize].role < Role::Talk {
+        if state.role(session, &membership) < Role::Talk {
             return Err(Refusal::ReadOnly);
         }
         text.check(&self.limits.text).map_err(Refusal::BadText)?;

@@ -8,6 +8,7 @@ use crate::entropy::Entropy;
 use crate::id::{ConnId, KeyHash, MemberId};
 use crate::json::Person;
 use crate::name::{Folded, Name};
+use crate::role::Role;
 use crate::time::Instant;
 
 /// One person's presence.
@@ -53,8 +54,9 @@ pub(super) struct Sessions {
 }
 
 impl Session {
-    pub(super) fn person(&self) -> Person {
-        Person { m: self.member, name: self.name.clone() }
+    /// As a roster has them, with what they may do in its room.
+    pub(super) fn person(&self, role: Role) -> Person {
+        Person { m: self.member, name: self.name.clone(), role }
     }
 
     /// Whether it is still there only because its rooms are to have its says before they hear that it is gone.

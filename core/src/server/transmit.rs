@@ -277,13 +277,14 @@ impl Room {
         let Out { dialect, .. } = *out;
         let (newest, next) = (self.held.end(dialect), self.held.next());
         let Some(sub) = out.sub_mut(slot) else { return };
+        let index = sub.room;
         let (from, has_left) = (sub.next, sub.end.is_some());
         (sub.at, sub.next) = sub.end.map_or((newest, next), |end| (end.at.max(self.held.start(dialect)), end.next));
         sub.own.clear();
         let to = sub.next.minus(1);
         out.push_gap(slot, from, |from| {
             // Who came since then is nothing for one that has left.
-            let roster = if has_left { self.nobody() } else { (self.here(), self.roster(sessions)) };
+            let roster = if has_left { self.nobody() } else { (self.here(), self.roster(index, sessions)) };
             self.write_gap(dialect, from, to, roster, style)
         });
     }

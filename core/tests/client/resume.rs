@@ -209,7 +209,7 @@ fn a_gap_is_fetched_and_brings_the_roster_anew() {
     assert_eq!(rig.shown(), ["12 m12", "13 m13", "14 m14", "15 m15"]);
     let names: Vec<_> = rig.client.room(&ops()).and_then(|room| room.roster()).into_iter().flatten().collect();
     assert_eq!(names.len(), 1);
-    assert_eq!(names[0].1.as_str(), "mei");
+    assert_eq!(names[0].name.as_str(), "mei");
 }
 
 /// The log had no more as it read the page; what came after that is missed, and not lost.

@@ -11,7 +11,7 @@ use crate::rig::{Rig, code, echo, error, joined, msg, ops, page, welcome};
 
 fn roster(rig: &Rig) -> Vec<String> {
     let room = rig.client.room(&ops()).expect("in it");
-    let mut names: Vec<_> = room.roster().into_iter().flatten().map(|(_, name)| name.to_string()).collect();
+    let mut names: Vec<_> = room.roster().into_iter().flatten().map(|person| person.name.to_string()).collect();
     names.sort();
     names
 }

@@ -12,6 +12,7 @@ mod presence;
 mod properties;
 mod reload;
 mod resume;
+mod roles;
 mod says;
 mod script;
 mod search;

@@ -84,13 +84,14 @@ impl Fold {
                 let room = self.rooms.get_mut(&room).expect("presence of a room that was not joined");
                 let roster = room.roster.as_mut().expect("presence in a room that counts");
                 match change {
-                    Change::In { m, name } => {
+                    Change::In { m, name, .. } => {
                         assert!(roster.insert(m, name.to_string()).is_none(), "{name} is in twice")
                     }
                     Change::Out { m, name, .. } => assert_eq!(roster.remove(&m), Some(name.to_string())),
                     Change::Name { m, name, was } => {
                         assert_eq!(roster.insert(m, name.to_string()), Some(was.to_string()));
                     }
+                    Change::Role { m, name, .. } => assert_eq!(roster.get(&m), Some(&name.to_string())),
                     Change::Unknown => panic!("an unknown change"),
                 }
             }

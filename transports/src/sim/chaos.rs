@@ -334,8 +334,9 @@ impl World {
             if !room.is_joined() || at.seq.get() != head {
                 return Some(format!("{} is shown up to {} of {head}", room.id(), at.seq));
             }
-            let roster =
-                room.roster().map(|roster| roster.map(|(m, name)| (m.to_string(), name.to_string())).collect());
+            let roster = room
+                .roster()
+                .map(|roster| roster.map(|person| (person.m.to_string(), person.name.to_string())).collect());
             if roster.as_ref() != self.oracle.roster(conn, room.id().as_str()) {
                 return Some(format!("the roster of {} is {roster:?}", room.id()));
             }

@@ -429,15 +429,11 @@ mod tests {
             Phrase::YouAre(&you),
             Phrase::Room { title: "On-call", here: named, backlog: 2, head: nine },
             Phrase::Room { title: "On-call", here: Here::Counted(1), backlog: 0, head: nine },
-            Phrase::In(Role::Talk),
-            Phrase::In(Role::Read),
             Phrase::AlreadyIn { title: "On-call" },
             Phrase::YouLeft { title: "On-call" },
             Phrase::RoomCloses { title: "On-call" },
             Phrase::RoomClosed { title: "On-call" },
             Phrase::Titled { title: "On-call" },
-            Phrase::NewRole(Role::Talk),
-            Phrase::NewRole(Role::Read),
             Phrase::NoRoom,
             Phrase::Who(named),
             Phrase::Who(Here::Counted(7)),
@@ -472,6 +468,7 @@ mod tests {
             Phrase::Echo(true),
             Phrase::Echo(false),
         ];
+        phrases.extend(Role::ALL.into_iter().flat_map(|role| [Phrase::In(role), Phrase::NewRole(role)]));
         phrases.extend(refusals.map(Phrase::Refused));
         phrases.extend(
             [Usage::Me, Usage::Name, Usage::History, Usage::Search, Usage::Join, Usage::Echo].map(Phrase::Usage),

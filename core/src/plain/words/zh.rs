@@ -47,6 +47,8 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         }
         Phrase::In(Role::Talk) => voice.line(format_args!("你已进群。{COMMANDS}")),
         Phrase::In(Role::Read) => voice.line(format_args!("你已进群（只读）。{COMMANDS}")),
+        Phrase::In(Role::Moderator) => voice.line(format_args!("你已进群（管理员）。{COMMANDS}")),
+        Phrase::In(Role::Owner) => voice.line(format_args!("你已进群（群主）。{COMMANDS}")),
         Phrase::AlreadyIn { title } => voice.line(format_args!("你已经在 {title} 里了。")),
         Phrase::YouLeft { title } => voice.line(format_args!("你已离开 {title}。")),
         Phrase::RoomCloses { title } => voice.line(format_args!("现在不行：{title} 即将关闭。")),
@@ -54,6 +56,8 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Titled { title } => voice.line(format_args!("本群现在叫 {title}。")),
         Phrase::NewRole(Role::Talk) => voice.line(format_args!("你现在可以在这里发言了。")),
         Phrase::NewRole(Role::Read) => voice.line(format_args!("从现在起你在这里只能看，不能发言。")),
+        Phrase::NewRole(Role::Moderator) => voice.line(format_args!("你现在是这里的管理员。")),
+        Phrase::NewRole(Role::Owner) => voice.line(format_args!("你现在是这里的群主。")),
         Phrase::NoRoom => voice.line(format_args!("你不在任何群里。/join 口令")),
         Phrase::Who(here) => voice.line(format_args!("{}。", Roster(here, WHO_NAMES))),
         Phrase::Help => HELP.iter().for_each(|line| voice.line(format_args!("{line}"))),

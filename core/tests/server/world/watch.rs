@@ -75,6 +75,7 @@ impl Watch {
                     "in" => roster.insert(text("m"), text("name")).is_none(),
                     "out" => roster.remove(&text("m")) == Some(text("name")),
                     "name" => roster.insert(text("m"), text("name")) == Some(text("was")),
+                    "role" => roster.get(&text("m")) == Some(&text("name")),
                     ev => panic!("an unknown event {ev}: {line}"),
                 };
                 assert!(before, "presence that does not follow from what was there: {line}");

@@ -109,7 +109,7 @@ impl Wire {
         let room = at.text("id").unwrap_or_default();
         let Some(facts) = model.facts.rooms.get(room) else { return wrong(1, "a room that there is not") };
         let Some(opens) = facts.codes.get(&code) else { return wrong(1, format!("{code} does not open it")) };
-        let role = if opens.role == Role::Read { "read" } else { "talk" };
+        let role = opens.role.as_str();
         if at.text("role") != Some(role) || at.text("title") != Some(&facts.title) {
             return wrong(1, "another role or title than the room's");
         }
@@ -244,6 +244,7 @@ impl Wire {
                 }
                 roster.insert(m.clone(), name.clone()) == Some(text("was"))
             }
+            "role" => roster.get(&m) == Some(&name) && Role::named(&text("role")).is_some(),
             _ => false,
         };
         sub.here = roster.len() as u64;

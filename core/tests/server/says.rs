@@ -291,6 +291,20 @@ fn over_the_rate_plain_loses_nothing_and_is_told_once() {
 }
 
 #[test]
+fn a_line_waits_for_its_rate_whatever_else_is_looked_at() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.connect());
+    // Silence would have been prompted while the eleventh line waits.
+    world.wait(millis(100));
+    world.send(bob, format!("{OPS} bob\n{}", "x\n".repeat(11)));
+    assert_eq!(texts(&world.lines(ann)).len(), 10);
+    world.wait(millis(499));
+    world.quiet(ann);
+    world.wait(millis(1));
+    assert_eq!(texts(&world.lines(ann)), ["x"]);
+}
+
+#[test]
 fn who_has_said_all_that_the_rate_allows_is_not_told_to_slow_down() {
     let mut world = World::new();
     let (person, ann) = (world.person("bob", OPS), world.member("ann", OPS));

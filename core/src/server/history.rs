@@ -29,6 +29,8 @@ const PAGE: usize = 512;
 pub(super) struct Loads {
     next: u64,
     by_ticket: BTreeMap<Ticket, Load>,
+    /// Those that the log is not asked for yet: what was said before them waits for an append that is outstanding.
+    behind: Vec<Ticket>,
 }
 
 /// Whose page it is.
@@ -38,6 +40,7 @@ pub(super) struct Load {
     pub(super) re: Option<Id>,
     pub(super) room: u32,
     span: Span,
+    limit: u64,
     /// When it is given up.
     until: Instant,
 }
@@ -62,17 +65,35 @@ impl Server {
         let ticket = Ticket(self.loads.next);
         self.loads.next += 1;
         let until = self.now.mono + self.limits.load;
-        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span, until });
+        let limit = limit.unwrap_or(self.limits.page).min(self.limits.page).max(1);
+        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, span, limit, until });
         self.timers.set(until, Timer::Load(ticket));
         if let Some(conn) = self.conn(id) {
             conn.wait = Some(Wait::Page(ticket));
         }
         // What was said before it was asked is appended before it is loaded, however the bytes came.
         self.append(room);
-        let limit = limit.unwrap_or(self.limits.page).min(self.limits.page).max(1);
-        let room = self.rooms[room as usize].id.clone();
-        self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
+        self.loads.behind.push(ticket);
+        self.load_pages(room);
         Ok(())
+    }
+
+    /// Asks the log for the pages of a room, unless something that was said before them is still to be appended.
+    pub(super) fn load_pages(&mut self, room: u32) {
+        let Loads { by_ticket, behind, .. } = &mut self.loads;
+        let state = &self.rooms[room as usize];
+        if behind.is_empty() || !state.waiting.is_empty() {
+            return;
+        }
+        // One that was given up meanwhile is in none of them.
+        behind.retain(|ticket| {
+            let Some(&Load { room: of, span, limit, .. }) = by_ticket.get(ticket) else { return false };
+            if of == room {
+                let request = Request::Load { ticket: *ticket, room: state.id.clone(), span, limit };
+                self.actions.push_back(Action::Log(request));
+            }
+            of != room
+        });
     }
 
     /// The log has loaded a page, could not, or took too long. Of what comes later than that, nobody waits any more.

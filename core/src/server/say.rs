@@ -105,6 +105,7 @@ impl Server {
             self.note(Note::LogFault { room: id });
         }
         self.append(index);
+        self.load_pages(index);
         self.close_if_settled(index);
     }
 

@@ -219,3 +219,10 @@ fn a_suffix_shortens_a_name_no_more_than_it_must() {
     assert_eq!(suffixed(&"n".repeat(32)), format!("{}-2", "n".repeat(30)));
     assert_eq!(suffixed(&"字".repeat(21)), format!("{}-2", "字".repeat(20)));
 }
+
+#[test]
+fn an_integer_that_json_can_not_hold_is_no_seq() {
+    let read = |digits: &str| serde_json::from_str::<Seq>(digits).ok();
+    assert_eq!(read("9007199254740991"), Some(Seq::MAX));
+    assert_eq!(read("9007199254740992"), None);
+}

@@ -346,11 +346,10 @@ impl Client {
             self.link.heard(self.clock.now());
         }
         match told {
-            Told::First if matches!(self.link, Link::Connecting { .. }) => {
-                self.link = Link::connecting(self.clock.now());
-            }
+            // Until now there was no time at which the attempt could have begun.
+            Told::First => self.link = Link::connecting(self.clock.now()),
             Told::Leapt => self.ping_unless_pinged(),
-            Told::First | Told::Passed => {}
+            Told::Passed => {}
         }
     }
 

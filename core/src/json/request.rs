@@ -348,3 +348,45 @@ impl<'a> From<&'a Request> for Line<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Epoch;
+
+    #[test]
+    fn a_request_reads_as_it_was_written() {
+        let id: Option<Id> = "h1".parse().ok();
+        let room: RoomId = "ops".parse().unwrap();
+        let (name, text): (Name, Text) = ("ann".parse().unwrap(), "hi \"there\"".parse().unwrap());
+        let epoch: Epoch = "e9f2".parse().unwrap();
+        let (seq, code) = (Seq::new(7), "K7QM-2XD4".into());
+        let requests = [
+            Request::Hello {
+                id,
+                v: [1, 2].into(),
+                agent: Some("test/1".into()),
+                name: Some(name.clone()),
+                key: "q8ZtV1c0TgW2q8ZtV1c0Tg".parse().ok(),
+            },
+            Request::Hello { id: None, v: [1].into(), agent: None, name: None, key: None },
+            Request::Join { id, door: Door::Code(code), resume: Some(Position { epoch, seq }), tail: Some(5) },
+            Request::Join { id, door: Door::Held(room.clone()), resume: None, tail: None },
+            Request::Say { id, room: room.clone(), text: text.clone(), kind: Kind::Me },
+            Request::Say { id: None, room: room.clone(), text, kind: Kind::Say },
+            Request::History { id, room: room.clone(), span: Span::Before(seq), limit: Some(3) },
+            Request::History { id, room: room.clone(), span: Span::After(seq), limit: None },
+            Request::Leave { id, room },
+            Request::Name { id, name },
+            Request::Ping { n: 3 },
+            Request::Pong { n: 4 },
+            Request::Bye,
+        ];
+        for request in requests {
+            let mut line = Vec::new();
+            request.encode(&mut line);
+            let line = line.strip_suffix(b"\n").expect("a line");
+            assert_eq!(Request::decode(line).ok().as_ref(), Some(&request), "{}", String::from_utf8_lossy(line));
+        }
+    }
+}

@@ -11,7 +11,7 @@ use super::room::Log;
 use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Dialect;
-use crate::id::{ConnId, Id, Seq};
+use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::limits::SERVER_LINE;
 use crate::log::{self, Request, Span, Ticket, Unavailable};
 use crate::name::Name;
@@ -29,6 +29,8 @@ const PAGE: usize = 512;
 pub(super) struct Loads {
     next: u64,
     by_ticket: BTreeMap<Ticket, Load>,
+    /// What the log is not asked yet, by room: what was said before it waits for an append that is outstanding.
+    behind: Vec<(u32, Ticket, Request)>,
 }
 
 /// What the log was asked for.
@@ -60,14 +62,12 @@ impl Server {
         span: Span,
         limit: Option<u64>,
     ) -> Result<(), Refusal> {
-        let ticket = self.wait_for_log(id, handle, re, room, Asked::Page(span))?;
         let limit = self.page_limit(limit);
-        let room = self.rooms[room as usize].id.clone();
-        self.actions.push_back(Action::Log(Request::Load { ticket, room, span, limit }));
-        Ok(())
+        let load = |ticket, room| Request::Load { ticket, room, span, limit };
+        self.wait_for_log(id, handle, re, room, Asked::Page(span), load)
     }
 
-    /// Makes the connection's later lines wait for what a member of a room asks the log for next, under this ticket.
+    /// Makes the connection's later lines wait for what a member of a room asks of the log by this request.
     pub(super) fn wait_for_log(
         &mut self,
         id: ConnId,
@@ -75,7 +75,8 @@ impl Server {
         re: Option<Id>,
         room: u32,
         asked: Asked,
-    ) -> Result<Ticket, Refusal> {
+        request: impl FnOnce(Ticket, RoomId) -> Request,
+    ) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
         let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
         membership.ok_or(Refusal::NotMember)?;
@@ -92,12 +93,29 @@ impl Server {
         }
         // What was said before it was asked is appended before it is read, however the bytes came.
         self.append(room);
-        Ok(ticket)
+        let request = request(ticket, self.rooms[room as usize].id.clone());
+        self.loads.behind.push((room, ticket, request));
+        self.ask_log(room);
+        Ok(())
     }
 
     /// How many messages one answer has at most.
     pub(super) fn page_limit(&self, wanted: Option<u64>) -> u64 {
         wanted.unwrap_or(self.limits.page).min(self.limits.page).max(1)
+    }
+
+    /// Asks the log what is wanted of a room, unless something that was said before is still to be appended.
+    pub(super) fn ask_log(&mut self, room: u32) {
+        let Self { loads: Loads { by_ticket, behind, .. }, rooms, actions, .. } = self;
+        if behind.is_empty() || !rooms[room as usize].waiting.is_empty() {
+            return;
+        }
+        for (_, ticket, request) in behind.extract_if(.., |(of, ..)| *of == room) {
+            // What was given up meanwhile is not asked.
+            if by_ticket.contains_key(&ticket) {
+                actions.push_back(Action::Log(request));
+            }
+        }
     }
 
     /// The log has loaded a page, could not, or took too long. Of what comes later than that, nobody waits any more.

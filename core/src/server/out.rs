@@ -119,8 +119,7 @@ impl Out {
         self.first_place + self.private.len() as u64 - 1
     }
 
-    /// Puts a gap before everything else; one of the same membership that is still unsent grows instead. A dialect that
-    /// has nothing to say of it writes nothing.
+    /// Puts a gap before everything else; one of the same membership that is still unsent grows instead.
     pub(super) fn push_gap(&mut self, slot: u16, from: Seq, write: impl FnOnce(Seq) -> Bytes) {
         let from = match self.private.front() {
             Some(Private { kind: PrivateKind::Gap(_, from), .. }) => {
@@ -131,9 +130,6 @@ impl Out {
             _ => from,
         };
         let bytes = write(from);
-        if bytes.is_empty() {
-            return;
-        }
         let gap = Private { stamp: 0, bytes, kind: PrivateKind::Gap(slot, from) };
         self.private_bytes += gap.cost();
         self.first_place -= 1;

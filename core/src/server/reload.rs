@@ -240,7 +240,7 @@ impl Server {
     fn put_out(&mut self, handle: Handle, index: u32) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
         let Some(membership) = session.memberships.remove(&index) else { return };
-        let (conn, lingers) = (session.conn, session.in_flight > 0);
+        let conn = session.conn;
         let is_roomless = session.memberships.is_empty();
         self.rooms[index as usize].exit(membership.place, membership.access);
         match (conn, membership.slot) {
@@ -260,7 +260,7 @@ impl Server {
                 self.wake.push_back(id);
             }
             // A session is kept for the sake of its rooms.
-            (None, _) if is_roomless && !lingers => self.end_session(handle, "lost"),
+            (None, _) if is_roomless => self.end_session(handle, "lost"),
             _ => {}
         }
     }

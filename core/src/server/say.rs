@@ -105,6 +105,7 @@ impl Server {
             self.note(Note::LogFault { room: id });
         }
         self.append(index);
+        self.ask_log(index);
         self.close_if_settled(index);
     }
 

@@ -2,7 +2,6 @@
 
 use super::Server;
 use super::history::{Asked, fits};
-use super::io::Action;
 use super::refusal::Refusal;
 use super::slab::Handle;
 use crate::dialect::Dialect;
@@ -30,12 +29,10 @@ impl Server {
         room: u32,
         query: Query,
     ) -> Result<(), Refusal> {
-        let ticket = self.wait_for_log(id, handle, re, room, Asked::Search)?;
         let Query { words, before, limit } = query;
         let limit = self.page_limit(limit);
-        let room = self.rooms[room as usize].id.clone();
-        self.actions.push_back(Action::Log(Request::Search { ticket, room, words, before, limit }));
-        Ok(())
+        let search = |ticket, room| Request::Search { ticket, room, words, before, limit };
+        self.wait_for_log(id, handle, re, room, Asked::Search, search)
     }
 
     /// The log has looked, could not, or took too long.

@@ -213,6 +213,18 @@ fn a_gap_is_fetched_and_brings_the_roster_anew() {
 }
 
 /// The log had no more as it read the page; what came after that is missed, and not lost.
+/// A history that changed is told by `joined`: after a page of another one, nothing here can be trusted.
+#[test]
+fn a_page_of_another_history_ends_the_connection() {
+    let mut rig = Rig::in_room();
+    rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":20,"here":1,"members":[]}"#);
+    let (fetch, ..) = rig.fetched();
+    let closes = rig.closes;
+    rig.feed(&page(fetch, 11, false, 11..=20).replace(r#""epoch":"e1""#, r#""epoch":"e2""#));
+    assert_eq!(rig.closes, closes + 1);
+    assert_eq!(rig.shown(), Vec::<String>::new());
+}
+
 #[test]
 fn a_hole_that_grows_while_a_page_is_on_its_way_is_fetched_to_its_new_end() {
     let mut rig = Rig::in_room();

@@ -313,6 +313,19 @@ fn another_title_and_another_role_are_told_once() {
     assert_eq!((room.title(), room.role()), ("Day shift", Role::Read));
     rig.feed(line);
     assert!(rig.events().is_empty());
+    for (title, role) in [("Night shift", "read"), ("Night shift", "talk")] {
+        rig.feed(&format!(r#"{{"t":"room","room":{{"id":"ops","title":"{title}","role":"{role}"}}}}"#));
+        assert_eq!(rig.events().len(), 1, "either alone is told, too");
+    }
+}
+
+#[test]
+fn what_this_client_does_not_know_of_people_changes_nobody() {
+    let mut rig = Rig::in_room();
+    let before = roster(&rig);
+    rig.feed(r#"{"t":"presence","room":"ops","ev":"blinked","m":"bbbbbbbbbb","name":"bob"}"#);
+    assert!(rig.events().is_empty());
+    assert_eq!(roster(&rig), before);
 }
 
 #[test]
@@ -397,6 +410,8 @@ fn answers_in_any_order_find_their_questions() {
     };
     assert_eq!(answered(format!(r#"{{"t":"ok","re":"{}"}}"#, names[1])), Some(names[1]));
     assert_eq!(answered(error(names[2], "name_taken", "fix", 0)), Some(names[2]));
+    assert_eq!(answered(page(names[0], 1, false, 1..=4)), None);
+    assert_eq!(answered(page("nobody".parse().expect("an id"), 1, false, 1..=4)), None);
     assert_eq!(answered(page(pages[1], 1, false, 1..=4)), Some(pages[1]));
     assert_eq!(answered(joined(joins[1], "dev", "e1", 1, 11, 10)), Some(joins[1]));
     assert_eq!(answered(error(joins[0], "bad_code", "fix", 0)), Some(joins[0]));

@@ -189,6 +189,42 @@ fn a_line_that_would_end_the_connection_is_not_sent() {
 }
 
 #[test]
+fn a_line_may_be_as_long_as_the_server_takes() {
+    let line = |rig: &mut Rig| {
+        let what = rig.sent().pop().expect("a say");
+        let mut line = Vec::new();
+        what.encode(&mut line);
+        line.len()
+    };
+    let mut rig = Rig::in_room();
+    rig.say("x");
+    let length = line(&mut rig) + 99;
+    let mut rig = Rig::in_room();
+    rig.reconnect();
+    rig.forget();
+    rig.feed(&welcome().replace("16384", &length.to_string()));
+    let (re, _) = rig.joins()[0];
+    rig.feed(&joined(re, "ops", "e1", 1, 11, 10));
+    rig.say(&"x".repeat(100));
+    assert_eq!(line(&mut rig), length);
+    rig.say(&"x".repeat(101));
+    assert_eq!(rig.shown(), ["refused bad_text"]);
+}
+
+#[test]
+fn what_may_be_in_the_log_and_is_too_long_now_is_not_called_refused() {
+    let mut rig = Rig::in_room();
+    rig.say(&"x".repeat(100));
+    rig.reconnect();
+    rig.forget();
+    rig.feed(&welcome().replace("16384", "90"));
+    let (re, _) = rig.joins()[0];
+    rig.feed(&joined(re, "ops", "e1", 1, 11, 10));
+    assert_eq!(rig.shown(), [format!("unconfirmed {}", "x".repeat(100))]);
+    assert!(pending(&rig).is_empty());
+}
+
+#[test]
 fn what_is_said_offline_is_sent_when_the_room_is_there() {
     let mut rig = Rig::in_room();
     rig.input(Input::Disconnected);
@@ -404,6 +440,13 @@ fn what_the_log_has_and_we_never_see_is_delivered() {
     rig.feed(&format!(r#"{{"t":"ok","re":"{id}","seq":3}}"#));
     assert_eq!(rig.shown(), ["delivered"]);
     assert!(pending(&rig).is_empty());
+
+    // The newest that was shown is one that we did not know for ours; the one behind it will still be shown.
+    let (a, b) = (rig.say("a"), rig.say("b"));
+    rig.feed(&format!(r#"{{"t":"ok","re":"{a}","seq":10}}"#));
+    rig.feed(&format!(r#"{{"t":"ok","re":"{b}","seq":11}}"#));
+    assert_eq!(rig.shown(), ["delivered"]);
+    assert_eq!(pending(&rig), ["b"]);
 }
 
 #[test]

@@ -135,8 +135,8 @@ fn lines_behind_a_goodbye_are_not_read() {
 fn a_goodbye_waits_for_what_was_said_before_it() {
     let mut world = World::new();
     let ann = world.member("ann", OPS);
-    // Soon it is looked at for another reason.
-    world.wait(seconds(9));
+    // Soon it is looked at for another reason: a ping was to be due.
+    world.wait(millis(22_499));
     world.log.hold = true;
     world.say(ann, "s1", "ops", "last words");
     world.ask(ann, json!({"t": "bye"}));
@@ -151,7 +151,7 @@ fn a_leave_waits_for_what_was_said_before_it_for_5_seconds() {
     for settles in [true, false] {
         let mut world = World::new();
         let ann = world.member("ann", OPS);
-        world.wait(seconds(9));
+        world.wait(millis(22_499));
         world.log.hold = true;
         world.say(ann, "s1", "ops", "last words");
         world.ask(ann, json!({"t": "leave", "id": "l1", "room": "ops"}));
@@ -191,7 +191,7 @@ fn a_goodbye_has_5_seconds_to_go_out() {
     let mut world = World::new();
     let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));
     world.take(ann);
-    world.wait(seconds(9));
+    world.wait(millis(22_499));
     for conn in [ann, bob] {
         world.stall(conn, 0);
         world.ask(conn, json!({"t": "bye"}));
@@ -244,6 +244,19 @@ fn a_server_that_goes_down_takes_nobody_new() {
     world.release_all();
     assert_eq!(types(&world.lines(ann)), ["msg", "bye"]);
     assert_eq!(world.server.connections(), 0);
+}
+
+#[test]
+fn a_server_that_goes_down_speaks_to_nobody_who_was_not_asked() {
+    let mut world = World::new();
+    let asked = world.connect();
+    world.wait(millis(400));
+    assert_eq!(world.text(asked), "Room code: ");
+    let silent = world.connect();
+    world.drain();
+    world.quiet(silent);
+    assert!(world.text(asked).starts_with("\r\n-- The server goes down."));
+    assert!(world.is_gone(silent) && world.is_gone(asked));
 }
 
 #[test]

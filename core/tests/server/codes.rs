@@ -143,6 +143,11 @@ fn an_ipv6_source_is_its_64() {
         guess(&mut world, "192.0.2.7:1", WRONG);
     }
     assert_eq!(guess(&mut world, "[::ffff:192.0.2.7]:1", OPS)["code"], "locked", "an IPv4 address in IPv6 clothes");
+    world.wait(seconds(1));
+    // The bits of that address, in front of those of another network.
+    for network in ["[0:0:c000:207::1]:1", "[8000:0:c000:207::1]:1"] {
+        assert_eq!(guess(&mut world, network, OPS)["t"], "joined");
+    }
 }
 
 #[test]

@@ -66,6 +66,30 @@ fn messages_that_came_at_once_go_out_at_once() {
 }
 
 #[test]
+fn what_a_room_lets_go_of_at_once_is_not_shown_to_its_sender_either() {
+    let mut world = World::unpaced();
+    world.reload(|config| config.limits.room_bytes = 20_000);
+    let (ann, bob) = (world.member("ann", OPS), world.person("bob", OPS));
+    for conn in [ann, bob] {
+        world.take(conn);
+        world.stall(conn, 0);
+    }
+    world.log.hold = true;
+    for n in 1..=60 {
+        world.send(bob, format!("{n} {}\n", "x".repeat(1_000)));
+    }
+    world.release_all();
+    world.unstall(ann);
+    let lines = world.lines(ann);
+    assert_eq!(types(&lines)[0], "gap");
+    assert!(texts(&lines).last().is_none_or(|last| last.starts_with("60 ")));
+    world.unstall(bob);
+    assert!(!world.text(bob).contains("xxx"));
+    world.say(ann, "s1", "ops", "still here");
+    assert!(world.text(bob).ends_with("<ann> still here\r\n"));
+}
+
+#[test]
 fn a_room_that_is_full_forgets_little_at_a_time() {
     let mut world = World::unpaced();
     // More than the room holds, and all of it comes at once, when the room opens.

@@ -83,6 +83,36 @@ fn a_page_has_what_was_said_before_it_was_asked_for() {
     assert_eq!(lines[1]["msgs"][0]["text"], "one");
 }
 
+/// The log is not asked for it while something that was said before waits for an append that is outstanding.
+#[test]
+fn a_page_has_what_was_said_behind_an_outstanding_append() {
+    for broken in [false, true] {
+        let mut world = World::new();
+        let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));
+        world.take(ann);
+        world.log.hold = true;
+        for text in ["one", "two"] {
+            world.say(ann, text, "ops", text);
+        }
+        world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "after": 0}));
+        // Somebody else's page waits for it, too.
+        world.ask(bob, json!({"t": "history", "id": "h2", "room": "ops", "after": 0}));
+        assert_eq!(world.log.held.len(), 1, "the first append");
+        world.log.broken = broken;
+        world.release();
+        world.log.broken = false;
+        world.release_all();
+        let lines = world.lines(ann);
+        if broken {
+            assert_eq!(types(&lines), ["error", "error", "page"]);
+        } else {
+            assert_eq!(types(&lines), ["msg", "msg", "page"]);
+            assert_eq!(lines[2]["msgs"].as_array().map(Vec::len), Some(2));
+        }
+        assert_eq!(types(&world.lines(bob)).last(), Some(&"page"));
+    }
+}
+
 #[test]
 fn what_comes_at_once_is_one_append() {
     let mut world = World::new();

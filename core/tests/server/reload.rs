@@ -253,6 +253,37 @@ fn who_is_back_and_not_in_again_loses_only_that_room() {
 }
 
 #[test]
+fn who_is_held_in_two_rooms_is_still_held_in_the_other() {
+    let mut world = World::new();
+    let (ann, bob) = (world.keyed("ann", ANN, OPS), world.member("bob", DEV));
+    world.join(ann, DEV);
+    world.take(bob);
+    world.reset(ann);
+    remove(&mut world, "ops");
+    world.quiet(bob);
+    let ann = world.connect();
+    assert_eq!(world.hello(ann, "ann", Some(ANN))["resumed"], true);
+    assert_eq!(world.call(ann, json!({"t": "join", "id": "j2", "room": "dev", "tail": 0}))["here"], 2);
+}
+
+/// A room that is over keeps its place until the log has answered, or its members' says would never land.
+#[test]
+fn what_the_log_answers_after_the_end_of_a_room_still_lands() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    world.join(ann, DEV);
+    world.log.hold = true;
+    world.say(ann, "s1", "ops", "last words");
+    remove(&mut world, "ops");
+    world.wait(seconds(5));
+    room_closed(&world.only(ann));
+    world.ask(ann, json!({"t": "leave", "id": "l1", "room": "dev"}));
+    world.quiet(ann);
+    world.release_all();
+    assert_eq!(types(&world.lines(ann)), ["left"]);
+}
+
+#[test]
 fn a_slow_reader_gets_everything_of_a_room_that_is_gone() {
     let mut world = World::unpaced();
     let (ann, slow) = (world.member("ann", OPS), world.member("slow", OPS));
@@ -585,6 +616,19 @@ fn another_title_is_told() {
 }
 
 #[test]
+fn the_operator_is_told_how_many_rooms_are_others() {
+    let mut world = World::new();
+    world.reload(|config| {
+        let [ops, dev, hall] = &mut config.rooms[..] else { panic!("three rooms") };
+        (ops.title, dev.title) = ("Now".into(), "Then".into());
+        hall.id = id("yard");
+        let garden = room("garden", "The garden", Presence::Full, &[(NEW, Role::Talk)]);
+        config.rooms.push(garden);
+    });
+    assert!(world.notes.contains(&Note::Reloaded { added: 2, removed: 1, changed: 2 }));
+}
+
+#[test]
 fn one_who_does_not_read_costs_one_line_however_often_the_title_changes() {
     let mut world = World::new();
     let ann = world.member("ann", OPS);
@@ -596,6 +640,24 @@ fn one_who_does_not_read_costs_one_line_however_often_the_title_changes() {
     }
     world.unstall(ann);
     assert_eq!(world.only(ann)["room"]["title"], "Title 9999");
+    // And nothing is left of the others that her lines would have to wait for.
+    assert_eq!(world.call(ann, json!({"t": "ping", "n": 1}))["t"], "pong");
+}
+
+#[test]
+fn a_person_who_reads_no_answers_is_told_no_titles() {
+    let mut world = World::unpaced();
+    let (ann, bob) = (world.person("ann", OPS), world.person("bob", OPS));
+    world.stall(ann, 0);
+    for _ in 0..4_000 {
+        world.thorough = false;
+        world.send(ann, "/who\n");
+    }
+    assert!(!world.reading(ann));
+    world.reload(|config| config.rooms[0].title = "Elsewhere".into());
+    assert_eq!(world.text(bob), "-- The room is called Elsewhere now.\r\n");
+    world.unstall(ann);
+    assert!(!world.text(ann).contains("Elsewhere now"));
 }
 
 #[test]
@@ -630,6 +692,18 @@ fn a_room_that_tells_who_is_in_from_here_on_begins_with_the_roster() {
     world.quiet(ann);
     world.ask(mei, json!({"t": "bye"}));
     assert_eq!(world.only(ann)["ev"], "out");
+}
+
+#[test]
+fn who_is_in_from_here_on_is_told_behind_what_was_answered_before() {
+    let mut world = World::new();
+    let ann = world.member("ann", HALL);
+    world.take(ann);
+    world.stall(ann, 0);
+    world.ask(ann, json!({"t": "ping", "n": 1}));
+    world.reload(|config| config.rooms[2].presence = Presence::Full);
+    world.unstall(ann);
+    assert_eq!(types(&world.lines(ann)), ["pong", "gap"]);
 }
 
 #[test]
@@ -674,6 +748,25 @@ fn another_rate_counts_at_once_and_nobody_waits_for_the_old_one() {
     assert_eq!(texts(&world.lines(ann)), ["y"]);
     world.wait(seconds(1));
     assert!(world.reading(bob), "ten a second, so ten in one");
+}
+
+#[test]
+fn another_limit_of_guesses_counts_at_once() {
+    let mut world = World::new();
+    let guess = |world: &mut World| {
+        let ann = world.connect_from("192.0.2.1:9");
+        world.hello(ann, "ann", None);
+        let answer = world.call(ann, json!({"t": "join", "id": "j1", "code": "WR0N-GGGG"}));
+        world.reset(ann);
+        (answer["code"].as_str().unwrap().to_owned(), answer["left"].as_u64())
+    };
+    let wrong = |left| ("bad_code".into(), left);
+    assert_eq!([guess(&mut world), guess(&mut world)], [wrong(Some(9)), wrong(Some(8))]);
+    world.reload(|config| config.limits.guess_burst = 4);
+    assert_eq!([guess(&mut world), guess(&mut world)], [wrong(Some(1)), wrong(Some(0))]);
+    assert_eq!(guess(&mut world).0, "locked");
+    world.reload(|config| config.limits.guess_burst = 0);
+    assert_eq!(guess(&mut world), wrong(None));
 }
 
 #[test]

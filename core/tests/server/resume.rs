@@ -243,6 +243,20 @@ fn a_page_that_does_not_come_within_5_seconds_is_unavailable() {
     world.quiet(ann);
 }
 
+/// The line waited inside, and goes on when `poll` finds it: what it makes due at once is done before the driver rests.
+#[test]
+fn a_page_that_may_take_no_time_is_unavailable_at_once() {
+    let mut world = World::with(|config| config.limits.load = seconds(0));
+    let ann = world.client("ann");
+    world.log.hold = true;
+    world.ask(ann, json!({"t": "join", "id": "j1", "code": OPS}));
+    world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "before": 9}));
+    world.release();
+    let lines = world.lines(ann);
+    assert_eq!(types(&lines), ["joined", "error"]);
+    assert_eq!(lines[1]["code"], "unavailable");
+}
+
 #[test]
 fn what_the_log_let_go_of_is_replayed_to_nobody() {
     let mut world = World::new();

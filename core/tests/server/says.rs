@@ -158,6 +158,25 @@ fn a_fault_refuses_its_batch_and_all_that_waits_in_that_room() {
     assert_eq!(world.only(ann)["seq"], 1);
 }
 
+/// Whoever has come back by another connection sends again what they have no answer to.
+#[test]
+fn a_refusal_is_for_the_connection_that_said_it() {
+    let mut world = World::new();
+    let old = world.keyed("ann", ANN, OPS);
+    world.log.hold = true;
+    world.say(old, "s1", "ops", "lost");
+    let new = world.connect();
+    world.hello(new, "ann", Some(ANN));
+    world.log.broken = true;
+    world.release_all();
+    world.quiet(new);
+    assert_eq!(texts(&world.lines(old)), Vec::<&str>::new());
+    world.log.broken = false;
+    world.join(new, OPS);
+    world.say(new, "s1", "ops", "said again");
+    assert_eq!(texts(&world.lines(new)), ["said again"]);
+}
+
 #[test]
 fn one_append_is_outstanding_and_the_rest_make_the_next_batch() {
     let mut world = World::new();
@@ -288,6 +307,20 @@ fn over_the_rate_plain_loses_nothing_and_is_told_once() {
         assert_eq!(texts(&world.lines(ann)), [format!("line {n}")]);
     }
     world.quiet(person);
+}
+
+#[test]
+fn a_line_waits_for_its_rate_whatever_else_is_looked_at() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.connect());
+    // Silence would have been prompted while the eleventh line waits.
+    world.wait(millis(100));
+    world.send(bob, format!("{OPS} bob\n{}", "x\n".repeat(11)));
+    assert_eq!(texts(&world.lines(ann)).len(), 10);
+    world.wait(millis(499));
+    world.quiet(ann);
+    world.wait(millis(1));
+    assert_eq!(texts(&world.lines(ann)), ["x"]);
 }
 
 #[test]

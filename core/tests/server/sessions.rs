@@ -121,6 +121,18 @@ fn the_operator_is_told_who_comes() {
 }
 
 #[test]
+fn the_operator_sees_sessions_with_and_without_a_connection() {
+    let mut world = World::new();
+    let (ann, bob, _silent) = (world.keyed("ann", ANN, OPS), world.member("bob", OPS), world.connect());
+    let counts = |world: &World| (world.server.overview().connections, world.server.overview().sessions);
+    assert_eq!(counts(&world), (3, 2));
+    world.reset(ann);
+    assert_eq!(counts(&world), (2, 2));
+    world.keep(&[bob], 60);
+    assert_eq!(counts(&world).1, 1);
+}
+
+#[test]
 fn a_name_is_free_when_its_session_is_over() {
     let mut world = World::new();
     let conn = world.client("ann");

@@ -84,6 +84,23 @@ fn who_falls_off_in_two_rooms_gets_a_gap_in_each() {
 }
 
 #[test]
+fn a_gap_does_not_bring_the_backlog_of_another_room_before_its_joined() {
+    let (mut world, ann, bob, mut watch) = stalled();
+    world.join(ann, DEV);
+    for n in 0..3 {
+        world.say(ann, &format!("d{n}"), "dev", "before bob");
+    }
+    world.ask(bob, json!({"t": "join", "id": "j2", "code": DEV}));
+    speak(&mut world, ann, 1, 300);
+    // The gap is written, and goes before the answer that waits.
+    world.trickle(bob, 0);
+    world.unstall(bob);
+    let lines = world.lines(bob);
+    assert_eq!(types(&lines), ["gap", "joined", "msg", "msg", "msg"]);
+    watch.feed(&lines);
+}
+
+#[test]
 fn half_a_frame_is_finished_before_the_gap() {
     let (mut world, ann, bob, mut watch) = stalled();
     world.stall(bob, 10);

@@ -163,10 +163,42 @@ fn a_source_that_spoke_http_is_not_prompted_for_a_minute() {
     world.wait(millis(400));
     assert_eq!(world.text(elsewhere), "Room code: ");
 
-    world.wait(seconds(60));
-    let later = world.connect_from("203.0.113.9:1002");
+    world.wait(seconds(60) - millis(5_401));
+    let within = world.connect_from("203.0.113.9:1002");
+    world.wait(millis(1));
+    let later = world.connect_from("203.0.113.9:1003");
     world.wait(millis(400));
-    assert_eq!(world.text(later), "Room code: ");
+    world.quiet(within);
+    assert_eq!(world.text(later), "Room code: ", "the minute was over just then");
+}
+
+/// However many browsers come, what is remembered of them is bounded; those beyond it get the prompt.
+#[test]
+fn of_1024_sources_it_is_remembered_that_they_spoke_http() {
+    let mut world = World::new();
+    world.thorough = false;
+    let address = |n: usize, port: u16| format!("10.9.{}.{}:{port}", n / 250, 1 + n % 250);
+    let speak = |world: &mut World, n: usize| {
+        let browser = world.connect_from(&address(n, 1000));
+        world.send(browser, "GET / HTTP/1.1\r\n\r\n");
+        assert!(world.is_gone(browser));
+    };
+    let prompted = |world: &mut World, n: usize| {
+        let spare = world.connect_from(&address(n, 1001));
+        world.wait(millis(400));
+        let text = world.text(spare);
+        world.reset(spare);
+        text == "Room code: "
+    };
+    speak(&mut world, 0);
+    world.wait(seconds(10));
+    (1..=1_024).for_each(|n| speak(&mut world, n));
+    assert!(!prompted(&mut world, 0) && !prompted(&mut world, 1_023) && prompted(&mut world, 1_024));
+    // The first one's minute ends, and there is one place.
+    world.wait(seconds(50) - millis(1_200));
+    (2_000..2_002).for_each(|n| speak(&mut world, n));
+    assert!(prompted(&mut world, 0) && !prompted(&mut world, 2_000) && prompted(&mut world, 2_001));
+    assert!(!prompted(&mut world, 1_023), "the others are as they were");
 }
 
 #[test]

@@ -362,6 +362,35 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_the_same_in_chinese() {
+        let (from, to) = (Seq::new(816), Seq::new(852));
+        assert_eq!(
+            zh(Phrase::Gap { from, to }),
+            "-- 你错过了 37 条消息（第 816 至 852 条）。/history 查看最近的消息。\r\n"
+        );
+        assert_eq!(
+            zh(Phrase::Gap { from, to: from }),
+            "-- 你错过了 1 条消息（第 816 条）。/history 查看最近的消息。\r\n"
+        );
+        assert_eq!(zh(Phrase::Gap { from: to, to: from }), "-- 你错过了一些人的进出。/who 查看谁在线。\r\n");
+        assert_eq!(zh(Phrase::History { from, to: from }), "-- 第 816 条消息：\r\n");
+        assert_eq!(zh(Phrase::History { from, to }), "-- 第 816 至 852 条消息：\r\n");
+        let (others, you) = (vec![name("bob"); 56], name("ann"));
+        let header = |count, others| {
+            zh(Phrase::Room {
+                title: "群",
+                here: Here::Named { count, others, you: &you },
+                backlog: 0,
+                head: Seq::ZERO,
+            })
+        };
+        let many = header(57, &others[..]);
+        assert_eq!(many.matches("bob").count(), HEADER_NAMES - 1);
+        assert!(many.ends_with("、ann（你） … 还有 37 人。\r\n"), "{many}");
+        assert!(header(2, &others[..1]).ends_with("2 人在线：bob、ann（你）。\r\n"));
+    }
+
+    #[test]
     fn waits_are_rounded_up() {
         let locked = |ms| en(Phrase::TryAgain(Refusal::Locked { wait: Duration::from_millis(ms) }));
         assert_eq!(locked(8_001), "Too many wrong codes. Try again in 9 seconds.\r\n");

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::link::End;
 use super::oracle::Sentence;
 use super::person::{Command, Mind};
-use super::raw::{RawKind, Stage, corrupted};
+use super::raw::{RawKind, Stage, corrupted, rude};
 use super::rule::{chance, up_to};
 use super::world::{Happening, NAMES, World};
 
@@ -75,6 +75,7 @@ impl World {
             (65..67, _) => {
                 client.bye(now);
                 person.is_done = true;
+                person.hands.says_bye(now.mono);
                 None
             }
             (67..85, Some(room)) => client.leave(now, &room).ok().map(|id| (id, Command::Leave)),
@@ -135,7 +136,10 @@ impl World {
             Stage::Away => self.connect(index),
             Stage::Knocking if raw.is_asked_for_name() => raw.types(name),
             Stage::Knocking if !raw.outgoing.is_empty() => {}
-            Stage::Knocking if dice < 12 => raw.types("WRONGCODE1 x"),
+            Stage::Knocking if dice < 12 => {
+                raw.types(if dice < 6 { "WRONGCODE1 x" } else { "WRONGCODE1 x\nhello\nWRONGCODE3\nare you there?" });
+            }
+            Stage::Knocking if dice < 20 && !raw.has_typed => self.script(index, any, name),
             Stage::Knocking if dice < 30 => raw.types(&code),
             Stage::Knocking if dice < 70 => raw.types(&format!("{code} {name}")),
             Stage::Knocking => {}
@@ -173,11 +177,30 @@ impl World {
                     raw.types("/quit");
                     raw.stage = Stage::Waiting(None);
                 }
+                // A paste, faster than it is read.
+                25..27 => (0..15).for_each(|_| self.type_sentence(index, room)),
                 _ => self.type_sentence(index, room),
             },
+            Stage::Script if dice >= 2 => {}
+            Stage::Script => self.hang_up_raw(index),
             // Patience has an end: whatever was asked, it is forgotten.
             Stage::Waiting(_) if dice < 2 => self.hang_up_raw(index),
             Stage::Waiting(_) => {}
+        }
+    }
+
+    /// `printf 'CODE NAME\nsomething\n' | nc`: all at once, and then the end, with the last line's or without.
+    fn script(&mut self, index: usize, room: usize, name: &str) {
+        let code = self.codes[room].1.to_string();
+        let lines = self.acts.usize(1..14);
+        let has_end = self.acts.bool();
+        if let Some(raw) = self.people[index].raw_mut() {
+            raw.types(&format!("{code} {name}"));
+        }
+        (0..lines).for_each(|_| self.type_sentence(index, room));
+        if let Some(raw) = self.people[index].raw_mut() {
+            raw.outgoing.truncate(raw.outgoing.len() - usize::from(!has_end));
+            (raw.stage, raw.ends) = (Stage::Script, true);
         }
     }
 
@@ -211,9 +234,32 @@ impl World {
             let pings = "{\"t\":\"ping\",\"n\":9007199254740991}\n".repeat(4_000);
             return self.types_hostile(index, pings.as_bytes());
         }
+        if dice < 9 {
+            return self.abandon(index);
+        }
         let codes: Vec<String> = self.codes.iter().map(|(_, code, _)| code.to_string()).collect();
-        let bytes = corrupted(&mut self.acts, index, &codes);
+        let bytes = if dice < 25 {
+            self.next_token += 1;
+            rude(&mut self.acts, index, &codes, self.next_token, &self.plan.limits)
+        } else {
+            corrupted(&mut self.acts, index, &codes)
+        };
         self.types_hostile(index, &bytes);
+    }
+
+    /// One more connection; the server is not told that nobody is at the one before any more.
+    fn abandon(&mut self, index: usize) {
+        if let Some(id) = self.people[index].link.take() {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.person = None;
+            }
+            self.abandoned.push(id);
+            self.forget(id);
+        }
+        if let Some(raw) = self.people[index].raw_mut() {
+            raw.disconnected();
+        }
+        self.connect(index);
     }
 
     fn types_hostile(&mut self, index: usize, bytes: &[u8]) {

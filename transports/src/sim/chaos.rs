@@ -286,6 +286,9 @@ impl World {
             Host::Up(driver) => driver.log_mut().inner().set_disk(disk),
             Host::Down(log) => log.set_disk(disk),
         }
+        for id in std::mem::take(&mut self.abandoned) {
+            self.schedule.push(self.now.mono, Happening::Lost(id, End::Server));
+        }
         for index in 0..self.people.len() {
             let broken = self.people[index].link.and_then(|id| self.links.get(&id)).is_some_and(|l| l.is_broken());
             self.people[index].asleep = self.now.mono;

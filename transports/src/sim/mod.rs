@@ -36,6 +36,7 @@ mod plan;
 mod raw;
 mod rule;
 mod schedule;
+mod settle;
 mod trace;
 mod trial;
 mod watch;

@@ -4,16 +4,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use qun_core::ConnId;
-use qun_core::client::{self, Action};
-use qun_core::server::{Hangup, Peer, Reason};
+use qun_core::client;
+use qun_core::server::{Hangup, Peer};
 
 use super::fault::Fault;
 use super::link::{End, Link, LinkId, Parcel};
 use super::oracle::Violation;
-use super::person::Mind;
+use super::person::{Mind, Person};
 use super::rule::{Carried, Fate, Word, chance, up_to};
 use super::world::{Happening, Host, World};
-use crate::driver::Event;
 
 /// The slices asked for at once.
 const SLICES: usize = 8;
@@ -27,6 +26,7 @@ impl World {
         let capacity = 1 << if self.plan.has(Fault::SmallRooms) { self.net.u32(8..12) } else { self.net.u32(10..17) };
         self.links.insert(link, Link::new(person, capacity));
         self.people[person].link = Some(link);
+        self.people[person].hands.connects(self.now.mono);
         if self.people[person].client().is_none() {
             // Without a key, everyone is somebody else each time.
             self.people[person].identity = self.next_identity;
@@ -50,13 +50,14 @@ impl World {
         let taken = match &mut self.host {
             Host::Up(driver) => {
                 let from = link.person.unwrap_or_default();
-                let ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + from as u32);
+                let source = self.people[from].source(from);
+                let ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + source as u32);
                 let now = self.server_now;
                 let conn = driver.open(now, Peer::Net(SocketAddr::from((ip, 40_000))));
                 link.conn = Some(conn);
                 self.conns.insert(conn, id);
                 let trust = self.people[from].trust(from);
-                self.oracle.opened(self.now.mono, conn, trust, from);
+                self.oracle.opened(self.now.mono, conn, trust, source);
                 true
             }
             Host::Down(_) => false,
@@ -118,8 +119,12 @@ impl World {
         self.trace.bytes(&bytes);
         let now = self.clock_of(person);
         for chunk in self.split(&bytes) {
-            match &mut self.people[person].mind {
-                Mind::Client(client) => client.handle(now, client::Input::Received(&chunk)),
+            let Person { mind, hands, .. } = &mut self.people[person];
+            match mind {
+                Mind::Client(client) => {
+                    hands.down(now.mono, &chunk);
+                    client.handle(now, client::Input::Received(&chunk));
+                }
                 Mind::Raw(raw) => raw.reads(&chunk),
             }
         }
@@ -232,130 +237,6 @@ impl World {
         self.forget(id);
     }
 
-    /// Does what the server wants, until it wants nothing more.
-    pub(super) fn settle_server(&mut self) {
-        if self.is_frozen() {
-            return;
-        }
-        let mut ticks = 0;
-        loop {
-            let Host::Up(driver) = &mut self.host else { return };
-            let event = driver.poll(self.server_now);
-            let log = driver.log_mut();
-            for committed in log.take_committed() {
-                self.oracle.committed(committed);
-            }
-            for tap in log.take_taps() {
-                self.oracle.tap(&tap);
-            }
-            let Some(event) = event else {
-                let Host::Up(driver) = &mut self.host else { return };
-                let deadline = self.breaks.deadline(driver.deadline());
-                if deadline.is_none_or(|at| at > self.server_now.mono) {
-                    break;
-                }
-                ticks += 1;
-                if ticks > 1 {
-                    self.oracle.note(Err(Violation::new(9, "the server wants a tick at once after one")));
-                    break;
-                }
-                driver.tick(self.server_now);
-                continue;
-            };
-            if self.breaks.swallows(&event) {
-                continue;
-            }
-            match event {
-                Event::Transmit(conn) => {
-                    if let Some(&id) = self.conns.get(&conn) {
-                        self.flush(id, End::Server);
-                    }
-                }
-                Event::Read(conn, on) => self.set_reading(conn, on),
-                Event::Close(conn, reason) => {
-                    self.journal(|| format!("{conn:?} is closed: {reason:?}"));
-                    self.close(conn, reason);
-                }
-                Event::Note(_) => {}
-            }
-        }
-        self.look_at_server();
-    }
-
-    fn set_reading(&mut self, conn: ConnId, on: bool) {
-        let Some(&id) = self.conns.get(&conn) else { return };
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.reading = on;
-        if on {
-            self.schedule.push(self.now.mono, Happening::Arrive(id, End::Server));
-        }
-    }
-
-    /// The server is done with a connection; what it has sent still arrives.
-    fn close(&mut self, conn: ConnId, reason: Reason) {
-        self.oracle.closed(self.now.mono, conn, reason);
-        let Some(id) = self.conns.remove(&conn) else { return };
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.conn = None;
-        if link.to(End::Server).is_ending() {
-            self.counters.count(Fault::BothClose);
-        }
-        let at = self.now.mono + self.conditions.latency;
-        let at = link.to(End::Client).send(at, Parcel::End);
-        self.schedule.push(at, Happening::Arrive(id, End::Client));
-        self.forget(id);
-    }
-
-    /// Does what somebody wants, until they want nothing more.
-    pub(super) fn settle_person(&mut self, index: usize) {
-        let mut ticks = 0;
-        loop {
-            let now = self.clock_of(index);
-            let Some(client) = self.people[index].client_mut() else { break };
-            let Some(action) = client.poll() else {
-                if client.deadline().is_none_or(|at| at > now.mono) {
-                    break;
-                }
-                ticks += 1;
-                if ticks > 1 {
-                    self.oracle.note(Err(Violation::new(9, "a client wants a tick at once after one")));
-                    break;
-                }
-                client.handle(now, client::Input::Tick);
-                continue;
-            };
-            match action {
-                Action::Connect => {
-                    if self.now.mono < self.people[index].not_before {
-                        self.oracle.note(Err(Violation::new(11, format!("person {index} is back too early"))));
-                    }
-                    self.connect(index);
-                }
-                Action::Close => self.hang_up(index),
-                Action::Transmit => {
-                    if let Some(id) = self.people[index].link {
-                        self.flush(id, End::Client);
-                    }
-                }
-                Action::Show(event) => {
-                    self.trace.bytes(format!("{index} {event:?}").as_bytes());
-                    self.journal(|| format!("person {index} is shown {event:?}"));
-                    for _ in 0..self.breaks.shows(&event) {
-                        let full = self.plan.has(Fault::DiskFull);
-                        let seen = self.people[index].see(now.mono, &event, &self.oracle.model, full);
-                        self.oracle.note(seen.map_err(|violation| Violation {
-                            text: format!("{} (person {index})", violation.text),
-                            ..violation
-                        }));
-                    }
-                }
-            }
-        }
-        if let (Some(id), Mind::Raw(_)) = (self.people[index].link, &self.people[index].mind) {
-            self.flush(id, End::Client);
-        }
-    }
-
     /// Sends what an end has, as much as the pipe takes, in segments of any length.
     pub(super) fn flush(&mut self, id: LinkId, from: End) {
         let busy = match from {
@@ -375,13 +256,21 @@ impl World {
             let mut bytes = match (from, person, conn, &mut self.host) {
                 (End::Client, Some(person), ..) => match &mut self.people[person].mind {
                     Mind::Client(client) => {
-                        let Some(transmit) = client.transmit() else { return };
+                        let Some(transmit) = client.transmit() else {
+                            return self.people[person].hands.waits(None);
+                        };
                         let mut slices = [&[][..]; SLICES];
                         let count = transmit.gather(&mut slices, |slice| slice);
                         slices[..count].concat()
                     }
                     Mind::Raw(raw) if answered && !raw.outgoing.is_empty() => raw.outgoing.clone(),
-                    Mind::Raw(_) => return,
+                    Mind::Raw(raw) => {
+                        let ends = answered && std::mem::take(&mut raw.ends);
+                        if ends {
+                            self.end(id);
+                        }
+                        return;
+                    }
                 },
                 (End::Server, _, Some(conn), Host::Up(driver)) => {
                     let Some(transmit) = driver.transmit(conn) else { return };
@@ -393,8 +282,10 @@ impl World {
             };
             if room == 0 {
                 link.to(from.other()).blocked = true;
-                if let (End::Server, Some(conn)) = (from, conn) {
-                    self.oracle.blocked(self.now.mono, conn);
+                match (from, person, conn) {
+                    (End::Server, _, Some(conn)) => self.oracle.blocked(self.now.mono, conn),
+                    (End::Client, Some(person), _) => self.people[person].hands.waits(Some(self.now.mono)),
+                    _ => {}
                 }
                 return;
             }
@@ -427,6 +318,12 @@ impl World {
             if !is_advanced {
                 return self.oracle.note(Err(Violation::new(9, "what was shown can't be sent")));
             }
+            if let (End::Client, Some(person)) = (from, person)
+                && self.people[person].client().is_some()
+            {
+                let left = self.people[person].hands.up(self.now.mono, &bytes, &self.plan.limits);
+                self.oracle.note(left.map_err(|violation| violation.of(person)));
+            }
             if let (End::Server, Some(conn)) = (from, conn) {
                 bytes = self.breaks.down(conn, &bytes);
                 self.oracle.down(self.now.mono, conn, &bytes);
@@ -436,6 +333,14 @@ impl World {
                 self.send(id, from, bytes);
             }
         }
+    }
+
+    /// Somebody's input ends; they still read.
+    fn end(&mut self, id: LinkId) {
+        let at = self.now.mono + self.conditions.latency;
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.cut) else { return };
+        let at = link.to(End::Server).send(at, Parcel::End);
+        self.schedule.push(at, Happening::Arrive(id, End::Server));
     }
 
     fn send(&mut self, id: LinkId, from: End, mut bytes: Vec<u8>) {

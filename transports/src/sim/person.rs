@@ -8,7 +8,7 @@ use qun_core::json::{ErrorCode, PageMessage, Retry};
 use qun_core::{Id, Instant, Role, RoomId};
 
 use super::link::LinkId;
-use super::oracle::{Model, Violation};
+use super::oracle::{Hands, Model, Violation};
 use super::raw::Raw;
 
 /// Entries that a client keeps of each room.
@@ -21,6 +21,8 @@ pub(super) struct Person {
     pub(super) identity: usize,
     pub(super) mind: Mind,
     pub(super) link: Option<LinkId>,
+    /// What leaves their client.
+    pub(super) hands: Hands,
     /// Their machine sleeps until then.
     pub(super) asleep: Instant,
     /// What their clock is ahead of the world's, in milliseconds.
@@ -94,6 +96,7 @@ impl Person {
             identity,
             mind,
             link: None,
+            hands: Hands::default(),
             asleep: Instant::default(),
             ahead: 0,
             shown: BTreeMap::new(),
@@ -132,6 +135,7 @@ impl Person {
     pub(super) fn begin_anew(&mut self, identity: usize, client: Client) {
         self.identity = identity;
         self.mind = Mind::Client(Box::new(client));
+        self.hands = Hands::default();
         self.shown.clear();
         self.not_before = Instant::default();
         (self.has_ended, self.is_done) = (false, false);
@@ -293,6 +297,14 @@ impl Person {
             .iter()
             .filter(|(_, command)| !(waits && matches!(command, Command::Leave | Command::History(..))));
         pending.or_else(|| asked.next().map(|(id, command)| format!("{command:?} ({id}) is not answered")))
+    }
+
+    /// What has left their client is what should have, and when.
+    pub(super) fn judge(&mut self, now: Instant, model: &Model) -> Result<(), Violation> {
+        let said = &self.said;
+        let room = |token: &u64| model.said.get(token).map(|said| said.room.as_str());
+        let pending = said.values().filter(|word| word.fate == Said::Pending).map(|word| word.token);
+        self.hands.judge(now, || pending.clone().filter_map(|token| Some((token, room(&token)?))).collect())
     }
 
     /// What was called delivered is in the log, and what was called refused is not; and what a client holds is what it

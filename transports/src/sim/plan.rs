@@ -190,6 +190,9 @@ fn limits(dice: &mut Dice) -> Limits {
         burst: pick(all.burst as usize, 0) as u32,
         acts_burst: pick(all.acts_burst as usize, 4) as u32,
         connections_per_source: pick(all.connections_per_source as usize, 3) as u32,
+        full_members: pick(all.full_members, 4),
+        rooms: pick(all.rooms, 2),
+        guess_per_s: pick(all.guess_per_s as usize, 3) as u32,
         ..all
     }
 }
@@ -215,6 +218,9 @@ impl fmt::Display for Plan {
                 limits.connections_per_source as usize,
                 defaults.connections_per_source as usize,
             ),
+            ("full_members", limits.full_members, defaults.full_members),
+            ("rooms", limits.rooms, defaults.rooms),
+            ("guess_per_s", limits.guess_per_s as usize, defaults.guess_per_s as usize),
             ("ping_s", limits.ping.as_secs() as usize, defaults.ping.as_secs() as usize),
             ("grace_s", limits.grace.as_secs() as usize, defaults.grace.as_secs() as usize),
             ("stall_s", limits.stall.as_secs() as usize, defaults.stall.as_secs() as usize),

@@ -1,5 +1,7 @@
 //! Those without a client: people at netcat, and senders of corrupted bytes.
 
+use qun_core::Limits;
+
 use super::dice::Dice;
 
 /// Somebody who sends bytes as they are.
@@ -8,7 +10,11 @@ pub(super) struct Raw {
     pub(super) kind: RawKind,
     /// What they have typed and the network has not taken.
     pub(super) outgoing: Vec<u8>,
+    /// Whether they have typed anything here.
+    pub(super) has_typed: bool,
     pub(super) stage: Stage,
+    /// Whether their input ends behind that.
+    pub(super) ends: bool,
     /// The name of the room that they read last.
     room: Option<usize>,
     /// What they read of the line that is not at its end.
@@ -32,6 +38,8 @@ pub(super) enum Stage {
     Knocking,
     /// In a room.
     In(usize),
+    /// They have typed all that they ever will.
+    Script,
     /// In no room any more.
     Lobby,
     /// Waiting for an answer, and where they were before.
@@ -40,10 +48,19 @@ pub(super) enum Stage {
 
 impl Raw {
     pub(super) fn new(kind: RawKind) -> Self {
-        Self { kind, outgoing: Vec::new(), stage: Stage::Away, room: None, line: String::new() }
+        Self {
+            kind,
+            outgoing: Vec::new(),
+            has_typed: false,
+            stage: Stage::Away,
+            ends: false,
+            room: None,
+            line: String::new(),
+        }
     }
 
     pub(super) fn types(&mut self, line: &str) {
+        self.has_typed = true;
         self.outgoing.extend_from_slice(line.as_bytes());
         self.outgoing.push(b'\n');
     }
@@ -76,7 +93,9 @@ impl Raw {
         if let Some(room) = title.and_then(|(room, _)| room.parse().ok()) {
             self.room = Some(room);
         } else if words.starts_with("You are in. ") || words.starts_with("You are in, ") {
-            self.stage = self.room.map_or(Stage::Lobby, Stage::In);
+            if self.stage != Stage::Script {
+                self.stage = self.room.map_or(Stage::Lobby, Stage::In);
+            }
         } else if words.starts_with("You left ") {
             // The answer to a /join is still to come; to a /leave this is it.
             match self.stage {
@@ -142,7 +161,30 @@ pub(super) fn corrupted(dice: &mut Dice, who: usize, codes: &[String]) -> Vec<u8
     bytes
 }
 
+/// What a rude one sends: what can be read well, and is not theirs to ask for, or too much of it. `number` names what is
+/// said, and nothing else.
+pub(super) fn rude(dice: &mut Dice, who: usize, codes: &[String], number: u64, limits: &Limits) -> Vec<u8> {
+    let hello = format!("{{\"t\":\"hello\",\"id\":\"h\",\"v\":[1],\"name\":\"eve\",\"key\":\"{}\"}}\n", key(who));
+    let join = |code: &String| format!("{{\"t\":\"join\",\"id\":\"j\",\"code\":\"{code}\",\"tail\":3}}\n");
+    let room = dice.usize(0..codes.len());
+    let say = |count: usize, text: &str| -> String {
+        let line =
+            |n| format!("{{\"t\":\"say\",\"id\":\"r{number}-{n}\",\"room\":\"room-{room}\",\"text\":\"{text}\"}}\n");
+        (0..count).map(line).collect()
+    };
+    let name = |n| format!("{{\"t\":\"name\",\"id\":\"n{n}\",\"name\":\"eve{number}-{n}\"}}\n");
+    let all = match dice.u32(0..6) {
+        // Where they are held, at most.
+        0 | 1 => hello + &say(1, "held"),
+        2 => hello + &join(&codes[room]) + &say(dice.usize(5..40), "fast"),
+        3 => hello + &join(&codes[room]) + &say(1, &"x".repeat(limits.text.bytes + 1)),
+        4 => hello + &codes.iter().map(join).collect::<String>(),
+        _ => hello + &join(&codes[room]) + &(0..dice.usize(5..40)).map(name).collect::<String>(),
+    };
+    all.into_bytes()
+}
+
 /// A key of their own, that no corruption makes another's.
-fn key(who: usize) -> String {
+pub(super) fn key(who: usize) -> String {
     char::from(b'A' + (who % 26) as u8).to_string().repeat(22)
 }

@@ -40,6 +40,8 @@ pub struct World {
     pub(super) people: Vec<Person>,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) conns: BTreeMap<ConnId, LinkId>,
+    /// Connections whose clients are gone without a word.
+    pub(super) abandoned: Vec<LinkId>,
     pub(super) schedule: Schedule<Happening>,
     pub(super) trace: Trace,
     pub(super) next_link: u64,
@@ -136,6 +138,7 @@ impl World {
             people: Vec::new(),
             links: BTreeMap::new(),
             conns: BTreeMap::new(),
+            abandoned: Vec::new(),
             schedule: Schedule::new(),
             trace: Trace::new(),
             next_link: 0,
@@ -368,6 +371,15 @@ impl Person {
             Mind::Client(_) => Trust::Client(self.identity),
             Mind::Raw(raw) if raw.kind == RawKind::Plain => Trust::Plain(self.identity),
             Mind::Raw(_) => Trust::Hostile(index),
+        }
+    }
+
+    /// Where they connect from: two people share a network, and all who send corrupted bytes.
+    pub(super) fn source(&self, index: usize) -> usize {
+        match &self.mind {
+            Mind::Client(_) => index / 2,
+            Mind::Raw(raw) if raw.kind == RawKind::Plain => 100 + index / 2,
+            Mind::Raw(_) => 200,
         }
     }
 }

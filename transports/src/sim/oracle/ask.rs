@@ -196,6 +196,7 @@ impl Wire {
         token: u64,
     ) -> Result<(), Violation> {
         model.people.session(person).says(now);
+        self.said = now;
         let joins = self.asked.iter().any(|asked| matches!(asked.what, Ask::Join { .. }));
         let sub = self.subs.get(&room);
         let read_only = sub.is_some_and(|sub| sub.role == "read") && !joins;

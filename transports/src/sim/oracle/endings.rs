@@ -6,7 +6,7 @@ use qun_core::Instant;
 use qun_core::server::Reason;
 
 use super::Violation;
-use super::ask::Ask;
+use super::ask::{Ask, Asked};
 use super::json::Json;
 use super::model::Model;
 use super::wire::{Trust, Wire};
@@ -15,8 +15,10 @@ fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
     Err(Violation::new(invariant, text))
 }
 
-/// The longest that the log takes for all that may be before a request.
+/// The longest that the log takes for as much as may be in flight.
 const LOG: Duration = Duration::from_secs(40);
+/// What answers a prompt is shorter.
+const FIRST_LINE: usize = 1_024;
 /// What is due at a time is done by this much later.
 const MOMENT: Duration = Duration::from_millis(2);
 
@@ -74,8 +76,16 @@ impl Wire {
             },
             // What is read at once may be more than a connection may have waiting.
             Reason::Flood if limits.unread < 64 << 10 => true,
+            // Who takes nothing has not heard yet that they were wrong.
+            Reason::Flood
+                if self.is_plain() && self.stuck.is_some() && self.requests >= limits.plain_guesses.into() =>
+            {
+                true
+            }
             Reason::Flood => self.is_one_too_many || self.screen.is_out_of_guesses(model) || !is_mine,
-            Reason::Protocol | Reason::Version | Reason::TooBig => !is_mine,
+            // Who is not in yet answers a prompt, with a first line or another one.
+            Reason::TooBig => !is_mine || self.is_plain() && !self.screen.was_in && self.screen.most >= FIRST_LINE,
+            Reason::Protocol | Reason::Version => !is_mine,
         };
         if !is_so {
             return wrong(9, format!("there is no reason to end it as {reason:?}"));
@@ -96,20 +106,38 @@ impl Wire {
         };
         match owed {
             Some((id, _)) => wrong(5, format!("the end comes before what becomes of {id}")),
+            None if reason == Reason::Shutdown && self.owes_left && !self.asked.is_empty() => {
+                wrong(5, "the end comes before the room is left")
+            }
             None => Ok(()),
         }
     }
 
     /// The server is told to go down: what it surely has taken, it still owes.
     pub(super) fn drains(&mut self, model: &Model) {
-        let Trust::Client(person) = self.trust else { return };
-        // A line that waits for another answer, or for earlier says, may never be looked at.
-        let has_more = self.has_said_twice || model.people.hellos(person) > 1;
-        let may_wait = !self.asked.is_empty() || self.stuck.is_some() || has_more;
-        // The log may have told everyone of one, and not the server what became of it.
-        if !may_wait && self.says.len() + model.in_appends(person) < model.facts.limits.in_flight {
+        if self.is_read_at_once(model) {
             self.owed = self.says.keys().cloned().collect();
         }
+        self.owes_left = self.is_leaving_a_room(model);
+    }
+
+    /// Whether no line has waited here: for another answer, or for earlier says.
+    pub(super) fn is_read_at_once(&self, model: &Model) -> bool {
+        self.asked.is_empty() && self.has_room_for_says(model)
+    }
+
+    /// Whether the only thing that is asked for is to be let out of a room: that is being done.
+    fn is_leaving_a_room(&self, model: &Model) -> bool {
+        let is_leave = matches!(self.asked.front(), Some(Asked { what: Ask::Leave { .. }, .. }));
+        is_leave && self.asked.len() == 1 && self.has_room_for_says(model)
+    }
+
+    fn has_room_for_says(&self, model: &Model) -> bool {
+        let Trust::Client(person) = self.trust else { return false };
+        let has_more = self.has_said_twice || model.people.hellos(person) > 1;
+        // The log may have told everyone of one, and not the server what became of it.
+        let flying = self.says.len() + model.drafts.in_appends(person);
+        !has_more && self.stuck.is_none() && flying < model.facts.limits.in_flight
     }
 
     /// The server wants to know whether somebody is there.
@@ -163,7 +191,7 @@ impl Wire {
             return None;
         }
         if let Some(asked) = self.asked.front().filter(|asked| matches!(asked.what, Ask::History { .. }))
-            && now.since(self.waits_since) > limits.load + LOG
+            && now.since(self.waits_since.max(self.freely_since)) > limits.load + self.log_time(model) + MOMENT
         {
             return Some(format!("{asked:?} is not answered"));
         }
@@ -174,10 +202,21 @@ impl Wire {
         (silence > patience).then(|| format!("nothing was heard for {silence:?}, and it is not closed"))
     }
 
+    /// How long a line may wait here for what was said before it.
+    fn log_time(&self, model: &Model) -> Duration {
+        let is_alone = self.person().is_some_and(|person| model.people.hellos(person) == 1);
+        if is_alone && self.waits_since > self.said + LOG { Duration::ZERO } else { LOG }
+    }
+
     /// Whether it should have been closed by now, because it takes nothing.
     pub(super) fn is_too_slow(&self, model: &Model, now: Instant) -> Option<String> {
         let time = self.is_stuck_for(now)?;
         (time > model.facts.limits.stall + MOMENT).then(|| format!("it takes nothing for {time:?}, and is not closed"))
+    }
+
+    /// Whether the server may have given it up for its silence.
+    pub(super) fn may_be_given_up(&self, model: &Model, now: Instant) -> bool {
+        self.longest_silence(now) >= model.facts.limits.ping * 9 / 10 + model.facts.limits.pong
     }
 
     /// Whether the server surely has not ended it for its silence or its goodbye.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use qun_core::{Instant, Role};
+use qun_core::{Instant, Limits, Role};
 
 use super::Violation;
 use super::ask::Ask;
@@ -34,7 +34,7 @@ impl Wire {
         match kind {
             "welcome" => self.welcome(model, now, &frame),
             "joined" => self.joined(model, now, &frame),
-            "msg" => self.msg(model, &frame, line),
+            "msg" => self.msg(model, now, &frame, line),
             "presence" => self.presence(model, now, &frame),
             "here" => self.here(model, now, &frame),
             "gap" => self.gap(model, &frame),
@@ -135,8 +135,12 @@ impl Wire {
         if from > due && model.are_surely_held(room, epoch, due, head) {
             return wrong(2, format!("{due} was due and is surely held"));
         }
+        if from > due {
+            let epoch = epoch.to_string();
+            model.lets_go(room, &epoch, from, false);
+        }
         self.comes_in(model, person, room, &code, &asked)?;
-        let roster = self.roster(frame, model.facts.rooms[room].full)?;
+        let roster = roster(frame, model.facts.rooms[room].full, &model.facts.limits)?;
         if let Some(roster) = &roster
             && roster.get(self.me.as_deref().unwrap_or_default()) != self.name.as_ref()
         {
@@ -147,6 +151,7 @@ impl Wire {
             epoch: epoch.into(),
             next: from,
             backlog: head,
+            is_quiet: false,
             roster,
             here: frame.number("here").unwrap_or_default(),
             here_told: None,
@@ -156,27 +161,15 @@ impl Wire {
         };
         self.kept_out.remove(room);
         self.subs.insert(room.into(), sub);
+        let most = model.facts.limits.rooms;
+        if self.subs.len() > most {
+            return wrong(7, format!("in {} rooms, where {most} are allowed", self.subs.len()));
+        }
         model.people.session(person).joined(room);
         // What was asked after that may have changed it already.
         let is_sure = self.is_bound(model, now) && self.asked.is_empty();
         model.people.lets_in(&code, person, is_sure.then_some(now));
         Ok(())
-    }
-
-    fn roster(&self, frame: &Json, full: bool) -> Result<Option<Roster>, Violation> {
-        let Some(members) = frame.list("members") else {
-            return if full { wrong(10, "no roster") } else { Ok(None) };
-        };
-        let person = |member: &Json| Some((member.text("m")?.to_string(), member.text("name")?.to_string()));
-        let roster: Roster = members.iter().filter_map(person).collect();
-        let names: BTreeSet<_> = roster.values().map(|name| name.to_lowercase()).collect();
-        if !full || roster.len() != members.len() || names.len() != members.len() {
-            return wrong(10, "a roster that has somebody or a name twice, or should not be told");
-        }
-        if frame.number("here") != Some(members.len() as u64) {
-            return wrong(10, "a number that is not the roster's");
-        }
-        Ok(Some(roster))
     }
 
     /// The room that a frame is of, where this connection is in it.
@@ -188,7 +181,8 @@ impl Wire {
         }
     }
 
-    fn msg(&mut self, model: &mut Model, frame: &Json, line: &[u8]) -> Result<(), Violation> {
+    fn msg(&mut self, model: &mut Model, now: Instant, frame: &Json, line: &[u8]) -> Result<(), Violation> {
+        let is_whole = self.is_whole;
         let (room, sub) = self.sub(frame)?;
         let seq = frame.number("seq").unwrap_or_default();
         if seq != sub.next {
@@ -203,6 +197,11 @@ impl Wire {
         if model.told(&room).is_none_or(|(_, head)| head < seq) {
             return wrong(4, "the server was not told of it");
         }
+        if is_whole {
+            let is_alone = sub.is_quiet && seq > sub.backlog + 1;
+            model.is_held(&room, &sub.epoch, seq, is_alone)?;
+        }
+        sub.is_quiet = true;
         let at = (room.clone(), seq);
         if model.frames.entry(at.clone()).or_insert_with(|| line.to_vec()) != line {
             return wrong(2, "another member has got other bytes");
@@ -219,6 +218,7 @@ impl Wire {
             && frame.text("m") == self.me.as_deref()
         {
             self.says.remove(id);
+            self.waits_since = now;
         }
         Ok(())
     }
@@ -227,6 +227,7 @@ impl Wire {
         let (me, mut my_name) = (self.me.clone(), None);
         let when = (now, self.freely_since.max(model.thawed));
         let (room, sub) = self.sub(frame)?;
+        sub.is_quiet = false;
         let Some(roster) = &mut sub.roster else { return wrong(10, "presence in a room that only counts") };
         let text = |key| frame.text(key).map(String::from).unwrap_or_default();
         let (m, name) = (text("m"), text("name"));
@@ -248,6 +249,7 @@ impl Wire {
             _ => false,
         };
         sub.here = roster.len() as u64;
+        is_no_crowd(roster, &model.facts.limits)?;
         let names: BTreeSet<_> = roster.values().map(|name| name.to_lowercase()).collect();
         if !was || names.len() != roster.len() {
             return wrong(10, format!("it does not follow from what was told before: now {roster:?}"));
@@ -265,7 +267,7 @@ impl Wire {
         if model.facts.rooms.get(&room).is_none_or(|room| room.full) {
             return wrong(10, "a number where a roster is told");
         }
-        sub.here = frame.number("n").unwrap_or_default();
+        (sub.here, sub.is_quiet) = (frame.number("n").unwrap_or_default(), false);
         // Who does not take what there is gets the one before late; and so does everyone from a machine that stood still.
         let before = sub.here_told.replace(now).filter(|before| freely_since < *before && model.thawed < *before);
         match before.map(|before| now.since(before)) {
@@ -276,7 +278,7 @@ impl Wire {
 
     fn gap(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
         let full = model.facts.rooms.get(frame.text("room").unwrap_or_default()).is_some_and(|room| room.full);
-        let roster = self.roster(frame, full)?;
+        let roster = roster(frame, full, &model.facts.limits)?;
         let (room, sub) = self.sub(frame)?;
         let [Some(from), Some(to)] = [frame.number("from"), frame.number("to")] else { return wrong(6, "half a gap") };
         let told = model.told(&room).map_or(0, |(_, head)| head);
@@ -286,6 +288,8 @@ impl Wire {
         if model.are_surely_held(&room, &sub.epoch, from, told) {
             return wrong(2, format!("{room} surely holds what is called missed"));
         }
+        model.lets_go(&room, &sub.epoch, from, true);
+        sub.is_quiet = false;
         (sub.next, sub.roster, sub.here) = (to + 1, roster, frame.number("here").unwrap_or_default());
         model.gaps += 1;
         // What was said here and missed has had its echo.
@@ -362,6 +366,7 @@ impl Wire {
             };
         };
         self.says.remove(re);
+        self.waits_since = now;
         let said = model.said.get(token);
         let seq = frame.number("seq").unwrap_or_default();
         let record = said.and_then(|said| {
@@ -373,4 +378,28 @@ impl Wire {
             other => wrong(4, format!("at {seq} the log has {other:?}")),
         }
     }
+}
+
+/// Who is in a room, as a frame tells it.
+fn roster(frame: &Json, full: bool, limits: &Limits) -> Result<Option<Roster>, Violation> {
+    let Some(members) = frame.list("members") else {
+        return if full { wrong(10, "no roster") } else { Ok(None) };
+    };
+    let person = |member: &Json| Some((member.text("m")?.to_string(), member.text("name")?.to_string()));
+    let roster: Roster = members.iter().filter_map(person).collect();
+    let names: BTreeSet<_> = roster.values().map(|name| name.to_lowercase()).collect();
+    if !full || roster.len() != members.len() || names.len() != members.len() {
+        return wrong(10, "a roster that has somebody or a name twice, or should not be told");
+    }
+    if frame.number("here") != Some(members.len() as u64) {
+        return wrong(10, "a number that is not the roster's");
+    }
+    is_no_crowd(&roster, limits)?;
+    Ok(Some(roster))
+}
+
+/// A room that says who is in it has not more members than such a room may.
+fn is_no_crowd(roster: &Roster, limits: &Limits) -> Result<(), Violation> {
+    let (count, most) = (roster.len(), limits.full_members);
+    if count > most { wrong(7, format!("{count} are in a room of {most}")) } else { Ok(()) }
 }

@@ -6,11 +6,15 @@
 //! is the next seq that it must be sent, a roster is a map that presence changes.
 
 mod ask;
+mod drafts;
 mod endings;
+mod hands;
 mod json;
 mod listen;
 mod model;
+mod pace;
 mod people;
+mod place;
 mod plain;
 mod refusals;
 mod stranger;
@@ -21,11 +25,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use qun_core::log::{Answer, Outcome};
 use qun_core::server::Reason;
 use qun_core::{ConnId, Instant};
 
 use super::breaks::Tap;
 use super::log::Committed;
+pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
 pub(super) use wire::Trust;
 use wire::Wire;
@@ -42,6 +48,11 @@ pub struct Violation {
 impl Violation {
     pub(super) fn new(invariant: u8, text: impl Into<String>) -> Self {
         Self { invariant, text: text.into() }
+    }
+
+    /// The same, with the person at whose place it is.
+    pub(super) fn of(self, person: usize) -> Self {
+        Self { text: format!("{} (person {person})", self.text), ..self }
     }
 }
 
@@ -94,6 +105,7 @@ impl Oracle {
 
     pub(super) fn opened(&mut self, now: Instant, conn: ConnId, trust: Trust, source: usize) {
         let mut wire = Wire::new(now, trust, source);
+        self.model.comes(now, trust);
         let most = self.model.facts.limits.connections_per_source as usize;
         wire.is_one_too_many = most > 0 && self.wires.values().filter(|wire| wire.source == source).count() >= most;
         self.wires.insert(conn, wire);
@@ -104,6 +116,9 @@ impl Oracle {
         if let Some(wire) = self.wires.get(&conn) {
             let result = wire.closes(&self.model, now, reason);
             let result = result.map_err(|violation| wire.names(conn, violation));
+            if wire.is_plain() && reason == Reason::EndOfInput {
+                self.model.drafts.owes(wire.screen.whole_script());
+            }
             self.note(result);
         }
         if let (Some(Trust::Client(person)), Reason::Done) = (self.wires.get(&conn).map(|wire| wire.trust), reason) {
@@ -117,6 +132,7 @@ impl Oracle {
         let Some(wire) = self.wires.remove(&conn) else { return };
         if let Trust::Plain(person) = wire.trust {
             self.model.people.session(person).is_done();
+            self.model.people.at_netcat(person, Some(now));
             return self.model.people.lost(now, person, BTreeSet::new());
         }
         let Trust::Client(person) = wire.trust else { return };
@@ -181,13 +197,23 @@ impl Oracle {
     }
 
     /// The server and its log talk.
-    pub(super) fn tap(&mut self, tap: &Tap) {
+    pub(super) fn tap(&mut self, now: Instant, tap: &Tap) {
         match tap {
             Tap::Request(request) => {
-                let result = self.model.request(request);
+                let result = self.model.request(now, request);
                 self.note(result);
             }
-            Tap::Answer(answer) => self.model.answer(answer),
+            Tap::Answer(answer) => {
+                if let Answer::Settled { room, outcomes } = answer
+                    && outcomes.contains(&Outcome::Refused)
+                {
+                    let taken = self.wires.values().filter(|wire| wire.is_read_at_once(&self.model));
+                    let says = taken.flat_map(|wire| wire.says.values()).filter(|say| say.room == room.as_str());
+                    let waiting: Vec<u64> = says.map(|say| say.token).collect();
+                    waiting.into_iter().for_each(|token| self.model.drafts.dooms(token));
+                }
+                self.model.answer(answer);
+            }
         }
     }
 
@@ -209,6 +235,10 @@ impl Oracle {
     /// What was due is done.
     pub(super) fn look_at_deadlines(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
         let mut late = None;
+        let given_up = self.wires.values().filter(|wire| wire.may_be_given_up(&self.model, now));
+        for person in given_up.filter_map(|wire| wire.person()).collect::<Vec<_>>() {
+            self.model.people.session(person).may_be_lost();
+        }
         let gone = self.model.people.long_gone(now, self.model.thawed, &self.model.facts.limits);
         for (conn, wire) in &self.wires {
             let overdue = wire.is_too_slow(&self.model, now).map(|text| Violation::new(11, text)).or_else(|| {
@@ -240,7 +270,8 @@ impl Oracle {
                 return Some(format!("connection {conn:?} of {:?}: {why}", wire.trust));
             }
         }
-        self.rooms_unsettled()
+        let forgotten = self.model.forgotten().map(|token| format!("#{token} was typed before the end, and is lost"));
+        forgotten.or_else(|| self.rooms_unsettled())
     }
 
     /// Every roster is who is in the room, and so is every number.

@@ -1,11 +1,12 @@
 //! The model of rooms: what was committed, what the server was told of it, and what it asked for.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use qun_core::log::{Answer, Kind, Outcome, Record, Request, Ticket};
+use qun_core::log::{Answer, Kind, Outcome, Record, Ticket};
 use qun_core::{Instant, Limits, Role, Seq};
 
 use super::Violation;
+use super::drafts::Drafts;
 use super::people::People;
 use crate::sim::log::Committed;
 
@@ -43,18 +44,6 @@ pub(super) enum Trouble {
     Load,
 }
 
-/// A line with a token, as it reached the server.
-#[derive(Clone, Debug)]
-struct Receipt {
-    at: Instant,
-    /// Its number among all such lines.
-    line: u64,
-    /// What its sender may have been called then.
-    names: Vec<String>,
-    /// Whether its sender may only read there.
-    read_only: bool,
-}
-
 /// Where a room's log is, as the server was told.
 #[derive(Clone, Debug)]
 struct Told {
@@ -86,29 +75,17 @@ pub(in crate::sim) struct Model {
     pub(in crate::sim) said: BTreeMap<u64, Sentence>,
     /// The oldest message that each history still has, where it has let go of any.
     first: BTreeMap<(String, String), u64>,
-    /// When the server got what bears a token.
-    receipts: BTreeMap<u64, Vec<Receipt>>,
-    /// Into which history what bears a token was sent, unless it was refused.
-    sent_into: BTreeMap<u64, String>,
-    lines: u64,
-    /// How often the server has asked the log to take it.
-    drafted: BTreeMap<u64, usize>,
-    /// The receipt of what was drafted last of a person in a room.
-    drafted_last: BTreeMap<(usize, String), u64>,
     pub(super) people: People,
-    /// What somebody typed in a room and was not handed to the log yet, with how often it had failed until then.
-    typed: BTreeMap<(usize, String), VecDeque<(u64, u64)>>,
+    pub(super) drafts: Drafts,
     /// When a member was told to have gone from a room, if they are not there again.
     gone: BTreeMap<(String, String), Instant>,
     /// The rooms whose codes a hostile one has sent.
     known: BTreeSet<(usize, String)>,
     /// Since the server's start: each room's epoch and newest message, as the server was told.
     told: BTreeMap<String, Told>,
-    /// Whose says the appends hold that are not settled.
-    appending: BTreeMap<String, Vec<usize>>,
     /// How often the log could not do something.
     troubles: BTreeMap<(String, Trouble), u64>,
-    loads: BTreeMap<Ticket, String>,
+    pub(super) loads: BTreeMap<Ticket, String>,
     /// When the server was told to go down.
     pub(super) draining: Option<Instant>,
     /// When the server's machine went on after it last stood still.
@@ -117,6 +94,8 @@ pub(in crate::sim) struct Model {
     pub(super) clock: u64,
     pub(super) latest: u64,
     pub(super) set_back: Instant,
+    /// In each history, what is older than this was said to be held no more; and that itself, or presence before it.
+    let_go: BTreeMap<(String, String), (u64, bool)>,
     /// What each message looked like on the wire, and who was in the room just before it.
     pub(super) frames: BTreeMap<(String, u64), Vec<u8>>,
     pub(super) rosters: BTreeMap<(String, u64), BTreeMap<String, String>>,
@@ -132,9 +111,8 @@ impl Model {
             facts,
             books: BTreeMap::new(),
             first: BTreeMap::new(),
-            sent_into: BTreeMap::new(),
             people: People::default(),
-            typed: BTreeMap::new(),
+            drafts: Drafts::default(),
             gone: BTreeMap::new(),
             troubles: BTreeMap::new(),
             loads: BTreeMap::new(),
@@ -145,13 +123,9 @@ impl Model {
             set_back: Instant::default(),
             taken: BTreeMap::new(),
             said: BTreeMap::new(),
-            receipts: BTreeMap::new(),
-            lines: 0,
-            drafted: BTreeMap::new(),
-            drafted_last: BTreeMap::new(),
             known: BTreeSet::new(),
             told: BTreeMap::new(),
-            appending: BTreeMap::new(),
+            let_go: BTreeMap::new(),
             frames: BTreeMap::new(),
             rosters: BTreeMap::new(),
             gaps: 0,
@@ -162,16 +136,13 @@ impl Model {
     pub(super) fn booted(&mut self) {
         self.known.clear();
         self.told.clear();
-        self.appending.clear();
+        self.let_go.clear();
         self.frames.clear();
         self.rosters.clear();
-        self.receipts.clear();
-        self.drafted.clear();
-        self.drafted_last.clear();
         self.troubles.clear();
         self.loads.clear();
         self.people.booted();
-        self.typed.clear();
+        self.drafts.booted();
         self.gone.clear();
         self.draining = None;
         self.causes = 0;
@@ -256,6 +227,22 @@ impl Model {
         self.troubles.get(&(room.into(), trouble)).copied().unwrap_or_default()
     }
 
+    /// How often the log could not append anything.
+    pub(super) fn all_troubles(&self) -> u64 {
+        let appends = self.troubles.iter().filter(|((_, trouble), _)| *trouble == Trouble::Append);
+        appends.map(|(_, times)| times).sum()
+    }
+
+    /// Whether a room that says who is in it may have as many in it as it may.
+    pub(super) fn may_be_full(&self, room: &str, person: usize, since: Instant) -> bool {
+        let limits = &self.facts.limits;
+        let Some(facts) = self.facts.rooms.get(room).filter(|facts| facts.full) else { return false };
+        // Of those who send what they like nobody knows how many they are.
+        let is_known = self.known.iter().any(|(_, known)| known == room);
+        let clients = facts.codes.keys().map(|code| self.people.most_in(code, person, since, limits)).sum::<usize>();
+        is_known || clients + self.people.most_at_netcat(since, limits) >= limits.full_members
+    }
+
     /// Whether the server was told that the log has what bears this token.
     pub(super) fn is_told_of(&self, token: u64) -> bool {
         let Some(said) = self.said.get(&token) else { return false };
@@ -270,10 +257,26 @@ impl Model {
         most < self.facts.limits.room_bytes
     }
 
+    /// Somebody is told that the room does not hold what is older than this; `too`: nor this, or what came just before it.
+    pub(super) fn lets_go(&mut self, room: &str, epoch: &str, before: u64, too: bool) {
+        let known = self.let_go.entry((room.into(), epoch.into())).or_default();
+        *known = (before, too).max(*known);
+    }
+
+    /// A message comes from what the room holds: then nobody was told before that it is gone. `alone`: nothing came just
+    /// before it but a message.
+    pub(super) fn is_held(&self, room: &str, epoch: &str, seq: u64, alone: bool) -> Result<(), Violation> {
+        let Some(&(before, too)) = self.let_go.get(&(room.into(), epoch.into())) else { return Ok(()) };
+        if seq < before || seq == before && too && alone {
+            return Err(Violation::new(2, format!("{room} still holds {seq}, and it was called gone before")));
+        }
+        Ok(())
+    }
+
     /// Whether the server and its log owe each other nothing.
     pub(super) fn is_idle(&self) -> bool {
         let is_told = |(room, told): (&String, &Told)| self.book(room, &told.epoch).len() as u64 == told.head;
-        self.appending.is_empty() && self.told.iter().all(is_told)
+        self.drafts.is_idle() && self.told.iter().all(is_told)
     }
 
     pub(super) fn answer(&mut self, answer: &Answer) {
@@ -295,7 +298,7 @@ impl Model {
                 if outcomes.contains(&Outcome::Refused) {
                     trouble(room.as_str(), Trouble::Append);
                 }
-                self.appending.remove(room.as_str());
+                self.drafts.settled(room.as_str());
             }
             Answer::Loaded { ticket, .. } | Answer::Found { ticket, .. } => {
                 let Some(room) = self.loads.remove(ticket) else { return };
@@ -304,48 +307,6 @@ impl Model {
                 }
             }
         }
-    }
-
-    /// A line with a token reaches the server: what its sender may be called, whether they may only read, and which
-    /// history of the room they are in.
-    pub(super) fn received(
-        &mut self,
-        at: Instant,
-        token: u64,
-        names: Vec<String>,
-        read_only: bool,
-        epoch: Option<&str>,
-    ) -> Result<(), Violation> {
-        self.lines += 1;
-        self.receipts.entry(token).or_default().push(Receipt { at, line: self.lines, names, read_only });
-        match epoch.and_then(|epoch| Some((self.sent_into.insert(token, epoch.into())?, epoch))) {
-            Some((before, now)) if before != now => {
-                Err(Violation::new(3, format!("#{token} was sent into {before}, and is sent again into {now}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Somebody types a line with a token, in a room: lines are lost by no rate, so none is missing before the next.
-    pub(super) fn typed(&mut self, token: u64, room: &str, troubles: u64) {
-        if let Some(said) = self.said.get(&token) {
-            self.typed.entry((said.person, room.into())).or_default().push_back((token, troubles));
-        }
-    }
-
-    /// What somebody typed is handed to the log: all that they typed before was, too, or the log had failed.
-    fn is_next_typed(&mut self, person: usize, room: &str, token: u64) -> Result<(), Violation> {
-        let troubles = self.troubles(room, Trouble::Append);
-        let Some(typed) = self.typed.get_mut(&(person, room.into())) else { return Ok(()) };
-        if !typed.iter().any(|(other, _)| *other == token) {
-            return Ok(());
-        }
-        while let Some((other, before)) = typed.pop_front().filter(|(other, _)| *other != token) {
-            if before == troubles {
-                return Err(Violation::new(3, format!("#{other} was typed before #{token}, and is lost")));
-            }
-        }
-        Ok(())
     }
 
     /// Somebody is told to have gone.
@@ -367,22 +328,12 @@ impl Model {
             return Ok(());
         }
         let (Some(gone), Some(token)) = (self.gone.get(&key), token(text)) else { return Ok(()) };
-        match self.receipts.get(&token).and_then(|receipts| receipts.last()) {
-            Some(last) if *gone >= last.at && gone.since(last.at) < self.facts.limits.drain => {
+        match self.drafts.received_at(token) {
+            Some(last) if *gone >= last && gone.since(last) < self.facts.limits.drain => {
                 Err(Violation::new(5, format!("{m} is told to be gone before this")))
             }
             _ => Ok(()),
         }
-    }
-
-    /// How many of a person's says the appends hold that are not settled.
-    pub(super) fn in_appends(&self, person: usize) -> usize {
-        self.appending.values().flatten().filter(|sayer| **sayer == person).count()
-    }
-
-    /// The server has refused what bears this token: it may be sent anywhere again.
-    pub(super) fn refused(&mut self, token: u64) {
-        self.sent_into.remove(&token);
     }
 
     /// A hostile one sends a line: whatever codes are in it.
@@ -397,67 +348,6 @@ impl Model {
 
     pub(super) fn knows(&self, person: usize, room: &str) -> bool {
         self.known.contains(&(person, room.into()))
-    }
-
-    pub(super) fn came_twice(&self, token: u64) -> bool {
-        self.receipts.get(&token).is_some_and(|receipts| receipts.len() > 1)
-    }
-
-    /// What the server asks the log to take is what people said, where they said it, in their order, as they were called,
-    /// not more often than the server got it, and not too much at once.
-    pub(super) fn request(&mut self, request: &Request) -> Result<(), Violation> {
-        let (room, drafts) = match request {
-            Request::Append { room, drafts } => (room, drafts),
-            Request::Load { ticket, room, .. } | Request::Search { ticket, room, .. } => {
-                self.loads.insert(*ticket, room.to_string());
-                return Ok(());
-            }
-            Request::Open { .. } | Request::Close { .. } => return Ok(()),
-        };
-        let mut sayers = Vec::new();
-        for draft in drafts {
-            let text = draft.text.as_str();
-            let Some(token) = token(text) else { continue };
-            let Some(sentence) = self.said.get(&token) else {
-                return Err(Violation::new(3, format!("{text:?} is to be appended, and nobody said it")));
-            };
-            if sentence.room != room.as_str() {
-                return Err(Violation::new(1, format!("{text:?} was said in {}, not in {room}", sentence.room)));
-            }
-            if sentence.text != text || sentence.kind != draft.kind {
-                return Err(Violation::new(3, format!("{:?} was said, not {text:?}", sentence.text)));
-            }
-            let person = sentence.person;
-            self.people.is_called(person, &draft.member.to_string())?;
-            let receipts = self.receipts.get(&token).map_or(&[][..], Vec::as_slice);
-            let drafted = self.drafted.entry(token).or_default();
-            *drafted += 1;
-            if *drafted > receipts.len() {
-                let text = format!("{text:?} came {} times, and is to be appended {drafted} times", receipts.len());
-                return Err(Violation::new(3, text));
-            }
-            if !receipts.iter().any(|receipt| receipt.names.iter().any(|name| name == draft.name.as_str())) {
-                return Err(Violation::new(3, format!("{text:?} was not said by anybody called {}", draft.name)));
-            }
-            if receipts.iter().all(|receipt| receipt.read_only) {
-                return Err(Violation::new(1, format!("{text:?} was said by somebody who may only read")));
-            }
-            let last = self.drafted_last.entry((person, room.to_string())).or_default();
-            match receipts.iter().find(|receipt| receipt.line > *last) {
-                Some(receipt) => *last = receipt.line,
-                None => return Err(Violation::new(3, format!("{text:?} is appended behind what was said after it"))),
-            }
-            self.is_next_typed(person, room.as_str(), token)?;
-            sayers.push(person);
-        }
-        if self.appending.insert(room.to_string(), sayers.clone()).is_some() {
-            return Err(Violation::new(3, format!("two appends of {room} at once")));
-        }
-        let most = self.facts.limits.in_flight;
-        match sayers.into_iter().find(|person| self.in_appends(*person) > most) {
-            Some(person) => Err(Violation::new(7, format!("more than {most} says of person {person} are in flight"))),
-            None => Ok(()),
-        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct People {
     called: BTreeMap<String, BTreeSet<usize>>,
     /// Who may be in by a code.
     let_in: BTreeMap<(String, usize), LetIn>,
+    /// Those at netcat since the server's start, and when they went.
+    netcats: BTreeMap<usize, Option<Instant>>,
     /// When each source sent what may have been a wrong code; and when it sent those that were told to be wrong.
     tries: VecDeque<(Instant, usize)>,
     wrong: VecDeque<(Instant, usize)>,
@@ -67,6 +69,7 @@ impl People {
         self.sessions.clear();
         self.called.clear();
         self.let_in.clear();
+        self.netcats.clear();
         self.tries.clear();
         self.wrong.clear();
     }
@@ -139,6 +142,25 @@ impl People {
         let long = limits.grace + PATIENCE;
         let may = |let_in: &LetIn| let_in.until.is_none_or(|until| until + long > since);
         self.let_in.iter().filter(|((by, who), let_in)| by == code && *who != person && may(let_in)).count()
+    }
+
+    /// By how many codes a person may be in rooms at most.
+    pub(super) fn most_rooms(&self, person: usize, since: Instant, limits: &Limits) -> usize {
+        let long = limits.grace + PATIENCE;
+        let may = |let_in: &LetIn| let_in.until.is_none_or(|until| until + long > since);
+        // The one that is asked for is among them.
+        self.let_in.iter().filter(|((_, who), let_in)| *who == person && may(let_in)).count().saturating_sub(1)
+    }
+
+    /// Who at netcat comes, or has gone.
+    pub(super) fn at_netcat(&mut self, person: usize, gone: Option<Instant>) {
+        self.netcats.insert(person, gone);
+    }
+
+    /// How many are at netcat at most.
+    pub(super) fn most_at_netcat(&self, since: Instant, limits: &Limits) -> usize {
+        let long = 3 * limits.drain + PATIENCE;
+        self.netcats.values().filter(|gone| gone.is_none_or(|gone| gone + long > since)).count()
     }
 
     /// A source sends what may be a wrong code.
@@ -261,6 +283,11 @@ impl Session {
     pub(super) fn leaves(&mut self, room: &str) {
         self.held.remove(room);
         self.leaves.insert(room.into());
+    }
+
+    /// The server may have given them up, and not be able to say so.
+    pub(super) fn may_be_lost(&mut self) {
+        self.was_lost = true;
     }
 
     pub(super) fn is_done(&mut self) {

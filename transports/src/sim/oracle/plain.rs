@@ -7,6 +7,7 @@ use qun_core::Instant;
 use super::Violation;
 use super::ask::Say;
 use super::model::{Model, Trouble, canonical, token};
+use super::place::Place;
 use super::wire::{Sub, Trust, Wire};
 use super::words::{is_message, names, rest_of, unprompted};
 
@@ -19,12 +20,16 @@ pub(super) struct Screen {
     /// All that was typed, as codes are compared, and what may be names in it.
     letters: String,
     words: BTreeSet<String>,
+    /// What was said, with how often the log had failed by then.
+    said: Vec<(u64, u64)>,
     /// What was typed that has no token.
     others: BTreeSet<String>,
     /// What this person is called.
     me: Option<String>,
     room: Option<Place>,
     is_spoken_to: bool,
+    /// The most that has arrived of a line, and of what came with it.
+    pub(super) most: usize,
     /// Whether there was one ever.
     pub(super) was_in: bool,
     /// Whether this person's own lines come back.
@@ -38,8 +43,9 @@ pub(super) struct Screen {
     page: Option<(u64, u64)>,
     /// The lines that continue the last message.
     rest: VecDeque<String>,
-    /// How many codes were wrong.
+    /// How many codes were wrong, and how often lines arrived: behind a wrong code none of those counts that came with it.
     wrong: u64,
+    arrivals: u64,
     /// Whether they were told that their lines are read slowly.
     is_slowed: bool,
     /// What they typed that is always answered, and is not.
@@ -47,21 +53,6 @@ pub(super) struct Screen {
     /// When somebody typed that they leave, and when they asked who is there.
     leaves: Option<Instant>,
     asked_who: VecDeque<Instant>,
-}
-
-/// Where a person at netcat is.
-#[derive(Clone, Debug)]
-struct Place {
-    id: String,
-    sub: Sub,
-    /// Up to here nobody can say whether it came before this person did.
-    vague: u64,
-    /// Up to here nobody can say whether their own lines come back.
-    wavering: u64,
-    /// Who is there, where that is known.
-    names: Option<BTreeSet<String>>,
-    /// When something was missed last.
-    missed: Instant,
 }
 
 fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
@@ -81,7 +72,12 @@ impl Wire {
             screen.words.insert(word.into());
         }
         if let Some(token) = token(line.strip_prefix("/me ").unwrap_or(line)) {
-            let names = screen.words.iter().cloned().chain(screen.me.clone()).collect();
+            screen.said.push((token, model.all_troubles()));
+            let mut names: Vec<_> = screen.words.iter().cloned().chain(screen.me.clone()).collect();
+            if screen.me.is_none() {
+                // Whoever has not heard what they are called may be called that with a number.
+                names.extend(screen.words.iter().map(|word| format!("{word}-")));
+            }
             if let Some(Place { id, .. }) = &screen.room {
                 let troubles = model.troubles(id, Trouble::Append);
                 let say = Say { number: self.requests, room: id.clone(), token, troubles };
@@ -123,6 +119,7 @@ impl Wire {
             match self.says.remove(&refused[..digits]) {
                 Some(say) if model.troubles(&say.room, Trouble::Append) > say.troubles => {}
                 Some(_) => return wrong(3, format!("the log has refused nothing, at {line:?}")),
+                None if self.screen.has_said_unseen(&refused[..digits], model) => {}
                 None => return wrong(3, format!("it was said already, at {line:?}")),
             }
         }
@@ -145,6 +142,12 @@ impl Screen {
     /// Whether the server has said anything but prompts.
     pub(super) fn is_spoken_to(&self) -> bool {
         self.is_spoken_to
+    }
+
+    /// Lines arrive, together: none of them is longer than this.
+    pub(super) fn arrives(&mut self, bytes: usize) {
+        self.arrivals += 1;
+        self.most = self.most.max(bytes);
     }
 
     pub(super) fn is_out_of_guesses(&self, model: &Model) -> bool {
@@ -217,6 +220,9 @@ impl Screen {
         self.wrong += u64::from(line.contains("Too many wrong codes. "));
         let Some((_, left)) = line.split_once("That code does not open a room. ") else { return Ok(()) };
         self.wrong += 1;
+        if self.wrong > self.arrivals {
+            return wrong(1, "what came behind a wrong code is taken for codes");
+        }
         let left = left.split(' ').next().and_then(|left| left.parse().ok()).unwrap_or(0);
         if self.wrong + left > u64::from(model.facts.limits.plain_guesses) {
             return wrong(1, format!("after {} wrong codes", self.wrong));
@@ -362,6 +368,7 @@ impl Screen {
             epoch: epoch.into(),
             next: from,
             backlog: if is_vague { told } else { head },
+            is_quiet: false,
             roster: None,
             here: 0,
             here_told: None,
@@ -404,6 +411,20 @@ impl Screen {
         missing.map(|seq| format!("{} has {head}, and {seq} is not sent: {:?}", place.id, record(seq)))
     }
 
+    /// Whether it was said before they saw that they are in a room, so that it may be refused, once.
+    fn has_said_unseen(&mut self, token: &str, model: &Model) -> bool {
+        let troubles = model.all_troubles();
+        let is_it = |(said, before): &(u64, u64)| said.to_string() == token && *before < troubles;
+        self.said.iter().position(is_it).map(|at| self.said.remove(at)).is_some()
+    }
+
+    /// What was said by one who came into a room, stayed there, and then had nothing more to say.
+    pub(super) fn whole_script(&self) -> &[(u64, u64)] {
+        let is_away = |line: &String| ["/join", "/leave", "/quit"].iter().any(|word| line.starts_with(word));
+        let has_stayed = self.was_in && !self.others.iter().any(is_away);
+        if has_stayed { &self.said } else { &[] }
+    }
+
     /// What this person is called.
     pub(super) fn me(&self) -> Option<&String> {
         self.me.as_ref()
@@ -412,55 +433,5 @@ impl Screen {
     /// Who this person sees in a room.
     pub(super) fn names(&self, room: &str) -> Option<&BTreeSet<String>> {
         self.room.as_ref().filter(|place| place.id == room)?.names.as_ref()
-    }
-}
-
-impl Place {
-    /// Whether this is a message of their own, said while they were here: a terminal has shown it already.
-    fn is_own(&self, model: &Model, person: usize, seq: u64, typed: &BTreeSet<String>) -> bool {
-        let record = model.record(&self.id, &self.sub.epoch, seq).filter(|_| seq > self.sub.backlog);
-        let Some(record) = record else { return false };
-        match token(record.text.as_str()) {
-            Some(token) => model.said.get(&token).is_some_and(|said| said.person == person),
-            None => {
-                let is_theirs = model.people.member(person).is_none_or(|m| *m == record.member.to_string());
-                is_theirs && typed.contains(record.text.as_str())
-            }
-        }
-    }
-
-    /// Who is here is who others are told to be, at the same message.
-    fn look_around(&self, model: &Model, seq: u64) -> Result<(), Violation> {
-        let others = model.rosters.get(&(self.id.clone(), seq)).filter(|_| seq > self.sub.backlog);
-        let others = others.map(|roster| roster.values().cloned().collect::<BTreeSet<_>>());
-        match (&self.names, others) {
-            (Some(names), Some(others)) if *names != others => {
-                wrong(10, format!("here are {names:?}, and another member is told of {others:?}"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A gap was told: nothing before it is missing but what a terminal has shown already.
-    fn missed(
-        &mut self,
-        model: &Model,
-        now: Instant,
-        is_passed: impl Fn(&Self, u64) -> bool,
-        count: Option<u64>,
-        from: u64,
-        to: u64,
-    ) -> Result<(), Violation> {
-        let is_whole = (self.sub.next..from).all(|seq| is_passed(self, seq));
-        if from < self.sub.next || to < from || count != Some(to + 1 - from) || !is_whole {
-            return wrong(2, format!("{} was due", self.sub.next));
-        }
-        let told = model.told(&self.id).map_or(0, |(_, head)| head);
-        if to > told || model.are_surely_held(&self.id, &self.sub.epoch, from, told) {
-            return wrong(2, format!("the room is at {told}, and surely holds what is called missed"));
-        }
-        self.sub.next = to + 1;
-        (self.names, self.missed) = (None, now);
-        Ok(())
     }
 }

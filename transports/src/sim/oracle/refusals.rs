@@ -28,10 +28,11 @@ impl Wire {
         }
         if let Some(token) = self.sent.get(re) {
             let token = *token;
-            model.refused(token);
+            model.drafts.refused(token);
+            self.waits_since = now;
             return match self.says.remove(re) {
                 // One that came twice may be echoed for the first time, and refused for the second.
-                _ if model.came_twice(token) => Ok(()),
+                _ if model.drafts.came_twice(token) => Ok(()),
                 Some(say) => self.say_refused(model, now, person, &say, code),
                 None => wrong(3, "a say is answered twice"),
             };
@@ -127,8 +128,10 @@ fn join_refused(
         ("slow_down", Some(_)) => model.people.session(person).may_act_too_fast(now, &limits),
         ("unavailable", Some((room, _))) => model.troubles(&room, Trouble::Open) > asked.troubles,
         ("code_expired", Some((_, CodeFacts { expires: Some(expires), .. }))) => expires <= model.latest,
-        ("room_full", Some((_, CodeFacts { most: Some(most), .. }))) => {
-            model.people.most_in(tried, person, asked.at, &limits) >= most
+        ("room_full", Some((room, CodeFacts { most, .. }))) => {
+            most.is_some_and(|most| model.people.most_in(tried, person, asked.at, &limits) >= most)
+                || model.may_be_full(&room, person, asked.at)
+                || model.people.most_rooms(person, asked.at, &limits) >= limits.rooms
         }
         _ => false,
     };

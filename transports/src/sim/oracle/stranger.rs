@@ -14,11 +14,23 @@ pub(super) struct Stranger {
     is_welcome: bool,
     /// How many codes were wrong.
     wrong: u64,
+    /// Whether they may have asked for a room here.
+    may_be_in: bool,
 }
 
 impl Stranger {
     pub(super) fn wrong(&self) -> u64 {
         self.wrong
+    }
+
+    /// They send a line.
+    pub(super) fn says(&mut self, model: &mut Model, line: &[u8]) {
+        let request = Json::read(line);
+        let is_join = |request: &Json| matches!(request.text("t"), Some("join"));
+        self.may_be_in |= request.as_ref().is_none_or(is_join) && String::from_utf8_lossy(line).contains("join");
+        if let Some(id) = request.as_ref().and_then(|request| request.text("id")) {
+            model.drafts.rude(id, self.may_be_in);
+        }
     }
 
     pub(super) fn line(&mut self, model: &Model, person: usize, line: &[u8]) -> Result<(), Violation> {

@@ -31,6 +31,8 @@ pub(super) struct Wire {
     pub(super) source: usize,
     up: Vec<u8>,
     down: Vec<u8>,
+    /// Whether the line that is read was sent all at once.
+    pub(super) is_whole: bool,
     pub(super) opened: Instant,
     /// For how long the server's machine has stood still since.
     pub(super) frozen: Duration,
@@ -54,8 +56,10 @@ pub(super) struct Wire {
     pub(super) takes_over: Option<BTreeSet<String>>,
     /// Requests but says, in their order: so they are answered.
     pub(super) asked: VecDeque<Asked>,
-    /// Since when the first of them does.
+    /// Since when the first of them does, or since something was answered that was said before.
     pub(super) waits_since: Instant,
+    /// When something was said last.
+    pub(super) said: Instant,
     /// Rooms that it asked to be in.
     pub(super) joined: BTreeSet<String>,
     /// Whether its session was there already.
@@ -66,6 +70,8 @@ pub(super) struct Wire {
     pub(super) has_said_twice: bool,
     /// Those of them that the server surely has taken as it was told to go down.
     pub(super) owed: BTreeSet<String>,
+    /// Whether a room was being left then.
+    pub(super) owes_left: bool,
     /// All says that were sent here.
     pub(super) sent: BTreeMap<String, u64>,
     pub(super) requests: u64,
@@ -96,6 +102,8 @@ pub(super) struct Sub {
     pub(super) next: u64,
     /// Up to here it is backlog: presence from before is left out.
     pub(super) backlog: u64,
+    /// Whether the last that came of it is a message.
+    pub(super) is_quiet: bool,
     pub(super) roster: Option<BTreeMap<String, String>>,
     pub(super) here: u64,
     /// When that was told by a frame of its own.
@@ -114,6 +122,7 @@ impl Wire {
             source,
             up: Vec::new(),
             down: Vec::new(),
+            is_whole: false,
             opened: now,
             frozen: Duration::ZERO,
             is_one_too_many: false,
@@ -128,11 +137,13 @@ impl Wire {
             takes_over: None,
             asked: VecDeque::new(),
             waits_since: now,
+            said: now,
             joined: BTreeSet::new(),
             is_resumed: false,
             says: BTreeMap::new(),
             has_said_twice: false,
             owed: BTreeSet::new(),
+            owes_left: false,
             sent: BTreeMap::new(),
             requests: 0,
             me: None,
@@ -154,6 +165,14 @@ impl Wire {
         matches!(self.trust, Trust::Client(_))
     }
 
+    /// Whose client is here.
+    pub(super) fn person(&self) -> Option<usize> {
+        match self.trust {
+            Trust::Client(person) => Some(person),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.trust, Trust::Plain(_))
     }
@@ -173,6 +192,7 @@ impl Wire {
     pub(super) fn froze(&mut self, time: Duration) {
         self.heard = self.heard + time;
         self.frozen += time;
+        (self.waits_since, self.said) = (self.waits_since + time, self.said + time);
         self.stuck = self.stuck.map(|since| since + time);
     }
 
@@ -180,6 +200,7 @@ impl Wire {
         (self.silence, self.spoke) = (self.longest_silence(now), now);
         self.heard = now;
         self.is_pinged = false;
+        self.screen.arrives(self.up.len() + bytes.len());
         for line in lines(&mut self.up, bytes) {
             model.causes += 1;
             let text = String::from_utf8_lossy(&line);
@@ -191,6 +212,7 @@ impl Wire {
                 Trust::Hostile(person) => {
                     model.people.tries(now, self.source);
                     model.learns(person, &text);
+                    self.stranger.says(model, &line);
                 }
             }
         }
@@ -201,6 +223,7 @@ impl Wire {
     pub(super) fn ended(&mut self, model: &mut Model, now: Instant) -> Result<(), Violation> {
         let rest = std::mem::take(&mut self.up);
         self.is_ended = true;
+        self.screen.arrives(0);
         let result = match self.trust {
             Trust::Client(_) if Json::read(&rest).is_some() => self.request(model, now, &rest),
             Trust::Plain(_) if !rest.is_empty() => {
@@ -255,6 +278,8 @@ impl Wire {
         if self.is_one_too_many {
             return Err(Violation::new(7, "its source has more connections than it may have"));
         }
+        // The end of what was cut in two comes from before.
+        self.is_whole = self.down.is_empty();
         for line in lines(&mut self.down, bytes) {
             if line.len() >= SERVER_LINE {
                 return Err(Violation::new(7, format!("a line of {} bytes", line.len())));
@@ -277,6 +302,7 @@ impl Wire {
                     self.has_not_guessed_too_often(model, now)?;
                 }
             }
+            self.is_whole = true;
         }
         Ok(())
     }

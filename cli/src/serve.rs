@@ -1,5 +1,6 @@
 //! `qun serve`: a configuration, sockets, a log, and the loop that joins them.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use qun_core::Code;
+use qun_core::{Code, RoomId};
 use qun_transports::readiness::{Handle, Options, PollerKind, Server, raise_descriptor_limit};
-use qun_transports::sqlite::{self, SqliteLog};
+use qun_transports::sqlite::{self, Keeper, Retention, SqliteLog};
 use qun_transports::{Log, MemoryLog, smol};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -28,11 +29,12 @@ use crate::{banner, entropy, seed};
 /// fails.
 pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     let Plan { mut settings, warnings, rooms } = Plan::make(args.config.as_deref())?;
-    let file = args.config.map(|file| Watched {
+    let mut file = args.config.map(|file| Watched {
         file,
         listen: settings.listen.clone(),
         poller: settings.poller,
         storage: settings.storage.clone(),
+        keeper: None,
     });
     if !args.listen.is_empty() {
         settings.listen = args.listen;
@@ -44,6 +46,9 @@ pub(crate) fn run(args: args::Serve) -> Result<Exit, Failure> {
     let _ = raise_descriptor_limit();
     let (listeners, addresses) = listen(&settings.listen)?;
     let history = settings.storage.take().map(History::open).transpose()?;
+    if let Some(file) = &mut file {
+        file.keeper = history.as_ref().map(|history| history.log.keeper());
+    }
     // Codes are shown here, on stdout, and never logged.
     let greeting = match &rooms {
         Rooms::Temporary(code) => Some(banner::temporary(code, &addresses)),
@@ -195,17 +200,19 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
     })
 }
 
-/// The file of a server that has one, and what of it is only read at the start.
+/// The file of a server that has one, and what of it the server does not know.
 struct Watched {
     file: PathBuf,
     listen: Vec<SocketAddr>,
     poller: PollerKind,
     storage: Option<Storage>,
+    /// By which rooms keep what the file says.
+    keeper: Option<Keeper>,
 }
 
 impl Watched {
     /// Reads it again and has it served, or says what is wrong with it: then nothing changes.
-    fn reload(&self, handle: &Handle, journal: &Writer) {
+    fn reload(&mut self, handle: &Handle, journal: &Writer) {
         let config::Reading { settings, warnings } = match config::read(&self.file) {
             Ok(reading) => reading,
             Err(error) => return journal.write(Entry::not_reloaded(error.to_string())),
@@ -213,15 +220,34 @@ impl Watched {
         let later = [
             ("listen", settings.listen != self.listen),
             ("poller", settings.poller != self.poller),
-            ("what is kept, and where,", settings.storage != self.storage),
+            ("where history is kept, and how safely,", is_elsewhere(settings.storage.as_ref(), self.storage.as_ref())),
         ];
         let later = later.iter().filter(|(_, differs)| *differs);
         let later = later.map(|(key, _)| format!("{key} counts from the next start of the server on"));
         for warning in warnings.into_iter().chain(later) {
             journal.write(Entry::warning(warning));
         }
+        // Where there are fewer rooms, those that are gone keep what they have. Rooms that come are told of first.
+        self.keep(settings.storage.map(|storage| storage.options.keep).unwrap_or_default());
         handle.reload(settings.core);
     }
+
+    /// Has every room keep so much from now on, and those that are not named everything.
+    fn keep(&mut self, keep: BTreeMap<RoomId, Retention>) {
+        let (Some(keeper), Some(storage)) = (&self.keeper, &mut self.storage) else { return };
+        let before = std::mem::replace(&mut storage.options.keep, keep);
+        let now = &storage.options.keep;
+        let of = |kept: &BTreeMap<RoomId, Retention>, room| kept.get(room).copied().unwrap_or_default();
+        for room in before.keys().chain(now.keys()).filter(|room| of(&before, room) != of(now, room)) {
+            keeper.keep(room.clone(), of(now, room));
+        }
+    }
+}
+
+/// Whether these say something that only counts at the start.
+fn is_elsewhere(one: Option<&Storage>, other: Option<&Storage>) -> bool {
+    let fixed = |storage: &Storage| (storage.path.clone(), storage.options.durability);
+    one.map(fixed) != other.map(fixed)
 }
 
 /// A thread that waits for signals, until this is dropped.
@@ -233,12 +259,12 @@ struct Watch {
 impl Watch {
     /// The first SIGINT or SIGTERM drains, the second stops. SIGHUP reads the configuration again; where there is none, it
     /// is the terminal that went away, and drains.
-    fn start(mut signals: Signals, server: Handle, file: Option<Watched>, journal: Writer) -> io::Result<Self> {
+    fn start(mut signals: Signals, server: Handle, mut file: Option<Watched>, journal: Writer) -> io::Result<Self> {
         let handle = signals.handle();
         let watch = move || {
             let mut drains = false;
             for signal in signals.forever() {
-                match (&file, signal) {
+                match (&mut file, signal) {
                     (Some(file), SIGHUP) => file.reload(&server, &journal),
                     _ if drains => server.stop(),
                     _ => {

@@ -180,9 +180,8 @@ pub fn folded(text: &str) -> String {
 const OPEN: usize = 3;
 
 /// Gives each word of a text, folded, and its place.
-fn each_word(text: &str, mut give: impl FnMut(&str, Range<usize>)) {
-    let mut word = String::new();
-    let mut place = 0..0;
+fn each_word(text: &str, give: impl FnMut(&str, Range<usize>)) {
+    let mut words = Cutter { word: String::new(), place: 0..0, give };
     let mut cluster = String::new();
     let mut rest = text.char_indices().peekable();
     while let Some((start, first)) = rest.next() {
@@ -190,40 +189,63 @@ fn each_word(text: &str, mut give: impl FnMut(&str, Range<usize>)) {
         while let Some((at, c)) = rest.next_if(|(_, c)| joins(*c)) {
             end = at + c.len_utf8();
         }
-        cluster.clear();
-        fold(&text[start..end], first, &mut cluster);
-        for c in cluster.chars() {
-            let is_mark = !c.is_alphanumeric() && is_combining_mark(c);
-            if is_mark && (word.is_empty() || is_unseen(c)) {
+        match first {
+            // Most of what people write folds to itself, but for its case.
+            _ if end > start + first.len_utf8() => {}
+            '\0'..='\x7F' => {
+                words.take(first.to_ascii_lowercase(), start..end);
                 continue;
             }
-            let continues = (c.is_alphanumeric() || is_mark) && !stands_alone(c);
-            if !continues && !word.is_empty() {
-                give(&word, place.clone());
-                word.clear();
+            '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => {
+                words.take(first, start..end);
+                continue;
             }
-            if stands_alone(c) && c.is_alphanumeric() {
-                give(c.encode_utf8(&mut [0; 4]), start..end);
-            } else if continues {
-                place = if word.is_empty() { start..end } else { place.start..end };
-                word.push(c);
-            }
+            _ => {}
+        }
+        cluster.clear();
+        fold(&text[start..end], &mut cluster);
+        cluster.chars().for_each(|c| words.take(c, start..end));
+    }
+    words.end();
+}
+
+/// Cuts folded characters into words.
+struct Cutter<F> {
+    /// So much of the word that goes on.
+    word: String,
+    place: Range<usize>,
+    give: F,
+}
+
+impl<F: FnMut(&str, Range<usize>)> Cutter<F> {
+    fn take(&mut self, c: char, at: Range<usize>) {
+        let is_letter = c.is_alphanumeric();
+        if is_letter && stands_alone(c) {
+            self.end();
+            (self.give)(c.encode_utf8(&mut [0; 4]), at);
+        } else if is_letter {
+            self.place = if self.word.is_empty() { at } else { self.place.start..at.end };
+            self.word.push(c);
+        } else if c.is_ascii() || !is_combining_mark(c) {
+            self.end();
+        } else if !self.word.is_empty() && !is_unseen(c) {
+            // A mark is of the word that it stands in, or of nothing.
+            self.place.end = at.end;
+            self.word.push(c);
         }
     }
-    if !word.is_empty() {
-        give(&word, place);
+
+    fn end(&mut self) {
+        if !self.word.is_empty() {
+            (self.give)(&self.word, self.place.clone());
+            self.word.clear();
+        }
     }
 }
 
 /// Appends the NFKC case fold of one character and what joins it.
-fn fold(cluster: &str, first: char, out: &mut String) {
+fn fold(cluster: &str, out: &mut String) {
     const CASES: CaseMapperBorrowed<'static> = CaseMapper::new();
-    match first {
-        _ if cluster.len() > first.len_utf8() => {}
-        _ if first.is_ascii() => return out.push(first.to_ascii_lowercase()),
-        '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => return out.push(first),
-        _ => {}
-    }
     let nfkc: String = cluster.nfkc().collect();
     out.extend(CASES.fold_string(&nfkc).nfkc());
 }

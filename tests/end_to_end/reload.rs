@@ -92,3 +92,30 @@ fn without_a_configuration_a_hangup_is_a_goodbye() {
     process.err.end();
     assert!(process.err.text().contains("stopped"));
 }
+
+#[test]
+fn what_a_room_keeps_counts_at_once() {
+    let mut server = Server::kept("burst = 0");
+    let mut ann = server.connect();
+    ann.member("ann", OPS);
+    for n in 1..=10 {
+        ann.say("ops", &n.to_string());
+        ann.until(|line| line["seq"] == n);
+    }
+    let keep = |config: String, keep: &str| config.replace("id = \"ops\"\n", &format!("id = \"ops\"\n{keep}"));
+    server.reconfigure(|config| keep(config, "keep_messages = 3\n"));
+    let first = |wire: &mut crate::world::Wire| {
+        wire.call(json!({"t": "history", "room": "ops", "after": 0}))["first"].as_u64().expect("a number")
+    };
+    while first(&mut ann) != 8 {}
+    // And everything again.
+    server.reconfigure(|config| config.replace("keep_messages = 3\n", "title = \"Day shift\"\n"));
+    ann.until(|line| line["t"] == "room");
+    for n in 11..=20 {
+        ann.say("ops", &n.to_string());
+        ann.until(|line| line["seq"] == n);
+    }
+    assert_eq!(first(&mut ann), 8);
+    assert!(!server.log().contains("counts from the next start"), "{}", server.log());
+    server.is_well();
+}

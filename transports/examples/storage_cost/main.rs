@@ -6,10 +6,13 @@
 //!
 //! With `pages N`: what a page of 100 costs in a room of N messages, and opening that room, beside an empty one.
 //!
+//! With `search N`: what it costs to find words in a room of N messages, and to index them.
+//!
 //! `DIR` (a variable) is where the databases go; without it, the system's directory for temporary files.
 #![allow(clippy::print_stdout)]
 
 mod pages;
+mod search;
 mod senders;
 
 use std::error::Error;
@@ -23,7 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let result = match (args.next().as_deref(), args.next()) {
         (None, _) => senders::measure(&dir),
         (Some("pages"), Some(count)) => count.parse().map_err(Into::into).and_then(|count| pages::measure(&dir, count)),
-        _ => Err("no argument, or: pages N".into()),
+        (Some("search"), Some(count)) => {
+            count.parse().map_err(Into::into).and_then(|count| search::measure(&dir, count))
+        }
+        _ => Err("no argument, or: pages N, or: search N".into()),
     };
     std::fs::remove_dir_all(&dir)?;
     result

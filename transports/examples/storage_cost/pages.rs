@@ -56,7 +56,7 @@ pub(crate) fn measure(dir: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn report(what: &str, times: impl Iterator<Item = Duration>) {
+pub(crate) fn report(what: &str, times: impl Iterator<Item = Duration>) {
     let mut times: Vec<_> = times.collect();
     times.sort_unstable();
     let at = |part: usize| times.get(times.len() * part / 100).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6);
@@ -76,7 +76,7 @@ fn time(log: &mut SqliteLog, request: Request) -> Duration {
     }
 }
 
-struct Unpark(Thread);
+pub(crate) struct Unpark(pub(crate) Thread);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {

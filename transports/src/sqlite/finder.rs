@@ -27,6 +27,10 @@ const GATHER: Duration = Duration::from_secs(1);
 /// How long an index that failed is left alone.
 const REST: Duration = Duration::from_secs(10);
 
+/// Messages that are read before the index is asked for all that begin with something: FTS5 looks at every one of them
+/// first, and what begins many words is found among the newest messages.
+const NEAR: u64 = 1_000;
+
 /// How long one search reads what is not in the index.
 const READING: Duration = Duration::from_millis(500);
 
@@ -148,9 +152,12 @@ impl Finder {
         let Some(room) = store::room(&tx, &search.room).map_err(Fault::Messages)? else { return Ok(None) };
         let mut hits = Hits::new(search.limit);
         let before = search.before.min(room.head.next());
-        let indexed = index.and_then(|index| index.head(&search.room, &room)).unwrap_or(room.first.minus(1));
+        let is_open = search.words.terms().iter().any(qun_core::search::Term::is_open);
+        let near = before.minus(1 + if is_open { NEAR } else { 0 });
+        let indexed = index.and_then(|index| index.head(&search.room, &room)).map(|head| head.min(near));
+        let indexed = indexed.unwrap_or(Seq::ZERO).max(room.first.minus(1));
 
-        // What the index has not.
+        // What the index has not, or would take long to find.
         let until = Instant::now() + READING;
         let mut reached = None;
         store::newest_first(&tx, &room, indexed, before, |record| {
@@ -169,7 +176,7 @@ impl Finder {
 
         // What it has.
         if let Some(index) = index {
-            index.find(&search.room, &search.words, room.first, before, |seq| {
+            index.find(&search.room, &search.words, room.first, indexed.next(), |seq| {
                 let record = store::message(&tx, &room, seq).map_err(Fault::Messages)?;
                 let has = |record: &Record| search.words.are_in(record.text.as_str());
                 Ok::<_, Fault>(record.filter(has).map_or(Enough::No, |record| hits.take(record)))

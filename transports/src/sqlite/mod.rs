@@ -52,7 +52,7 @@ pub use archive::{Archive, ArchiveError, Import, ImportError, Imported};
 use finder::{Ask, Finder, Search};
 pub use open::OpenError;
 use reader::Reader;
-use writer::{Job, Pulse, Writer};
+use writer::{Job, Pulse, Task, Writer};
 
 /// A commit that has taken this long takes nothing new behind it: who speaks in another room meanwhile is told to come
 /// again later.
@@ -63,6 +63,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// It answers from threads of its own, which [`start`](Log::start) starts. Dropping it waits until all that was
 /// submitted is done, and closes the database.
 pub struct SqliteLog {
+    jobs: Sender<Job>,
     state: State,
     /// Rooms with an append on its way: to be opened again, they must wait for it.
     appending: BTreeSet<RoomId>,
@@ -72,13 +73,19 @@ pub struct SqliteLog {
 
 enum State {
     /// Open, and not started.
-    Ready(Box<(Writer, Reader, Finder)>),
+    Ready(Box<Ready>),
     Running(Threads),
     Ended,
 }
 
+struct Ready {
+    work: Receiver<Job>,
+    writer: Writer,
+    reader: Reader,
+    finder: Finder,
+}
+
 struct Threads {
-    jobs: Sender<Job>,
     reads: Sender<Request>,
     searches: Sender<Ask>,
     answers: Receiver<Answer>,
@@ -205,25 +212,27 @@ impl SqliteLog {
         options: Options,
         on_event: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
-        let opened = open::open(path, seed, options, Arc::new(on_event))?;
-        Ok(Self { state: State::Ready(Box::new(opened)), appending: BTreeSet::new(), refused: VecDeque::new() })
+        let (writer, reader, finder) = open::open(path, seed, options, Arc::new(on_event))?;
+        let (jobs, work) = mpsc::channel();
+        let state = State::Ready(Box::new(Ready { work, writer, reader, finder }));
+        Ok(Self { jobs, state, appending: BTreeSet::new(), refused: VecDeque::new() })
     }
 
     /// From now on, `room` keeps this much.
     pub fn keep(&mut self, room: RoomId, keep: Retention) {
-        match &mut self.state {
-            State::Ready(opened) => opened.0.keep(room, keep),
-            // Where the writer is gone, nothing is trimmed any more.
-            State::Running(threads) => drop(threads.jobs.send(Job::Keep(room, keep))),
-            State::Ended => {}
-        }
+        self.keeper().keep(room, keep);
+    }
+
+    /// By which another owner, on any thread, says what rooms keep.
+    pub fn keeper(&self) -> Keeper {
+        Keeper(self.jobs.clone())
     }
 
     fn append_unless_stuck(&mut self, now: Now, room: RoomId, drafts: Vec<qun_core::log::Draft>) {
         let State::Running(threads) = &self.state else { return };
         let count = drafts.len();
-        let job = Job::Append { unix_ms: now.unix_ms, room: room.clone(), drafts };
-        if threads.pulse.beats_within(PATIENCE) && threads.jobs.send(job).is_ok() {
+        let job = Job::Do(Task::Append { unix_ms: now.unix_ms, room: room.clone(), drafts });
+        if threads.pulse.beats_within(PATIENCE) && self.jobs.send(job).is_ok() {
             self.appending.insert(room);
         } else {
             let outcomes = vec![Outcome::Refused; count];
@@ -232,16 +241,26 @@ impl SqliteLog {
     }
 }
 
+/// Says what the rooms of a [`SqliteLog`] keep, while a driver has that.
+#[derive(Clone, Debug)]
+pub struct Keeper(Sender<Job>);
+
+impl Keeper {
+    /// From now on, `room` keeps this much. Where the log has ended, nothing is trimmed any more.
+    pub fn keep(&self, room: RoomId, keep: Retention) {
+        drop(self.0.send(Job::Keep(room, keep)));
+    }
+}
+
 impl Log for SqliteLog {
     fn start(&mut self, waker: Waker) {
-        let State::Ready(opened) = std::mem::replace(&mut self.state, State::Ended) else { return };
-        let (writer, reader, finder) = *opened;
-        let (jobs, work) = mpsc::channel();
+        let State::Ready(ready) = std::mem::replace(&mut self.state, State::Ended) else { return };
+        let Ready { work, writer, reader, finder } = *ready;
         let (reads, wanted) = mpsc::channel();
         let (tell, answers) = mpsc::channel();
         let (searches, asked) = mpsc::channel();
         let pulse = writer.pulse();
-        let (heard, waker_of_reader, beyond) = (tell.clone(), waker.clone(), jobs.clone());
+        let (heard, waker_of_reader, beyond) = (tell.clone(), waker.clone(), self.jobs.clone());
         let (found, waker_of_finder) = (tell.clone(), waker.clone());
         let grew = searches.clone();
         let growth = finder.growth();
@@ -252,7 +271,6 @@ impl Log for SqliteLog {
             }
         };
         self.state = State::Running(Threads {
-            jobs,
             reads,
             searches,
             answers,
@@ -270,14 +288,14 @@ impl Log for SqliteLog {
             Request::Append { room, drafts } => self.append_unless_stuck(now, room, drafts),
             // What is on its way must not arrive before the tail that does not have it.
             Request::Open { room, bytes } if self.appending.contains(&room) => {
-                drop(threads.jobs.send(Job::Open { room, bytes }));
+                drop(self.jobs.send(Job::Do(Task::Open { room, bytes })));
             }
             request @ (Request::Open { .. } | Request::Load { .. }) => drop(threads.reads.send(request)),
             Request::Search { ticket, room, words, before, limit } => {
                 drop(threads.searches.send(Ask::Search(Search { ticket, room, words, before, limit })));
             }
-            // The room stays in the database. What the writer remembers of it is little, and right where it comes back.
-            Request::Close { .. } => {}
+            // The room stays in the database, and keeps as much of it as before.
+            Request::Close { room } => drop(self.jobs.send(Job::Close(room))),
         }
     }
 
@@ -291,7 +309,7 @@ impl Log for SqliteLog {
             Answer::Settled { room, .. } => drop(self.appending.remove(room)),
             // The writer goes on from what the machine knows.
             Answer::Ready { room, tail: Ok(tail) } => {
-                drop(threads.jobs.send(Job::Told { room: room.clone(), epoch: tail.epoch, head: tail.head }));
+                drop(self.jobs.send(Job::Told { room: room.clone(), epoch: tail.epoch, head: tail.head }));
             }
             _ => {}
         }
@@ -302,14 +320,14 @@ impl Log for SqliteLog {
 impl Drop for SqliteLog {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ready(opened) => opened.0.close(),
-            State::Running(Threads { jobs, reads, searches, writer, reader, finder, .. }) => {
+            State::Ready(ready) => ready.writer.close(),
+            State::Running(Threads { reads, searches, writer, reader, finder, .. }) => {
                 // The writer last, to which the reader hands on, and which leaves one file where nobody else has it open.
                 drop(reads);
                 let _ = reader.join();
                 let _ = searches.send(Ask::Stop);
                 let _ = finder.join();
-                drop(jobs);
+                let _ = self.jobs.send(Job::Stop);
                 let _ = writer.join();
             }
             State::Ended => {}

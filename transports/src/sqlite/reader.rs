@@ -8,7 +8,7 @@ use qun_core::log::{Answer, Page, Request, Span, Tail, Unavailable};
 use rusqlite::{Connection, Result};
 
 use super::open::Tell;
-use super::writer::Job;
+use super::writer::{Job, Task};
 use super::{Event, fault, store};
 
 /// A connection that only reads.
@@ -37,7 +37,7 @@ impl Reader {
                 Request::Open { room, bytes } => match self.tail(&room, bytes) {
                     Ok(Some(tail)) => Answer::Ready { room, tail: Ok(tail) },
                     Ok(None) => {
-                        drop(jobs.send(Job::Open { room, bytes }));
+                        drop(jobs.send(Job::Do(Task::Open { room, bytes })));
                         continue;
                     }
                     Err(error) => Answer::Ready { tail: Err(self.unreadable(&room, &error)), room },

@@ -38,14 +38,24 @@ const PROBING: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 pub(super) enum Job {
-    /// [`Request::Append`](qun_core::log::Request::Append), at this time.
-    Append { unix_ms: u64, room: RoomId, drafts: Vec<Draft> },
-    /// [`Request::Open`](qun_core::log::Request::Open) of a room that is not in the tables, or is being written.
-    Open { room: RoomId, bytes: usize },
+    /// Something that wants a commit.
+    Do(Task),
     /// The machine knows this much of a room.
     Told { room: RoomId, epoch: Epoch, head: Seq },
     /// A room keeps this much.
     Keep(RoomId, Retention),
+    /// The machine has this room no more.
+    Close(RoomId),
+    /// To end, once all before it is done.
+    Stop,
+}
+
+/// What is done in a commit, and answered after it.
+pub(super) enum Task {
+    /// [`Request::Append`](qun_core::log::Request::Append), at this time.
+    Append { unix_ms: u64, room: RoomId, drafts: Vec<Draft> },
+    /// [`Request::Open`](qun_core::log::Request::Open) of a room that is not in the tables, or is being written.
+    Open { room: RoomId, bytes: usize },
 }
 
 /// The one connection that writes.
@@ -72,6 +82,8 @@ pub(super) struct Writer {
     trimming: Instant,
     /// When ages are looked at next.
     ageing: Instant,
+    /// Whether it is to end.
+    stops: bool,
 }
 
 /// How the database takes what is written.
@@ -137,6 +149,7 @@ impl Writer {
             copied: 0,
             trimming: now,
             ageing: now + AGEING,
+            stops: false,
         })
     }
 
@@ -144,7 +157,7 @@ impl Writer {
         Arc::clone(&self.pulse)
     }
 
-    pub(super) fn keep(&mut self, room: RoomId, keep: Retention) {
+    fn keep(&mut self, room: RoomId, keep: Retention) {
         self.untidy.insert(room.clone());
         self.keep.insert(room, keep);
     }
@@ -165,7 +178,7 @@ impl Writer {
         self.close();
     }
 
-    /// Works until nobody can ask for anything any more, and closes the database.
+    /// Works until it is stopped, and closes the database.
     /// `grown` is called where there are other messages than before.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, answers: &Sender<Answer>, waker: &Waker, grown: &dyn Fn()) {
         let give = |given: Vec<Answer>| {
@@ -178,7 +191,7 @@ impl Writer {
                 waker.wake_by_ref();
             }
         };
-        loop {
+        while !self.stops {
             match jobs.recv_timeout(self.rest()) {
                 // What came while the last commit was on its way is the next one.
                 Ok(job) => give(self.work([job].into_iter().chain(jobs.try_iter()).take(BATCH))),
@@ -211,7 +224,9 @@ impl Writer {
             match job {
                 Job::Told { room, epoch, head } => drop(self.told.insert(room, (epoch, head))),
                 Job::Keep(room, keep) => self.keep(room, keep),
-                task @ (Job::Append { .. } | Job::Open { .. }) => tasks.push(task),
+                Job::Close(room) => drop(self.told.remove(&room)),
+                Job::Stop => self.stops = true,
+                Job::Do(task) => tasks.push(task),
             }
         }
         if tasks.is_empty() {
@@ -226,7 +241,7 @@ impl Writer {
         answers
     }
 
-    fn perform(&mut self, tasks: &[Job]) -> Vec<Answer> {
+    fn perform(&mut self, tasks: &[Task]) -> Vec<Answer> {
         match self.commit(tasks) {
             Ok(committed) => self.committed(committed),
             // One room's damage is not the others': each by itself, then.
@@ -258,13 +273,13 @@ impl Writer {
     }
 
     /// One transaction: all of it, or nothing.
-    fn commit(&mut self, tasks: &[Job]) -> Result<Committed, Failure> {
+    fn commit(&mut self, tasks: &[Task]) -> Result<Committed, Failure> {
         self.look()?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut done = Committed { answers: Vec::new(), told: Vec::new(), messages: 0 };
         for task in tasks {
             match task {
-                Job::Append { unix_ms, room: id, drafts } => {
+                Task::Append { unix_ms, room: id, drafts } => {
                     let Some(mut room) = store::room(&tx, id)? else {
                         let outcomes = vec![Outcome::Refused; drafts.len()];
                         done.answers.push(Answer::Settled { room: id.clone(), outcomes });
@@ -288,7 +303,7 @@ impl Writer {
                     }
                     done.told.push((id.clone(), room.epoch, room.head));
                 }
-                Job::Open { room: id, bytes } => {
+                Task::Open { room: id, bytes } => {
                     let room = match store::room(&tx, id)? {
                         Some(room) => room,
                         None => store::create(&tx, id, Epoch::generate(&mut self.entropy))?,
@@ -296,7 +311,6 @@ impl Writer {
                     let tail = store::tail(&tx, &room, *bytes)?;
                     done.answers.push(Answer::Ready { room: id.clone(), tail: Ok(tail) });
                 }
-                Job::Told { .. } | Job::Keep(..) => {}
             }
         }
         tx.commit()?;
@@ -324,18 +338,16 @@ impl Writer {
     }
 
     /// Answers what was not committed. What the log had before it has still.
-    fn refuse(&self, task: &Job) -> Answer {
+    fn refuse(&self, task: &Task) -> Answer {
         match task {
-            Job::Append { room, drafts, .. } => {
+            Task::Append { room, drafts, .. } => {
                 let row = store::room(&self.conn, room).ok().flatten();
                 let known = |draft| store::known(&self.conn, row.as_ref()?, draft).ok().flatten();
                 let mut outcomes: Vec<_> = drafts.iter().map_while(known).map(Outcome::Known).collect();
                 outcomes.resize(drafts.len(), Outcome::Refused);
                 Answer::Settled { room: room.clone(), outcomes }
             }
-            Job::Open { room, .. } | Job::Told { room, .. } | Job::Keep(room, _) => {
-                Answer::Ready { room: room.clone(), tail: Err(Unavailable) }
-            }
+            Task::Open { room, .. } => Answer::Ready { room: room.clone(), tail: Err(Unavailable) },
         }
     }
 

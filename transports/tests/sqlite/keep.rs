@@ -102,3 +102,38 @@ fn what_a_room_keeps_may_change_while_it_is_open_and_is_trimmed_at_the_start() {
     let mut rig = Rig::with(&path, keeping(Retention { messages: Some(5), ..Retention::default() }));
     while rig.tail("ops").first != Seq::new(46) {}
 }
+
+#[test]
+fn what_a_room_keeps_may_change_while_it_is_served() {
+    let (_dir, path) = place();
+    let mut rig = Rig::open(&path);
+    rig.tail("ops");
+    rig.append("ops", NOW, (0..50).map(|n| draft(Some(n), "x")).collect());
+    let keeper = rig.log().keeper();
+    let keep = |messages| Retention { messages: Some(messages), ..Retention::default() };
+    std::thread::scope(|scope| drop(scope.spawn(|| keeper.keep(id("ops"), keep(10)))));
+    until_first(&mut rig, 41);
+    rig.log().keep(id("ops"), Retention::default());
+    rig.append("ops", NOW, (50..70).map(|n| draft(Some(n), "x")).collect());
+    assert_eq!(rig.page("ops", Span::After(Seq::ZERO), 100).unwrap().records.len(), 30);
+    drop(rig);
+    // One that outlives the log keeps nothing alive.
+    keeper.keep(id("ops"), keep(1));
+}
+
+#[test]
+fn a_room_that_is_closed_is_forgotten_and_goes_on_where_it_was() {
+    let (_dir, path) = place();
+    let mut rig = Rig::with(&path, keeping(Retention { messages: Some(10), ..Retention::default() }));
+    let tail = rig.tail("ops");
+    rig.append("ops", NOW, (0..20).map(|n| draft(Some(n), "x")).collect());
+    until_first(&mut rig, 11);
+    rig.submit(0, qun_core::log::Request::Close { room: id("ops") });
+    // It is trimmed, and nobody is told of a room that nobody has open.
+    rig.log().keep(id("ops"), Retention { messages: Some(5), ..Retention::default() });
+    assert_eq!(rig.next_within(Duration::from_millis(300)), None);
+    let again = rig.tail("ops");
+    assert_eq!((again.epoch, again.first, again.head), (tail.epoch, Seq::new(16), Seq::new(20)));
+    assert_eq!(rig.append("ops", NOW, vec![draft(Some(19), "x"), draft(None, "y")]).0[0], Outcome::Known(Seq::new(20)));
+    until_first(&mut rig, 17);
+}

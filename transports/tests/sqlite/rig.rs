@@ -97,9 +97,12 @@ impl Rig {
 
     pub(crate) fn try_tail(&mut self, room: &str, bytes: usize) -> Result<Tail, Unavailable> {
         self.submit(0, Request::Open { room: id(room), bytes });
-        match self.next() {
-            Answer::Ready { room: ready, tail } if ready == id(room) => tail,
-            other => panic!("{other:?}"),
+        loop {
+            match self.next() {
+                Answer::Ready { room: ready, tail } if ready == id(room) => return tail,
+                Answer::Grew { records, .. } if records.is_empty() => {}
+                other => panic!("{other:?}"),
+            }
         }
     }
 

@@ -25,7 +25,8 @@ fn corpus(name: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let bytes: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
-    assert!((1..=100).contains(&files.len()), "{name}: {} files", files.len());
+    // A fuzzer's finds stop at 100 files; what is written by hand may come on top.
+    assert!((1..=150).contains(&files.len()), "{name}: {} files", files.len());
     assert!(bytes <= 100 << 10, "{name}: {bytes} bytes");
     files
 }

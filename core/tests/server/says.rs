@@ -166,11 +166,14 @@ fn a_refusal_is_for_the_connection_that_said_it() {
     world.log.hold = true;
     world.say(old, "s1", "ops", "lost");
     let new = world.connect();
+    world.take(old);
+    world.stall(old, 0);
     world.hello(new, "ann", Some(ANN));
     world.log.broken = true;
     world.release_all();
     world.quiet(new);
-    assert_eq!(texts(&world.lines(old)), Vec::<&str>::new());
+    world.unstall(old);
+    assert_eq!(types(&world.lines(old)), ["bye"]);
     world.log.broken = false;
     world.join(new, OPS);
     world.say(new, "s1", "ops", "said again");

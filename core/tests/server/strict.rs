@@ -79,6 +79,14 @@ fn integers_are_at_most_2_to_the_53_minus_1() {
 }
 
 #[test]
+fn versions_are_an_array_of_integers() {
+    for v in ["", r#","v":1"#, r#","v":["1"]"#, r#","v":null"#] {
+        let error = refused(format!(r#"{{"t":"hello","id":"h1"{v}}}"#), "bad_field");
+        assert_eq!(error["re"], "h1");
+    }
+}
+
+#[test]
 fn null_means_absent_and_unknown_fields_are_ignored() {
     assert_eq!(accepted(r#"{"x":{"y":[1,2.5,null,true]},"n":null,"t":"ping"}"#), json!({"t": "pong", "n": 0}));
     assert_eq!(accepted("{\"t\":\"ping\",\"n\":3}\r"), json!({"t": "pong", "n": 3}));

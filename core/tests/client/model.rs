@@ -203,13 +203,14 @@ impl World {
         }
     }
 
-    /// The log keeps what may be sent again for long enough to know it: as much as this connection may ask for.
+    /// The log keeps what may be sent again for long enough to know it: as much as this connection may ask for, and until
+    /// what was sent again has arrived.
     fn truncate(&mut self, n: usize) {
         let keeps = match self.conn {
             Conn::Up { cursor: Some(_) } => self.old.iter().any(|id| self.says[id].1.is_none()),
             _ => false,
         };
-        if !keeps {
+        if !keeps && self.up.is_empty() && self.landing.is_empty() {
             let log = self.log();
             log.first = (log.first + n).min(log.records.len());
         }

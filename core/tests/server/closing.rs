@@ -1,9 +1,10 @@
 //! How connections end: the heartbeat, goodbyes, the end of the stream, a server that goes down, ids that are buried.
 
-use qun_core::server::{Hangup, Input, Reason};
+use qun_core::Now;
+use qun_core::server::{Action, Hangup, Input, Reason};
 use serde_json::json;
 
-use crate::world::{ANN, OPS, World, millis, seconds, texts, types};
+use crate::world::{ANN, OPS, START, World, millis, seconds, texts, types};
 
 #[test]
 fn a_silent_client_is_pinged_after_25_seconds_give_or_take_a_tenth() {
@@ -329,6 +330,25 @@ fn inputs_for_a_buried_connection_are_ignored() {
         world.haunt(Input::Closed { conn, why: Hangup::Reset });
     }
     assert_eq!(world.call(mei, json!({"t": "ping", "n": 7})), json!({"t": "pong", "n": 7}));
+}
+
+#[test]
+fn what_waits_to_be_polled_is_due_and_is_nothing_once_its_connection_is_buried() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    let (now, conn) = (Now { mono: world.now(), unix_ms: START }, ann);
+    let send = |world: &mut World, line: serde_json::Value| {
+        world.server.handle(now, Input::Received { conn, bytes: format!("{line}\n").as_bytes() });
+        assert_eq!(world.server.deadline(), Some(now.mono), "{line}");
+    };
+    // An append, and an action.
+    send(&mut world, json!({"t": "say", "id": "s1", "room": "ops", "text": "hi"}));
+    world.haunt(Input::Tick);
+    world.take(ann);
+    send(&mut world, json!({"t": "ping", "n": 1}));
+    world.server.handle(now, Input::Closed { conn, why: Hangup::Reset });
+    let transmits = std::iter::from_fn(|| world.server.poll()).filter(|it| matches!(it, Action::Transmit(_)));
+    assert_eq!(transmits.count(), 0);
 }
 
 #[test]

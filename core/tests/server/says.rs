@@ -1,8 +1,8 @@
 //! What is said: the echo, idempotency, refusals, what is in flight, rates, texts.
 
-use qun_core::Seq;
 use qun_core::log::Answer;
 use qun_core::server::Input;
+use qun_core::{Instant, Now, Seq};
 use serde_json::json;
 
 use crate::world::{ANN, DEV, MEI, OPS, START, World, millis, seconds, texts, types};
@@ -166,11 +166,14 @@ fn a_refusal_is_for_the_connection_that_said_it() {
     world.log.hold = true;
     world.say(old, "s1", "ops", "lost");
     let new = world.connect();
+    world.take(old);
+    world.stall(old, 0);
     world.hello(new, "ann", Some(ANN));
     world.log.broken = true;
     world.release_all();
     world.quiet(new);
-    assert_eq!(texts(&world.lines(old)), Vec::<&str>::new());
+    world.unstall(old);
+    assert_eq!(types(&world.lines(old)), ["bye"]);
     world.log.broken = false;
     world.join(new, OPS);
     world.say(new, "s1", "ops", "said again");
@@ -276,6 +279,22 @@ fn silence_saves_nothing_up() {
     let lines = world.lines(ann);
     assert_eq!(texts(&lines).len(), 10);
     assert_eq!(lines.iter().filter(|line| line["code"] == "slow_down").count(), 2);
+}
+
+#[test]
+fn a_monotonic_clock_that_steps_back_is_read_as_no_time() {
+    let mut world = World::new();
+    let ann = world.member("ann", OPS);
+    world.wait(seconds(20));
+    for n in 0..9 {
+        world.say(ann, &format!("s{n}"), "ops", "x");
+    }
+    world.take(ann);
+    let before = Now { mono: Instant::from_micros(1_000_000), unix_ms: START + 1_000 };
+    let say = json!({"t": "say", "id": "s10", "room": "ops", "text": "hi"}).to_string() + "\n";
+    world.server.handle(before, Input::Received { conn: ann, bytes: say.as_bytes() });
+    world.haunt(Input::Tick);
+    assert_eq!(texts(&world.lines(ann)), ["hi"]);
 }
 
 #[test]

@@ -229,6 +229,23 @@ fn every_byte_taken_is_progress_where_all_else_is_silent() {
 }
 
 #[test]
+fn every_byte_taken_is_progress_whoever_is_done_meanwhile() {
+    let (mut world, ann, bob, _) = stalled();
+    let mei = world.member("mei", OPS);
+    world.stall(mei, 0);
+    world.say(ann, "s1", "ops", "hello?");
+    world.wait(seconds(9));
+    world.trickle(bob, 1);
+    world.trickle(mei, 1);
+    // Nothing has told the time since then.
+    world.unstall(bob);
+    world.wait(seconds(9));
+    assert!(!world.is_gone(mei));
+    world.wait(millis(1_001));
+    assert_eq!(world.closed(mei), Some(Reason::Slow));
+}
+
+#[test]
 fn who_has_nothing_to_read_is_not_slow() {
     let (mut world, _, bob, _) = stalled();
     world.wait(seconds(20));

@@ -413,7 +413,7 @@ mod tests {
         let forged = en(Phrase::Unknown("x\r\n14:03 <ann> yes\x1b[2J"));
         assert_eq!(forged.matches("\r\n").count(), 1);
         assert!(!forged.contains('\x1b'));
-        assert_eq!(zh(Phrase::YouLeft { title: "a\nb" }).matches('\n').count(), 1);
+        assert_eq!(zh(Phrase::YouLeft { title: "a\nb" }), "-- 你已离开 a\u{FFFD}b。\r\n");
     }
 
     #[test]

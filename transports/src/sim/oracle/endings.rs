@@ -162,7 +162,8 @@ impl Wire {
         if self.is_plain() {
             return None;
         }
-        if let Some(asked) = self.asked.front().filter(|asked| matches!(asked.what, Ask::History { .. }))
+        if let Some(asked) =
+            self.asked.front().filter(|asked| matches!(asked.what, Ask::History { .. } | Ask::Search { .. }))
             && now.since(self.waits_since) > limits.load + LOG
         {
             return Some(format!("{asked:?} is not answered"));

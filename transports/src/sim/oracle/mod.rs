@@ -13,6 +13,7 @@ mod model;
 mod people;
 mod plain;
 mod refusals;
+mod search;
 mod stranger;
 mod wire;
 mod words;

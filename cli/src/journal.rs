@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use qun_core::server::{Note, Peer, Reason};
+use qun_core::server::{LogTask, Note, Peer, Reason};
 use qun_transports::readiness::Event;
 use qun_transports::sqlite;
 use serde::Serialize;
@@ -191,7 +191,14 @@ impl Entry {
                 let why = format!("{here} are in {room}, and a room with presence = \"full\" has at most {most}");
                 Self { event: "presence_unchanged", room: Some(room.to_string()), why: Some(why), ..none }
             }
-            Note::LogFault { room } => Self { event: "log_fault", room: Some(room.to_string()), ..none },
+            Note::LogFault { room, task, count } => {
+                let why = Some(task_name(task).into());
+                Self { event: "log_fault", room: Some(room.to_string()), n: Some(count), why, ..none }
+            }
+            Note::LogWorks { room, task, count } => {
+                let why = Some(task_name(task).into());
+                Self { event: "log_works", room: Some(room.to_string()), n: Some(count), why, ..none }
+            }
         }
     }
 
@@ -235,7 +242,11 @@ impl Entry {
             "wrong_code" => format!("{peer} tried a wrong code, {} left", self.left.unwrap_or_default()),
             "locked" => format!("{peer} is locked: too many wrong codes"),
             "closed" => format!("{peer} closed: {why}"),
-            "log_fault" => format!("the log of {room} failed"),
+            "log_fault" if why == "keep" => {
+                format!("the log of {room} could not keep {} messages", self.n.unwrap_or_default())
+            }
+            "log_fault" => format!("the log of {room} could not be read, {} times", self.n.unwrap_or_default()),
+            "log_works" => format!("the log of {room} works again, after {} failures", self.n.unwrap_or_default()),
             "dropped" => format!("{} lines could not be written in time", self.n.unwrap_or_default()),
             other => other.into(),
         };
@@ -247,6 +258,13 @@ fn shown(peer: Peer) -> String {
     match peer {
         Peer::Net(addr) => addr.to_string(),
         Peer::Local => "local".into(),
+    }
+}
+
+fn task_name(task: LogTask) -> &'static str {
+    match task {
+        LogTask::Keep => "keep",
+        LogTask::Read => "read",
     }
 }
 

@@ -141,6 +141,9 @@ fn a_disk_that_takes_nothing_is_told_to_who_speaks_and_to_nobody_else() {
     let refused = ann.call(json!({"t": "say", "room": "ops", "text": "into the void"}));
     assert_eq!((&refused["code"], &refused["retry"]), (&json!("unavailable"), &json!("later")), "{refused}");
     server.until_logs("storage_faulty", |_| true);
+    for _ in 0..5 {
+        ann.call(json!({"t": "say", "room": "ops", "text": "into the void"}));
+    }
     let page = bob.call(json!({"t": "history", "room": "ops", "before": 2}));
     assert_eq!(page["msgs"][0]["text"], "before", "reading goes on: {page}");
     let mut mei = server.connect();
@@ -149,6 +152,9 @@ fn a_disk_that_takes_nothing_is_told_to_who_speaks_and_to_nobody_else() {
     assert_eq!(say(&mut ann, "ops", "after"), 2);
     bob.until(|line| line["text"] == "after");
     server.until_logs("storage_healed", |_| true);
+    let over = server.until_logs("log_works", |_| true);
+    assert_eq!((&over["room"], &over["n"], &over["why"]), (&json!("ops"), &json!(6), &json!("keep")));
+    assert_eq!(server.log().matches("log_fault").count(), 1, "{}", server.log());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::Server;
 use super::codebook::Opens;
 use super::conn::{Join, Wait};
-use super::io::{Action, Note};
+use super::io::{Action, LogTask, Note};
 use super::out::{End, List, Sub};
 use super::refusal::Refusal;
 use super::room::Log;
@@ -48,11 +48,9 @@ impl Server {
                 room.log = Log::Open { epoch, first };
                 room.held.start_at(head.next().minus(records.len() as u64));
                 self.append_messages(index, records);
+                self.log_worked(index, LogTask::Read);
             }
-            Err(Unavailable) => {
-                let room = room.id.clone();
-                self.note(Note::LogFault { room });
-            }
+            Err(Unavailable) => self.log_failed(index, LogTask::Read, 1),
         }
         for id in waiting {
             let Some(conn) = self.conn(id) else { continue };

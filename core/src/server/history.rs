@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Server;
 use super::conn::Wait;
-use super::io::{Action, Note};
+use super::io::{Action, LogTask};
 use super::refusal::Refusal;
 use super::room::Log;
 use super::slab::Handle;
@@ -123,6 +123,7 @@ impl Server {
         let Some(load) = self.take_load(ticket) else { return };
         match (page, load.asked) {
             (Ok(page), Asked::Page(span)) => {
+                self.log_worked(load.room, LogTask::Read);
                 self.learn_first(load.room, page.first);
                 let page = fitting(page, span, self.dialect(load.conn).unwrap_or(Dialect::Json));
                 self.answer_page(&load, page);
@@ -149,8 +150,7 @@ impl Server {
 
     /// The log could not read what was asked for.
     pub(super) fn unread(&mut self, load: &Load) {
-        let room = self.rooms[load.room as usize].id.clone();
-        self.note(Note::LogFault { room });
+        self.log_failed(load.room, LogTask::Read, 1);
         self.refuse(load.conn, load.re, Refusal::Unavailable);
     }
 

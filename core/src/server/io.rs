@@ -228,9 +228,31 @@ pub enum Note {
         /// How many may be: `Limits::full_members`.
         most: usize,
     },
-    /// The log refused or could not load.
+    /// The log could not do something. Told at once, and then once a minute for as long as it goes on.
     LogFault {
         /// The room.
         room: RoomId,
+        /// What.
+        task: LogTask,
+        /// How often since it was told last: messages that were refused, or reads.
+        count: u64,
     },
+    /// The log does again what it could not do.
+    LogWorks {
+        /// The room.
+        room: RoomId,
+        /// What.
+        task: LogTask,
+        /// How often it could not.
+        count: u64,
+    },
+}
+
+/// What a log does for a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogTask {
+    /// Keep what is said.
+    Keep,
+    /// Open the room, load a page, find words.
+    Read,
 }

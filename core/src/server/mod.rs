@@ -9,7 +9,7 @@
 //! lines), `greet` (which dialect), `hello`, `request` (json), `person` (plain), `guess` (codes), `enter` (joining and
 //! leaving), `say` (to the log and back), `history`, `search`,
 //! `answer`, `deliver` (to the members), `transmit` (to one
-//! connection), `close`, `expire`, `reload`. What it shows: `overview`.
+//! connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
 
 mod answer;
 mod close;
@@ -40,6 +40,7 @@ mod session;
 mod slab;
 mod timers;
 mod transmit;
+mod trouble;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -60,7 +61,7 @@ use crate::limits::Limits;
 use crate::log::Answer;
 use crate::time::{Instant, Now};
 pub use config::{Access, Config, Presence, Room as RoomConfig};
-pub use io::{Action, Hangup, Input, Note, Peer, Reason, Source};
+pub use io::{Action, Hangup, Input, LogTask, Note, Peer, Reason, Source};
 pub use overview::{Overview, RoomOverview};
 pub use transmit::{Overrun, Transmit};
 

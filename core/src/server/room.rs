@@ -10,6 +10,7 @@ use super::config::{self, Presence};
 use super::held::Held;
 use super::session::{Membership, Session, Sessions};
 use super::slab::Handle;
+use super::trouble::Troubles;
 use crate::id::{ConnId, Epoch, Id, RoomId, Seq};
 use crate::json::Person;
 use crate::log::Draft;
@@ -41,6 +42,8 @@ pub(super) struct Room {
     pub(super) appending: Vec<Said>,
     /// What came meanwhile: the next append.
     pub(super) waiting: Vec<(Said, Draft)>,
+    /// What its log can't do.
+    pub(super) trouble: Troubles,
     /// Settled, and not in the stream yet.
     pub(super) unseen: VecDeque<(Seq, Handle)>,
 }
@@ -123,6 +126,7 @@ impl Room {
             here_due: None,
             appending: Vec::new(),
             waiting: Vec::new(),
+            trouble: Troubles::default(),
             unseen: VecDeque::new(),
         }
     }

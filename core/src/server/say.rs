@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Server;
-use super::io::{Action, Note};
+use super::io::{Action, LogTask};
 use super::refusal::Refusal;
 use super::room::{Log, Said};
 use super::slab::Handle;
@@ -78,8 +78,9 @@ impl Server {
         let said = core::mem::take(&mut room.appending);
         debug_assert_eq!(said.len(), outcomes.len(), "the log answers an append that there was not");
         let outcomes = outcomes.into_iter().chain(core::iter::repeat(Outcome::Refused));
-        let mut fault = false;
+        let (mut refused, mut is_new) = (0, false);
         for (said, outcome) in said.into_iter().zip(outcomes) {
+            is_new |= matches!(outcome, Outcome::New(_));
             match outcome {
                 Outcome::New(seq) if seq > self.rooms[index as usize].head() => {
                     self.rooms[index as usize].unseen.push_back((seq, said.session));
@@ -90,19 +91,22 @@ impl Server {
                     self.landed(said.session);
                 }
                 Outcome::Refused => {
-                    fault = true;
+                    refused += 1;
                     self.not_said(said);
                 }
             }
         }
-        if fault {
+        if refused > 0 {
             // What came behind a refused message must not overtake it when it is said again.
             let room = &mut self.rooms[index as usize];
-            let (id, waiting) = (room.id.clone(), core::mem::take(&mut room.waiting));
+            let waiting = core::mem::take(&mut room.waiting);
+            refused += waiting.len() as u64;
             for (said, _) in waiting {
                 self.not_said(said);
             }
-            self.note(Note::LogFault { room: id });
+            self.log_failed(index, LogTask::Keep, refused);
+        } else if is_new {
+            self.log_worked(index, LogTask::Keep);
         }
         self.append(index);
         self.ask_log(index);

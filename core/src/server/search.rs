@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::history::{Asked, fits};
+use super::io::LogTask;
 use super::refusal::Refusal;
 use super::slab::Handle;
 use crate::dialect::Dialect;
@@ -40,6 +41,7 @@ impl Server {
         let Some(load) = self.take_load(ticket) else { return };
         match (found, load.asked) {
             (Ok(found), Asked::Search) => {
+                self.log_worked(load.room, LogTask::Read);
                 self.learn_first(load.room, found.first);
                 let found = fitting(found, self.dialect(load.conn).unwrap_or(Dialect::Json));
                 self.answer_found(&load, found);

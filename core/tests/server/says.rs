@@ -1,8 +1,8 @@
 //! What is said: the echo, idempotency, refusals, what is in flight, rates, texts.
 
 use qun_core::log::Answer;
-use qun_core::server::Input;
-use qun_core::{Instant, Now, Seq};
+use qun_core::server::{Input, LogTask, Note};
+use qun_core::{Instant, Now, RoomId, Seq};
 use serde_json::json;
 
 use crate::world::{ANN, DEV, MEI, OPS, START, World, millis, seconds, texts, types};
@@ -382,4 +382,54 @@ fn a_text_of_4000_bytes_fits_a_line_even_escaped() {
     let line = format!("{{\"t\":\"say\",\"id\":\"{}\",\"room\":\"ops\",\"text\":\"{escaped}\"}}\n", "x".repeat(36));
     world.send(ann, line);
     assert_eq!(world.only(ann)["text"], json!("é".repeat(2_000)));
+}
+
+#[test]
+fn a_log_that_fails_is_told_of_as_it_begins_now_and_then_and_when_it_is_over() {
+    let mut world = World::unpaced();
+    let (ann, dev) = (world.member("ann", OPS), world.member("dev", DEV));
+    let faults = |world: &mut World| -> Vec<Note> {
+        let is_fault = |note: &Note| matches!(note, Note::LogFault { .. } | Note::LogWorks { .. });
+        std::mem::take(&mut world.notes).into_iter().filter(is_fault).collect()
+    };
+    let room: RoomId = "ops".parse().unwrap();
+    let fault = |task, count| Note::LogFault { room: room.clone(), task, count };
+    let works = |task, count| Note::LogWorks { room: room.clone(), task, count };
+    faults(&mut world);
+
+    world.log.broken = true;
+    for n in 0..100 {
+        world.say(ann, &format!("a{n}"), "ops", "lost");
+    }
+    assert_eq!(faults(&mut world), [fault(LogTask::Keep, 1)]);
+    // Reading is another thing, and so is another room.
+    world.take(ann);
+    let history = json!({"t": "history", "id": "h1", "room": "ops", "before": 9});
+    assert_eq!(world.call(ann, history.clone())["code"], "unavailable");
+    assert_eq!(world.call(ann, history.clone())["code"], "unavailable");
+    assert_eq!(faults(&mut world), [fault(LogTask::Read, 1)]);
+    world.keep(&[ann, dev], 60);
+    world.say(ann, "b1", "ops", "lost");
+    world.say(ann, "b2", "ops", "lost");
+    assert_eq!(faults(&mut world), [fault(LogTask::Keep, 100)], "the 99 that were not told, and this one");
+
+    world.log.broken = false;
+    world.say(dev, "d1", "dev", "it never failed");
+    assert_eq!(faults(&mut world), []);
+    world.say(ann, "c1", "ops", "kept");
+    assert_eq!(faults(&mut world), [works(LogTask::Keep, 102)]);
+    world.take(ann);
+    assert_eq!(world.call(ann, history)["t"], "page");
+    assert_eq!(faults(&mut world), [works(LogTask::Read, 2)]);
+    world.say(ann, "c2", "ops", "kept");
+    world.log.broken = true;
+    world.say(ann, "c3", "ops", "lost");
+    world.log.broken = false;
+    world.say(ann, "c4", "ops", "kept");
+    world.log.broken = true;
+    world.say(ann, "c5", "ops", "lost");
+    assert_eq!(faults(&mut world), [], "what comes and goes floods nobody either");
+    world.keep(&[ann, dev], 60);
+    world.say(ann, "c6", "ops", "lost");
+    assert_eq!(faults(&mut world), [fault(LogTask::Keep, 3)]);
 }

@@ -83,6 +83,15 @@ impl World {
                 let asked = client.history(now, &room, before, limit);
                 asked.ok().map(|id| (id, Command::History(before.get(), limit)))
             }
+            (120..140, Some(room)) => {
+                // What all say, what one says, and what nobody does.
+                let number = format!("{} word", before.get());
+                let words = ["word", "wor", "far away", &number, "nothing"][wrong as usize % 5].parse();
+                let before = (wrong & 1 == 1).then_some(before);
+                let most = before.map_or(u64::MAX, Seq::get);
+                let asked = words.ok().and_then(|words| client.search(now, &room, words, before, limit).ok());
+                asked.map(|id| (id, Command::Search(most, limit)))
+            }
             (_, Some(room)) => return self.say(index, &room),
             (_, None) => None,
         };

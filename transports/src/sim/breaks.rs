@@ -77,6 +77,8 @@ breaks! {
     DoubledAnswer,
     /// A page of history has a hole.
     HoleInPage,
+    /// A search misses a message.
+    HoleInFound,
     /// A page is wrong about whether there is more.
     WrongMore,
     /// A partial write forgets a byte.
@@ -195,7 +197,11 @@ impl Breaks {
         match event {
             client::Event::Message { .. } if self.is(Break::ShownTwice) => 2,
             client::Event::Message { .. } if self.is(Break::NotShown) => 0,
-            client::Event::Renamed { .. } | client::Event::Page { .. } if self.is(Break::ForgottenAnswer) => 0,
+            client::Event::Renamed { .. } | client::Event::Page { .. } | client::Event::Found { .. }
+                if self.is(Break::ForgottenAnswer) =>
+            {
+                0
+            }
             _ => 1,
         }
     }
@@ -247,7 +253,7 @@ impl Breaks {
                 }
                 (Break::LostMessage, "msg", _)
                 | (Break::LostPresence, "presence", _)
-                | (Break::LostAnswer, "page" | "pong" | "ok" | "error", _)
+                | (Break::LostAnswer, "page" | "found" | "pong" | "ok" | "error", _)
                     if self.is(which) =>
                 {
                     lines.remove(at);
@@ -256,7 +262,7 @@ impl Breaks {
                 (Break::DoubledMessage, "msg", _)
                 | (Break::DoubledPresence, "presence", _)
                 | (Break::DoubledCount, "here", _)
-                | (Break::DoubledAnswer, "page" | "pong" | "ok" | "error", _)
+                | (Break::DoubledAnswer, "page" | "found" | "pong" | "ok" | "error", _)
                     if self.is(which) =>
                 {
                     let line = line.clone();
@@ -266,7 +272,7 @@ impl Breaks {
                 (Break::SwappedMessages, "msg", "msg")
                 | (Break::JoinedTooLate, "joined", "msg" | "presence" | "here")
                 | (Break::LeftTooEarly, "msg" | "presence", "left")
-                | (Break::OvertakingAnswer, "msg", "ok" | "page" | "pong" | "joined")
+                | (Break::OvertakingAnswer, "msg", "ok" | "page" | "found" | "pong" | "joined")
                     if self.is(which) =>
                 {
                     lines.swap(at, at + 1);
@@ -309,14 +315,14 @@ impl Breaks {
                         "{{\"t\":\"error\",\"re\":\"{re}\",\"code\":\"{code}\",\"retry\":\"later\",\"wait_ms\":{wait},\"text\":\"\"}}\n"
                     );
                 }
-                (Break::HoleInPage, "page", _) => {
+                (Break::HoleInPage, "page", _) | (Break::HoleInFound, "found", _) => {
                     if let Some((first, rest)) = line.split_once("},{\"seq\"")
                         && let Some((_, after)) = rest.split_once("},{\"seq\"")
                     {
                         *line = format!("{first}}},{{\"seq\"{after}");
                     }
                 }
-                (Break::WrongMore, "page", _) => {
+                (Break::WrongMore, "page" | "found", _) => {
                     let (is, other) =
                         if line.contains("\"more\":true") { ("true", "false") } else { ("false", "true") };
                     *line = line.replacen(&format!("\"more\":{is}"), &format!("\"more\":{other}"), 1);

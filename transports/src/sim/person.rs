@@ -79,6 +79,8 @@ pub(super) enum Command {
     Rename,
     /// A page before this message, of so many.
     History(u64, u64),
+    /// What is found before this message, so many at most.
+    Search(u64, u64),
 }
 
 /// What became of something that a person said.
@@ -217,6 +219,20 @@ impl Person {
                     _ => false,
                 })
             }
+            Event::Found { re, room, messages, from, .. } => {
+                messages.iter().try_for_each(|message| self.is_in_a_log(model, room, message))?;
+                let seqs = messages.iter().map(|message| message.seq.get());
+                let is_ascending = seqs.clone().zip(seqs.clone().skip(1)).all(|(one, next)| one < next);
+                let first = messages.first().map_or(u64::MAX, |message| message.seq.get());
+                let last = messages.last().map_or(0, |message| message.seq.get());
+                let count = messages.len() as u64;
+                self.answered(Some(*re), |command| match command {
+                    Command::Search(before, limit) => {
+                        is_ascending && from.get() <= first && last < *before && count <= *limit
+                    }
+                    _ => false,
+                })
+            }
             Event::Delivered { id, .. } => self.settle(*id, Said::Delivered),
             Event::Refused { re: Some(re), code, .. } if self.said.contains_key(re) => {
                 let is_so = match code {
@@ -292,10 +308,9 @@ impl Person {
         let is_pending = |word: &Word| word.fate == Said::Pending && !is_kept_out(word.token);
         let pending = self.said.iter().find(|(_, word)| is_pending(word));
         let pending = pending.map(|(id, _)| format!("nothing has become of {id}"));
-        let mut asked = self
-            .asked
-            .iter()
-            .filter(|(_, command)| !(waits && matches!(command, Command::Leave | Command::History(..))));
+        let mut asked = self.asked.iter().filter(|(_, command)| {
+            !(waits && matches!(command, Command::Leave | Command::History(..) | Command::Search(..)))
+        });
         pending.or_else(|| asked.next().map(|(id, command)| format!("{command:?} ({id}) is not answered")))
     }
 

@@ -134,6 +134,7 @@ pub(super) fn corrupted(dice: &mut Dice, who: usize, codes: &[String]) -> Vec<u8
         0 | 1 => hello(),
         2 | 3 => format!("{{\"t\":\"join\",\"id\":\"j{n}\",\"code\":\"{code}\",\"tail\":{n}}}\n"),
         4 | 5 => format!("{{\"t\":\"say\",\"id\":\"s{n}\",\"room\":\"room-{}\",\"text\":\"evil {n}\"}}\n", n % 3),
+        6 if n > 20 => format!("{{\"t\":\"search\",\"id\":\"x{n}\",\"room\":\"room-{}\",\"words\":\"word\"}}\n", n % 3),
         6 => format!("{{\"t\":\"history\",\"id\":\"x{n}\",\"room\":\"room-{}\",\"before\":{n},\"limit\":9}}\n", n % 3),
         7 => format!("{{\"t\":\"leave\",\"id\":\"l{n}\",\"room\":\"room-{}\"}}\n", n % 3),
         8 => format!("{{\"t\":\"name\",\"id\":\"n{n}\",\"name\":\"eve{n}\"}}\n"),

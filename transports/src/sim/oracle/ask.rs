@@ -53,6 +53,14 @@ pub(super) enum Ask {
         limit: u64,
         head: u64,
     },
+    Search {
+        id: String,
+        room: String,
+        words: String,
+        before: Option<u64>,
+        limit: u64,
+        head: u64,
+    },
     Leave {
         id: String,
         room: String,
@@ -82,6 +90,7 @@ impl Asked {
             Ask::Hello { id, .. }
             | Ask::Join { id, .. }
             | Ask::History { id, .. }
+            | Ask::Search { id, .. }
             | Ask::Leave { id, .. }
             | Ask::Name { id, .. } => id,
             Ask::Ping { .. } => "",
@@ -146,6 +155,14 @@ impl Wire {
                 let head = model.told(&room).map_or(0, |(_, head)| head);
                 troubles = model.troubles(&room, Trouble::Load);
                 Ask::History { id: id()?, room, before, after, limit, head }
+            }
+            "search" => {
+                model.people.session(person).says(now);
+                let (room, words) = (text("room").ok_or_else(unreadable)?, text("words").ok_or_else(unreadable)?);
+                let (before, limit) = (request.number("before"), request.number("limit").unwrap_or(200));
+                let head = model.told(&room).map_or(0, |(_, head)| head);
+                troubles = model.troubles(&room, Trouble::Load);
+                Ask::Search { id: id()?, room, words, before, limit, head }
             }
             "leave" => {
                 let room = text("room").ok_or_else(unreadable)?;

@@ -190,7 +190,8 @@ impl Wire {
         if self.is_plain() {
             return None;
         }
-        if let Some(asked) = self.asked.front().filter(|asked| matches!(asked.what, Ask::History { .. }))
+        if let Some(asked) =
+            self.asked.front().filter(|asked| matches!(asked.what, Ask::History { .. } | Ask::Search { .. }))
             && now.since(self.waits_since.max(self.freely_since)) > limits.load + self.log_time(model) + MOMENT
         {
             return Some(format!("{asked:?} is not answered"));

@@ -13,7 +13,7 @@ use super::wire::{Sub, Trust, Wire, is_record};
 
 type Roster = BTreeMap<String, String>;
 
-fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
+pub(super) fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
     Err(Violation::new(invariant, text))
 }
 
@@ -40,6 +40,7 @@ impl Wire {
             "gap" => self.gap(model, &frame),
             "left" => self.left(model, now, &frame),
             "page" => self.page(model, now, &frame),
+            "found" => self.found(model, now, &frame),
             "ok" => self.ok(model, now, &frame),
             "error" => self.error(model, now, &frame),
             "pong" => match self.answered(now, "")?.what {

@@ -17,6 +17,7 @@ mod people;
 mod place;
 mod plain;
 mod refusals;
+mod search;
 mod stranger;
 mod wire;
 mod words;

@@ -51,11 +51,14 @@ impl Wire {
             }
             (Ask::Name { .. }, "slow_down") => model.people.session(person).may_act_too_fast(now, &limits),
             (Ask::Name { name, .. }, "name_taken") => model.people.may_be_taken(person, name),
-            (Ask::History { room, .. }, "unavailable") => {
+            (Ask::Search { .. }, "slow_down") => model.people.session(person).may_say_too_fast(now, &limits),
+            (Ask::History { room, .. } | Ask::Search { room, .. }, "unavailable") => {
                 model.troubles(room, Trouble::Load) > asked.troubles || now.since(asked.at) >= limits.load
             }
             // Who has been moved to another connection may still hear of a room where they are not.
-            (Ask::History { room, .. } | Ask::Leave { room, .. }, "not_member") => !self.subs.contains_key(room),
+            (Ask::History { room, .. } | Ask::Search { room, .. } | Ask::Leave { room, .. }, "not_member") => {
+                !self.subs.contains_key(room)
+            }
             _ => false,
         };
         if is_so { Ok(()) } else { wrong(6, format!("there is no reason to refuse {:?}", asked.what)) }

@@ -23,21 +23,24 @@ struct Say {
 }
 
 impl Known {
-    /// The seq of a say; `is` says whether a seq's message is the one that is looked for.
-    pub(super) fn get(&self, once: &Once, is: impl Fn(Seq) -> bool) -> Option<Seq> {
-        let hash = self.hasher.hash_one(once);
+    /// What a say is found by. It is the most that an index costs, and is asked for once for each say.
+    pub(super) fn hash(&self, once: &Once) -> u64 {
+        self.hasher.hash_one(once)
+    }
+
+    /// The seq of a say of this hash; `is` says whether a seq's message is the one that is looked for.
+    pub(super) fn get(&self, hash: u64, is: impl Fn(Seq) -> bool) -> Option<Seq> {
         self.says.find(hash, |say| say.hash == hash && is(say.seq)).map(|say| say.seq)
     }
 
     /// Adds a say that is not there.
-    pub(super) fn insert(&mut self, once: &Once, seq: Seq) {
-        let hash = self.hasher.hash_one(once);
+    pub(super) fn insert(&mut self, hash: u64, seq: Seq) {
         self.says.insert_unique(hash, Say { hash, seq }, |say| say.hash);
     }
 
     /// Takes a say away.
-    pub(super) fn remove(&mut self, once: &Once, seq: Seq) {
-        if let Ok(entry) = self.says.find_entry(self.hasher.hash_one(once), |say| say.seq == seq) {
+    pub(super) fn remove(&mut self, hash: u64, seq: Seq) {
+        if let Ok(entry) = self.says.find_entry(hash, |say| say.seq == seq) {
             entry.remove();
         }
     }

@@ -60,10 +60,12 @@ impl MemoryLog {
         let mut records = Vec::with_capacity(drafts.len());
         let outcomes = drafts
             .into_iter()
-            .map(|draft| match draft.once.and_then(|once| room.known(&once)) {
-                Some(seq) => Outcome::Known(seq),
-                None => {
-                    let record = room.push(now, draft);
+            .map(|draft| {
+                let once = draft.once.map(|once| Hashed { hash: room.known.hash(&once), once });
+                if let Some(seq) = once.and_then(|once| room.known(once)) {
+                    Outcome::Known(seq)
+                } else {
+                    let record = room.push(now, draft, once);
                     records.push(record.clone());
                     Outcome::New(record.seq)
                 }
@@ -126,13 +128,20 @@ struct Room {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Held {
     record: Record,
-    /// With the record's id: what makes the say idempotent.
-    key: Option<KeyHash>,
+    /// With the record's id: what makes the say idempotent, and the hash of both.
+    key: Option<(KeyHash, u64)>,
+}
+
+/// What makes a say idempotent, and its hash.
+#[derive(Clone, Copy)]
+struct Hashed {
+    once: Once,
+    hash: u64,
 }
 
 impl Held {
     fn once(&self) -> Option<Once> {
-        self.key.zip(self.record.id)
+        Some((self.key?.0, self.record.id?))
     }
 
     fn cost(&self) -> usize {
@@ -165,24 +174,24 @@ impl Room {
     }
 
     /// The seq of a say that is held.
-    fn known(&self, once: &Once) -> Option<Seq> {
+    fn known(&self, Hashed { once, hash }: Hashed) -> Option<Seq> {
         let first = self.first();
         let held = |seq: Seq| self.held.get(usize::try_from(seq.get().checked_sub(first.get())?).ok()?);
-        self.known.get(once, |seq| held(seq).and_then(Held::once).as_ref() == Some(once))
+        self.known.get(hash, |seq| held(seq).and_then(Held::once) == Some(once))
     }
 
-    fn push(&mut self, now: Now, draft: Draft) -> &Record {
-        let Draft { once, member, name, kind, text } = draft;
+    fn push(&mut self, now: Now, draft: Draft, once: Option<Hashed>) -> &Record {
+        let Draft { once: _, member, name, kind, text } = draft;
         self.head = self.head.next();
         self.ts = self.ts.max(now.unix_ms);
-        let id = once.map(|(_, id)| id);
+        let id = once.map(|Hashed { once: (_, id), .. }| id);
         let held = Held {
             record: Record { seq: self.head, ts: self.ts, member, name, kind, text, id },
-            key: once.map(|(key, _)| key),
+            key: once.map(|Hashed { once: (key, _), hash }| (key, hash)),
         };
         self.bytes += held.cost();
-        if let Some(once) = once {
-            self.known.insert(&once, self.head);
+        if let Some(Hashed { hash, .. }) = once {
+            self.known.insert(hash, self.head);
         }
         &self.held.push_back_mut(held).record
     }
@@ -192,8 +201,8 @@ impl Room {
             && let Some(oldest) = self.held.pop_front()
         {
             self.bytes -= oldest.cost();
-            if let Some(once) = oldest.once() {
-                self.known.remove(&once, oldest.record.seq);
+            if let Some((_, hash)) = oldest.key {
+                self.known.remove(hash, oldest.record.seq);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
 
@@ -165,14 +166,26 @@ impl RoomId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is the text of one.
+    pub(crate) fn fits(text: &str) -> bool {
+        let fits = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        (1..=32).contains(&text.len()) && text.bytes().all(fits)
+    }
+}
+
+/// Both are ordered alike.
+impl Borrow<str> for RoomId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl FromStr for RoomId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let fits = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        if text.is_empty() || text.len() > 32 || !text.bytes().all(fits) {
+        if !Self::fits(text) {
             return Err(IdError("a room's id is 1 to 32 of a-z 0-9 _ -"));
         }
         Ok(Self(text.into()))

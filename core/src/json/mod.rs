@@ -10,6 +10,7 @@ pub use frame::{
     ByeCode, Change, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room, Welcome,
 };
 pub(crate) use message::write_message;
+pub(crate) use quick::{Say, say};
 pub use request::{Door, Malformed, Request};
 
 /// The version of the wire that this crate speaks.

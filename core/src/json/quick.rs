@@ -3,11 +3,20 @@
 use memchr::{memchr, memchr2};
 
 use super::request::Request;
+use crate::id::{Id, RoomId};
 use crate::log::Kind;
+use crate::text::Text;
+
+/// A say. The room's id is valid, and stays where it was written: whoever looks it up needs no copy.
+pub(crate) struct Say<'a> {
+    pub(crate) id: Option<Id>,
+    pub(crate) room: &'a str,
+    pub(crate) text: Text,
+}
 
 /// Reads a say whose fields are strings without escapes, each at most once, with no space between them. Of any other line,
 /// and of one that is wrong in any way, it says nothing: [`Request::decode`] reads it, and says what is wrong.
-pub(super) fn say(line: &[u8]) -> Option<Request> {
+pub(crate) fn say(line: &[u8]) -> Option<Say<'_>> {
     let line = core::str::from_utf8(line).ok()?;
     let mut rest = line.strip_prefix('{')?;
     let [mut t, mut id, mut room, mut text] = [None; 4];
@@ -33,7 +42,15 @@ pub(super) fn say(line: &[u8]) -> Option<Request> {
         return None;
     }
     let id = id.map(str::parse).transpose().ok()?;
-    Some(Request::Say { id, room: room?.parse().ok()?, text: text?.parse().ok()?, kind: Kind::Say })
+    let room = room.filter(|room| RoomId::fits(room))?;
+    Some(Say { id, room, text: text?.parse().ok()? })
+}
+
+impl Say<'_> {
+    pub(super) fn into_request(self) -> Option<Request> {
+        let Self { id, room, text } = self;
+        Some(Request::Say { id, room: room.parse().ok()?, text, kind: Kind::Say })
+    }
 }
 
 /// The name and the value of the first field, and what comes behind it.
@@ -57,6 +74,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn say(line: &[u8]) -> Option<Request> {
+        super::say(line).map(|say| say.into_request().unwrap())
+    }
 
     #[test]
     fn what_programs_write_is_read_here() {

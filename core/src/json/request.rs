@@ -144,14 +144,14 @@ impl Request {
     /// key, nesting deeper than 16 (`bad_frame`); a type that there is not (`unknown_type`); a field that is missing or
     /// holds what it can't (`bad_field`, `bad_name`, `bad_text`).
     pub fn decode(line: &[u8]) -> Result<Self, Malformed> {
-        match super::quick::say(line) {
+        match super::quick::say(line).and_then(super::quick::Say::into_request) {
             Some(say) => Ok(say),
             None => Self::general(line),
         }
     }
 
     /// The same, of any line.
-    pub(super) fn general(line: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn general(line: &[u8]) -> Result<Self, Malformed> {
         let fields = Fields::read(line).map_err(|error| Malformed {
             re: None,
             code: ErrorCode::BadFrame,

@@ -26,7 +26,9 @@ impl Server {
             Some(_) => records.iter().map(|record| (record.seq, record.member)).collect(),
             None => Vec::new(),
         };
-        held.push_messages(self.stamp, records, |dialect, record, out| dialect.message(style, id, record, out));
+        held.push_messages(self.stamp, records, &mut self.scratch, |dialect, record, out| {
+            dialect.message(style, id, record, out);
+        });
         for (seq, member) in senders {
             self.skip_own(room, seq, member);
         }
@@ -62,7 +64,7 @@ impl Server {
                 self.stamp += 1;
                 let (style, id) = (self.style, self.rooms[index].id.clone());
                 let write = |dialect: Dialect, out: &mut Vec<u8>| dialect.change(style, &id, change, out);
-                self.rooms[index].held.push_presence(self.stamp, write);
+                self.rooms[index].held.push_presence(self.stamp, &mut self.scratch, write);
                 self.wake_idle(room);
             }
             // A changed name or role does not change the number.
@@ -89,7 +91,7 @@ impl Server {
         state.here_told = Some(now);
         self.stamp += 1;
         let (id, n) = (state.id.clone(), state.here());
-        state.held.push_presence(self.stamp, |dialect, out| dialect.here(&id, n, out));
+        state.held.push_presence(self.stamp, &mut self.scratch, |dialect, out| dialect.here(&id, n, out));
         self.wake_idle(room);
     }
 

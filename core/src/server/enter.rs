@@ -128,7 +128,9 @@ impl Server {
         let Log::Open { epoch, first } = room.log else { return };
         let dialect = conn.out.dialect;
         let room_id = room.id.clone();
-        room.held.attach(dialect, |dialect, record, out| dialect.message(style, &room_id, record, out));
+        room.held.attach(dialect, &mut self.scratch, |dialect, record, out| {
+            dialect.message(style, &room_id, record, out);
+        });
         // What the log let go of may still be held, and is gone all the same. It may have let go of more than the room has
         // heard of.
         let oldest = room.held.oldest().max(first.min(room.head().next()));

@@ -5,8 +5,6 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
-use bytes::Bytes;
-
 use crate::dialect::Dialect;
 use crate::id::Seq;
 use crate::log::Record;
@@ -37,6 +35,8 @@ pub(super) struct Batch {
     first: Seq,
     /// The messages; none: presence.
     records: Box<[Record]>,
+    /// What it takes besides its encodings, in bytes.
+    cost: usize,
     /// For each encoding that is there.
     encoded: [Option<Encoded>; Dialect::COUNT],
 }
@@ -45,7 +45,7 @@ pub(super) struct Batch {
 struct Encoded {
     /// The absolute offset of the first byte.
     start: u64,
-    bytes: Bytes,
+    bytes: Box<[u8]>,
     /// Where each frame ends, in `bytes`.
     ends: Box<[u32]>,
 }
@@ -105,60 +105,63 @@ impl Held {
         self.next = next;
     }
 
-    /// Adds messages, of which the first has seq [`next`](Self::next) and the others follow it.
+    /// Adds messages, of which the first has seq [`next`](Self::next) and the others follow it. They are written in
+    /// `scratch`, which is empty, before as after.
     pub(super) fn push_messages(
         &mut self,
         stamp: u64,
-        records: Vec<Record>,
+        mut records: Vec<Record>,
+        scratch: &mut Vec<u8>,
         write: impl Fn(Dialect, &Record, &mut Vec<u8>),
     ) {
         // Small batches, so that eviction takes little at a time.
         let most = self.budget / 16;
-        let mut records = records.into_iter().peekable();
-        while let Some(first) = records.peek().map(|record| record.seq) {
-            let mut size = 0;
-            let mut batch = Vec::new();
-            while let Some(record) = records.next_if(|record| batch.is_empty() || size + cost(record) <= most) {
-                size += cost(&record);
-                batch.push(record);
+        while let Some(first) = records.first().map(|record| record.seq) {
+            let (mut count, mut size) = (0, 0);
+            while let Some(record) = records.get(count).filter(|record| count == 0 || size + cost(record) <= most) {
+                size += cost(record);
+                count += 1;
             }
-            self.next = first.plus(batch.len() as u64);
-            self.push(
-                Batch { stamp, first, records: batch.into(), encoded: Default::default() },
-                |dialect, batch, out, ends| {
-                    encode_records(dialect, batch, &write, out, ends);
-                },
-            );
+            let others = records.split_off(count);
+            self.next = first.plus(count as u64);
+            self.push(Batch::new(stamp, first, records.into(), size), |dialect, batch| {
+                Encoded::of_records(dialect, batch, scratch, &write)
+            });
+            records = others;
         }
     }
 
     /// Adds one frame that is no message; a dialect that has no such frame writes nothing.
-    pub(super) fn push_presence(&mut self, stamp: u64, write: impl Fn(Dialect, &mut Vec<u8>)) {
-        let batch = Batch { stamp, first: self.next, records: Box::default(), encoded: Default::default() };
-        self.push(batch, |dialect, _, out, ends| {
-            write(dialect, out);
-            ends.push(out.len() as u32);
+    pub(super) fn push_presence(&mut self, stamp: u64, scratch: &mut Vec<u8>, write: impl Fn(Dialect, &mut Vec<u8>)) {
+        self.push(Batch::new(stamp, self.next, Box::default(), 0), |dialect, _| {
+            write(dialect, scratch);
+            Encoded::of(scratch, [scratch.len() as u32].into())
         });
     }
 
-    fn push(&mut self, mut batch: Batch, write: impl Fn(Dialect, &Batch, &mut Vec<u8>, &mut Vec<u32>)) {
-        self.record_bytes += batch.cost();
+    fn push(&mut self, mut batch: Batch, mut encode: impl FnMut(Dialect, &Batch) -> Encoded) {
+        self.record_bytes += batch.cost;
         for dialect in Dialect::all() {
             let Some(encoding) = &mut self.encodings[dialect.index()] else { continue };
-            batch.encoded[dialect.index()] = Some(encoding.append(|out, ends| write(dialect, &batch, out, ends)));
+            batch.encoded[dialect.index()] = Some(encoding.append(encode(dialect, &batch)));
         }
         self.batches.push_back(batch);
         self.evict();
     }
 
     /// A reader of `dialect` came: where it is the first, the held messages are encoded for it.
-    pub(super) fn attach(&mut self, dialect: Dialect, write: impl Fn(Dialect, &Record, &mut Vec<u8>)) {
+    pub(super) fn attach(
+        &mut self,
+        dialect: Dialect,
+        scratch: &mut Vec<u8>,
+        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+    ) {
         let encoding = self.encodings[dialect.index()].get_or_insert_default();
         encoding.readers += 1;
         if encoding.readers == 1 {
             for batch in &mut self.batches {
-                let encoded = encoding.append(|out, ends| encode_records(dialect, batch, &write, out, ends));
-                batch.encoded[dialect.index()] = Some(encoded);
+                let encoded = Encoded::of_records(dialect, batch, scratch, &write);
+                batch.encoded[dialect.index()] = Some(encoding.append(encoded));
             }
             self.evict();
         }
@@ -185,7 +188,7 @@ impl Held {
         };
         while self.batches.len() > 1 && over(self) {
             let Some(batch) = self.batches.pop_front() else { return };
-            self.record_bytes -= batch.cost();
+            self.record_bytes -= batch.cost;
             for (encoding, encoded) in self.encodings.iter_mut().zip(&batch.encoded) {
                 if let (Some(encoding), Some(encoded)) = (encoding, encoded) {
                     encoding.start = encoded.end();
@@ -298,13 +301,14 @@ impl<'a> Piece<'a> {
 }
 
 impl Batch {
+    /// One without an encoding, whose records cost `cost`.
+    fn new(stamp: u64, first: Seq, records: Box<[Record]>, cost: usize) -> Self {
+        Self { stamp, first, records, cost: BATCH + cost, encoded: Default::default() }
+    }
+
     /// The seq of the last message; of presence, that of the message before.
     fn last(&self) -> Seq {
         self.first.plus(self.records.len() as u64).minus(1)
-    }
-
-    fn cost(&self) -> usize {
-        BATCH + self.records.iter().map(cost).sum::<usize>()
     }
 }
 
@@ -312,25 +316,10 @@ fn cost(record: &Record) -> usize {
     RECORD + record.text.as_str().len() + record.name.as_str().len()
 }
 
-fn encode_records(
-    dialect: Dialect,
-    batch: &Batch,
-    write: impl Fn(Dialect, &Record, &mut Vec<u8>),
-    out: &mut Vec<u8>,
-    ends: &mut Vec<u32>,
-) {
-    for record in &batch.records {
-        write(dialect, record, out);
-        ends.push(out.len() as u32);
-    }
-}
-
 impl Encoding {
-    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Vec<u32>)) -> Encoded {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        write(&mut bytes, &mut ends);
-        bytes.shrink_to_fit();
-        let encoded = Encoded { start: self.end, bytes: bytes.into(), ends: ends.into() };
+    /// Places what comes next.
+    fn append(&mut self, encoded: Encoded) -> Encoded {
+        let encoded = Encoded { start: self.end, ..encoded };
         self.end = encoded.end();
         self.held += encoded.cost();
         encoded
@@ -338,6 +327,28 @@ impl Encoding {
 }
 
 impl Encoded {
+    /// The messages of a batch, not placed yet.
+    fn of_records(
+        dialect: Dialect,
+        batch: &Batch,
+        scratch: &mut Vec<u8>,
+        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+    ) -> Self {
+        let mut ends = Vec::with_capacity(batch.records.len());
+        for record in &batch.records {
+            write(dialect, record, scratch);
+            ends.push(scratch.len() as u32);
+        }
+        Self::of(scratch, ends.into())
+    }
+
+    /// Takes what was written, and leaves the memory.
+    fn of(written: &mut Vec<u8>, ends: Box<[u32]>) -> Self {
+        let bytes = written[..].into();
+        written.clear();
+        Self { start: 0, bytes, ends }
+    }
+
     fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }

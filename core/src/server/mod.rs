@@ -113,6 +113,8 @@ pub struct Server {
     appends: VecDeque<u32>,
     /// The line that is being handled. Empty between lines, and kept for its memory.
     line: Vec<u8>,
+    /// The batch that is being written. Empty between batches, and kept for its memory.
+    scratch: Vec<u8>,
     /// Connections that have more to send, and took some of it since the machine was last told the time.
     undated: Vec<ConnId>,
 }
@@ -151,6 +153,7 @@ impl Server {
             reads: VecDeque::new(),
             appends: VecDeque::new(),
             line: Vec::new(),
+            scratch: Vec::new(),
             undated: Vec::new(),
         };
         server.set_rates();

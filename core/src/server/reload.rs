@@ -183,7 +183,9 @@ impl Server {
         self.stamp += 1;
         let (id, next, here) = (room.id.clone(), room.held.next(), room.here());
         let members = room.roster(index, &self.sessions);
-        room.held.push_presence(self.stamp, |dialect, out| dialect.roster(&id, next, here, members.clone(), out));
+        room.held.push_presence(self.stamp, &mut self.scratch, |dialect, out| {
+            dialect.roster(&id, next, here, members.clone(), out)
+        });
         self.wake_idle(index);
     }
 

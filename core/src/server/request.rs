@@ -8,22 +8,30 @@ use super::refusal::Refusal;
 use super::search::Query;
 use super::slab::Handle;
 use crate::id::{ConnId, Id, Seq};
-use crate::json::{self, Door, Frame, Malformed, Request};
+use crate::json::{self, Door, Frame, Malformed, Request, Say};
+use crate::log::Kind;
+use crate::text::Text;
 
 impl Server {
     /// Handles one line.
     pub(super) fn request(&mut self, id: ConnId, line: &[u8]) {
-        let request = match Request::decode(line) {
+        let live = match self.conns.get(id).map(|conn| conn.phase) {
+            Some(Phase::Live(handle)) => Some(handle),
+            _ => None,
+        };
+        if let (Some(handle), Some(Say { id: re, room, text })) = (live, json::say(line)) {
+            if let Err(refusal) = self.say_in(id, handle, re, room, Kind::Say, text) {
+                self.refuse(id, re, refusal);
+            }
+            return;
+        }
+        let request = match Request::general(line) {
             Ok(request) => request,
             Err(Malformed { re, code, text }) => {
                 let retry = code.retry();
                 let error = Frame::Error { re, code, retry, wait_ms: None, left: None, text };
                 return self.frame(id, &error);
             }
-        };
-        let live = match self.conns.get(id).map(|conn| conn.phase) {
-            Some(Phase::Live(handle)) => Some(handle),
-            _ => None,
         };
         match (request, live) {
             (Request::Hello { id: re, v, agent: _, name, key }, None) if v.contains(&json::VERSION) => {
@@ -45,10 +53,7 @@ impl Server {
             Request::Join { door, resume, tail, .. } => self.open_door(id, handle, &door).map(|opens| {
                 self.join(id, Join { re, opens, resume, tail });
             }),
-            Request::Say { room, text, kind, .. } => match self.room(&room) {
-                Some((room, _)) => self.pace_say(handle).and_then(|()| self.say(id, handle, room, re, kind, text)),
-                None => Err(Refusal::NotMember),
-            },
+            Request::Say { room, text, kind, .. } => self.say_in(id, handle, re, room.as_str(), kind, text),
             Request::History { room, span, limit, .. } => match self.room(&room) {
                 Some((room, _)) => self.history(id, handle, re, room, span, limit),
                 None => Err(Refusal::NotMember),
@@ -72,6 +77,30 @@ impl Server {
         if let Err(refusal) = result {
             self.refuse(id, re, refusal);
         }
+    }
+
+    fn say_in(
+        &mut self,
+        id: ConnId,
+        handle: Handle,
+        re: Option<Id>,
+        room: &str,
+        kind: Kind,
+        text: Text,
+    ) -> Result<(), Refusal> {
+        let room = self.room_called(handle, room).ok_or(Refusal::NotMember)?;
+        self.pace_say(handle)?;
+        self.say(id, handle, room, re, kind, text)
+    }
+
+    /// The room of this id. Mostly it is the only one that the session is in, and is found without looking through all.
+    fn room_called(&self, handle: Handle, id: &str) -> Option<u32> {
+        let only = self.sessions.get(handle).and_then(|session| session.memberships.keys().next()).copied();
+        let is_it = |room: &u32| {
+            let room = &self.rooms[*room as usize];
+            room.is_serving() && room.id.as_str() == id
+        };
+        only.filter(is_it).or_else(|| self.room_index.get(id).copied())
     }
 
     fn open_door(&mut self, id: ConnId, handle: Handle, door: &Door) -> Result<super::codebook::Opens, Refusal> {

@@ -8,7 +8,7 @@ use qun_core::log::{Answer, Draft, Found, Outcome, Page, Record, Request, Span, 
 use qun_core::{Entropy, Epoch, KeyHash, Now, RoomId, Seq};
 
 use crate::log::Log;
-use known::{Known, Once};
+use known::{Hashed, Known, Once};
 
 /// A log that holds the newest messages of each room, up to a budget of bytes, for as long as the process lives.
 ///
@@ -60,12 +60,15 @@ impl MemoryLog {
         let mut records = Vec::with_capacity(drafts.len());
         let outcomes = drafts
             .into_iter()
-            .map(|draft| match draft.once.and_then(|once| room.known(&once)) {
-                Some(seq) => Outcome::Known(seq),
-                None => {
-                    let record = room.push(now, draft);
-                    records.push(record.clone());
-                    Outcome::New(record.seq)
+            .map(|draft| {
+                let once = draft.once.map(|once| room.known.hash(once));
+                if let Some(seq) = once.and_then(|once| room.known.get(once, &room.held)) {
+                    Outcome::Known(seq)
+                } else {
+                    let record = room.push(now, draft, once);
+                    let seq = record.seq;
+                    records.push(record);
+                    Outcome::New(seq)
                 }
             })
             .collect();
@@ -128,6 +131,8 @@ struct Held {
     record: Record,
     /// With the record's id: what makes the say idempotent.
     key: Option<KeyHash>,
+    /// Of both, where there are both.
+    hash: u64,
 }
 
 impl Held {
@@ -164,27 +169,23 @@ impl Room {
         self.copy(self.held.len() - count, count)
     }
 
-    /// The seq of a say that is held.
-    fn known(&self, once: &Once) -> Option<Seq> {
-        let first = self.first();
-        let held = |seq: Seq| self.held.get(usize::try_from(seq.get().checked_sub(first.get())?).ok()?);
-        self.known.get(once, |seq| held(seq).and_then(Held::once).as_ref() == Some(once))
-    }
-
-    fn push(&mut self, now: Now, draft: Draft) -> &Record {
-        let Draft { once, member, name, kind, text } = draft;
+    fn push(&mut self, now: Now, draft: Draft, once: Option<Hashed>) -> Record {
+        let Draft { once: _, member, name, kind, text } = draft;
         self.head = self.head.next();
         self.ts = self.ts.max(now.unix_ms);
-        let id = once.map(|(_, id)| id);
+        let id = once.map(|Hashed { once: (_, id), .. }| id);
+        let record = Record { seq: self.head, ts: self.ts, member, name, kind, text, id };
         let held = Held {
-            record: Record { seq: self.head, ts: self.ts, member, name, kind, text, id },
-            key: once.map(|(key, _)| key),
+            record: record.clone(),
+            key: once.map(|Hashed { once: (key, _), .. }| key),
+            hash: once.map_or(0, |Hashed { hash, .. }| hash),
         };
         self.bytes += held.cost();
-        if let Some(once) = once {
-            self.known.insert(&once, self.head);
+        self.held.push_back(held);
+        if once.is_some() {
+            self.known.insert(&self.held);
         }
-        &self.held.push_back_mut(held).record
+        record
     }
 
     fn trim(&mut self, budget: usize) {
@@ -192,8 +193,8 @@ impl Room {
             && let Some(oldest) = self.held.pop_front()
         {
             self.bytes -= oldest.cost();
-            if let Some(once) = oldest.once() {
-                self.known.remove(&once, oldest.record.seq);
+            if oldest.key.is_some() {
+                self.known.remove(&oldest);
             }
         }
     }
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn the_overhead_covers_what_a_record_costs() {
         // A table doubles when seven eighths of it are full, a deque when all of it is, and an `Arc<str>` has a header of two words.
-        let index = 16 * (size_of::<(u64, Seq)>() + 1) / 7;
+        let index = 16 * (size_of::<u32>() + 1) / 7;
         assert!(MemoryLog::OVERHEAD >= 2 * size_of::<Held>() + index + 2 * 2 * size_of::<usize>());
     }
 

@@ -237,7 +237,7 @@ impl Watched {
         let (Some(keeper), Some(storage)) = (&self.keeper, &mut self.storage) else { return };
         let before = std::mem::replace(&mut storage.options.keep, keep);
         let now = &storage.options.keep;
-        let of = |kept: &BTreeMap<RoomId, Retention>, room| kept.get(room).copied().unwrap_or_default();
+        let of = |kept: &BTreeMap<RoomId, Retention>, room: &RoomId| kept.get(room).copied().unwrap_or_default();
         for room in before.keys().chain(now.keys()).filter(|room| of(&before, room) != of(now, room)) {
             keeper.keep(room.clone(), of(now, room));
         }

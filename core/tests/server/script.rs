@@ -252,10 +252,11 @@ impl Played {
     pub(crate) fn watches(&self) -> Vec<(ConnId, Watch)> {
         let json = self.conns.iter().filter(|(_, tongue)| *tongue == Tongue::Json);
         json.map(|&(conn, _)| {
-            let received = String::from_utf8(self.world.received(conn).into()).expect("the server speaks UTF-8");
-            // Who is gone may have been cut in the middle of a line.
-            let whole = &received[..received.rfind('\n').map_or(0, |end| end + 1)];
+            let received = self.world.received(conn);
+            // Who is gone may have been cut in the middle of a line, and of a character.
+            let whole = &received[..received.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1)];
             assert!(whole.len() == received.len() || self.world.is_gone(conn));
+            let whole = std::str::from_utf8(whole).expect("the server speaks UTF-8");
             let lines: Vec<_> = whole.lines().map(|line| serde_json::from_str(line).expect("json")).collect();
             let mut watch = Watch::default();
             watch.feed(&lines);

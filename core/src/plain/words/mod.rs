@@ -391,6 +391,13 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_headed_by_what_it_holds() {
+        let (from, to) = (Seq::new(816), Seq::new(852));
+        assert_eq!(en(Phrase::History { from, to: from }), "-- Message 816:\r\n");
+        assert_eq!(en(Phrase::History { from, to }), "-- Messages 816 to 852:\r\n");
+    }
+
+    #[test]
     fn waits_are_rounded_up() {
         let locked = |ms| en(Phrase::TryAgain(Refusal::Locked { wait: Duration::from_millis(ms) }));
         assert_eq!(locked(8_001), "Too many wrong codes. Try again in 9 seconds.\r\n");

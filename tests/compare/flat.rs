@@ -67,10 +67,11 @@ pub(crate) fn table_of(curve: &Curve) -> String {
         .into_iter()
         .chain(curve.numbers.iter().map(|number| format!("{} {}", count((*number).into()), curve.by)))
         .chain(["dearest ÷ cheapest".into(), "bar".into()]);
+    let floor = curve.costs.iter().find(|(system, _)| matches!(system, System::Floor(_))).map(|(_, costs)| costs);
     let lines: Vec<_> = curve
         .costs
         .iter()
-        .map(|(system, costs)| {
+        .flat_map(|(system, costs)| {
             let medians = || costs.iter().flatten().map(|cost| cost.median);
             let ratio = medians().fold(0.0, f64::max) / medians().fold(f64::INFINITY, f64::min);
             let bar = match system {
@@ -79,10 +80,22 @@ pub(crate) fn table_of(curve: &Curve) -> String {
                 _ => "",
             };
             let cells = costs.iter().map(|cost| cost.map_or("–".into(), Spread::show));
-            [system.title()].into_iter().chain(cells).chain([number(ratio), bar.into()]).collect()
+            let line = [system.title()].into_iter().chain(cells).chain([number(ratio), bar.into()]).collect();
+            // In plain who speaks hears nothing, so that in small rooms its deliveries are not the floor's.
+            [Some(line), floor.filter(|_| *system == System::JSON).map(|floor| over(costs, floor))]
         })
+        .flatten()
         .collect();
     table(&head.collect::<Vec<_>>(), &lines)
+}
+
+/// How many times what the floor costs, which the processor's and the kernel's caches make dearer, too.
+fn over(costs: &[Option<Spread>], floor: &[Option<Spread>]) -> Vec<String> {
+    let ratio = |(cost, floor): (&Option<Spread>, &Option<Spread>)| {
+        cost.zip(*floor).map_or("–".into(), |(cost, floor)| number(cost.median / floor.median))
+    };
+    let ratios = costs.iter().zip(floor).map(ratio);
+    ["÷ floor".to_owned()].into_iter().chain(ratios).chain([String::new(), String::new()]).collect()
 }
 
 /// All curves, as tables.

@@ -37,6 +37,7 @@ mod raw;
 mod rule;
 mod schedule;
 mod settle;
+mod tampered;
 mod trace;
 mod trial;
 mod watch;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -157,6 +158,26 @@ breaks! {
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("{self:?}"))
+    }
+}
+
+/// There is no break of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoBreak(String);
+
+impl fmt::Display for NoBreak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no break {:?}; `qun sim --breaks` lists them", self.0)
+    }
+}
+
+impl std::error::Error for NoBreak {}
+
+impl FromStr for Break {
+    type Err = NoBreak;
+
+    fn from_str(name: &str) -> Result<Self, NoBreak> {
+        Self::ALL.iter().find(|which| which.to_string() == name).copied().ok_or_else(|| NoBreak(name.into()))
     }
 }
 

@@ -43,7 +43,7 @@ mod trial;
 mod watch;
 mod world;
 
-pub use breaks::Break;
+pub use breaks::{Break, NoBreak};
 pub use dice::Script;
 pub use fault::{Counters, Fault, NoFault};
 pub use oracle::Violation;

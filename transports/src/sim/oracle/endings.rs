@@ -115,7 +115,9 @@ impl Wire {
                     None => Ok(()),
                 }
             }
-            None if reason == Reason::Shutdown && self.owes_left && !self.asked.is_empty() => {
+            None if reason == Reason::Shutdown
+                && self.asked.front().is_some_and(|a| Some(a.number) == self.owes_left) =>
+            {
                 wrong(5, "the end comes before the room is left")
             }
             None => Ok(()),
@@ -127,7 +129,7 @@ impl Wire {
         if self.is_read_at_once(model) {
             self.owed = self.says.keys().cloned().collect();
         }
-        self.owes_left = self.is_leaving_a_room(model);
+        self.owes_left = self.asked.front().filter(|_| self.is_leaving_a_room(model)).map(|asked| asked.number);
     }
 
     /// Whether no line has waited here: for another answer, or for earlier says.

@@ -100,6 +100,8 @@ impl Hands {
                     if self.waits_since.is_none() && self.hold.get(&room).is_some_and(|hold| *hold > now) {
                         return wrong(11, format!("a client asks too early again for a page of {room}"));
                     }
+                    // One that waited may have been asked for before the refusal of another.
+                    self.hold.remove(&room);
                     self.asked.insert(room, id);
                 }
                 (Some("hello"), ..) => {
@@ -178,6 +180,8 @@ impl Hands {
     ) -> Result<(), Violation> {
         let left = std::mem::take(&mut self.left);
         let refused = std::mem::take(&mut self.refused);
+        // What waits now may have been decided just before what was refused since.
+        self.is_unsure |= self.waits_since.is_some() && !refused.is_empty();
         if left.is_empty() {
             return Ok(());
         }

@@ -145,17 +145,21 @@ impl People {
 
     /// How many others may be in by this code at most.
     pub(super) fn most_in(&self, code: &str, person: usize, since: Instant, limits: &Limits) -> usize {
-        let long = limits.grace + PATIENCE;
-        let may = |let_in: &LetIn| let_in.until.is_none_or(|until| until + long > since);
-        self.let_in.iter().filter(|((by, who), let_in)| by == code && *who != person && may(let_in)).count()
+        let may = |who: usize, let_in: &LetIn| self.may_be_in(who, let_in, since, limits);
+        self.let_in.iter().filter(|((by, who), let_in)| by == code && *who != person && may(*who, let_in)).count()
     }
 
     /// By how many codes a person may be in rooms at most.
     pub(super) fn most_rooms(&self, person: usize, since: Instant, limits: &Limits) -> usize {
-        let long = limits.grace + PATIENCE;
-        let may = |let_in: &LetIn| let_in.until.is_none_or(|until| until + long > since);
+        let may = |let_in: &LetIn| self.may_be_in(person, let_in, since, limits);
         // The one that is asked for is among them.
         self.let_in.iter().filter(|((_, who), let_in)| *who == person && may(let_in)).count().saturating_sub(1)
+    }
+
+    /// Each hello of theirs, and each loss of a connection, may have their grace begin anew.
+    fn may_be_in(&self, person: usize, let_in: &LetIn, since: Instant, limits: &Limits) -> bool {
+        let changed = self.sessions.get(&person).map_or(since, |session| session.changed);
+        let_in.until.is_none_or(|until| until.max(changed) + limits.grace + PATIENCE > since)
     }
 
     /// Who at netcat comes, or has gone.

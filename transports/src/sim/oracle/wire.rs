@@ -72,8 +72,8 @@ pub(super) struct Wire {
     pub(super) has_said_twice: bool,
     /// Those of them that the server surely has taken as it was told to go down.
     pub(super) owed: BTreeSet<String>,
-    /// Whether a room was being left then.
-    pub(super) owes_left: bool,
+    /// By which request a room was being left then.
+    pub(super) owes_left: Option<u64>,
     /// All says that were sent here.
     pub(super) sent: BTreeMap<String, u64>,
     pub(super) requests: u64,
@@ -148,7 +148,7 @@ impl Wire {
             says: BTreeMap::new(),
             has_said_twice: false,
             owed: BTreeSet::new(),
-            owes_left: false,
+            owes_left: None,
             sent: BTreeMap::new(),
             requests: 0,
             me: None,

@@ -118,6 +118,9 @@ pub(crate) struct Sim {
     /// Instead: how many seeds each deliberate break of the server takes until it is seen.
     #[arg(long)]
     pub(crate) breaks: bool,
+    /// With one of these breaks in every world: so does a failure look.
+    #[arg(long = "break", value_name = "BREAK", conflicts_with = "breaks")]
+    pub(crate) broken: Option<qun_transports::sim::Break>,
     /// Without these faults, separated by commas.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     pub(crate) off: Vec<qun_transports::sim::Fault>,

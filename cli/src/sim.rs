@@ -14,8 +14,13 @@ use crate::exit::{Exit, Failure};
 const TRIES: usize = 200;
 /// Lines of what happened that are shown of a failure.
 const TRACE: usize = 30;
-/// Columns of a terminal that is no wider than any.
+/// Columns where nobody says how many there are; and how few and how many are used.
 const COLUMNS: usize = 80;
+const NARROW: usize = 24;
+const WIDE: usize = 120;
+/// Columns before what a break does, where the table has room for it; and when it has.
+const TABLE: usize = 40;
+const TABLE_FROM: usize = 72;
 
 /// What all worlds so far came to.
 #[derive(Debug, Default)]
@@ -82,10 +87,10 @@ fn plan(args: &Sim, seed: u64) -> Plan {
 
 fn one(args: &Sim, plan: &Plan) -> Report {
     if !args.trace {
-        return run(plan, None, None);
+        return run(plan, args.broken, None);
     }
     let mut out = io::stdout().lock();
-    run(plan, None, Some(&mut |line| _ = writeln!(out, "{line}")))
+    run(plan, args.broken, Some(&mut |line| _ = writeln!(out, "{line}")))
 }
 
 /// Tells what is broken, and the shortest way to it that is found.
@@ -96,7 +101,7 @@ fn failed(args: &Sim, plan: &Plan, report: &Report) -> Result<Exit, Failure> {
     if !args.trace {
         tell(&format!("In {plan}."))?;
         progress("looking for a smaller world that breaks it too …");
-        smaller = shrink(plan, None, violation, TRIES);
+        smaller = shrink(plan, args.broken, violation, TRIES);
         clear();
         let (plan, report) = &smaller;
         crate::say("\nThe smallest world found that breaks it:\n")?;
@@ -106,50 +111,73 @@ fn failed(args: &Sim, plan: &Plan, report: &Report) -> Result<Exit, Failure> {
         let mut lines = VecDeque::new();
         run(
             plan,
-            None,
+            args.broken,
             Some(&mut |line| {
                 if lines.len() == TRACE {
                     lines.pop_front();
                 }
-                lines.push_back(cut(line));
+                lines.push_back(cut(line, columns()));
             }),
         );
         for line in lines {
             crate::say(&format!("{line}\n"))?;
         }
     }
-    crate::say(&format!("\nTo see it again:\n  {}\n", replay(plan, &smaller.0)))?;
+    // In one line, however long, so that it can be copied.
+    let broken = args.broken.map(|broken| format!(" --break {broken}")).unwrap_or_default();
+    crate::say(&format!("\nTo see it again:\n  {}{broken}\n", replay(plan, &smaller.0)))?;
     Ok(Exit::Network)
 }
 
-/// Says a paragraph, in lines that fit a terminal.
+/// Says a paragraph, in lines that fit the terminal.
 fn tell(text: &str) -> Result<Exit, Failure> {
+    crate::say(&format!("{}\n", wrapped(text, columns(), 2)))
+}
+
+/// A paragraph in lines of so many columns, all but the first indented. A word that is longer than a line is cut.
+fn wrapped(text: &str, columns: usize, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;
-    for word in text.split(' ') {
-        let width = word.width();
-        if column > 0 && column + 1 + width > COLUMNS {
-            lines.push_str("\n  ");
-            column = 2;
-        } else if column > 0 {
+    let begin = |lines: &mut String, column: &mut usize| {
+        lines.push('\n');
+        lines.extend(std::iter::repeat_n(' ', indent));
+        *column = indent;
+    };
+    for (index, word) in text.split(' ').enumerate() {
+        let (width, rest) = (word.width(), columns.saturating_sub(column + 1));
+        if index > 0 && width > rest && (width <= columns - indent || rest < columns / 4) {
+            begin(&mut lines, &mut column);
+        } else if index > 0 {
             lines.push(' ');
             column += 1;
         }
-        lines.push_str(word);
-        column += width;
+        for c in word.chars() {
+            let width = c.width().unwrap_or(0);
+            if column + width > columns {
+                begin(&mut lines, &mut column);
+            }
+            lines.push(c);
+            column += width;
+        }
     }
-    crate::say(&format!("{lines}\n"))
+    lines
 }
 
-/// As much of a line as fits a terminal.
-fn cut(line: &str) -> String {
+/// As much of a line as fits the terminal.
+fn cut(line: &str, columns: usize) -> String {
     let mut column = 0;
     let fits = |c: &char| {
         column += c.width().unwrap_or(0);
-        column < COLUMNS
+        column < columns
     };
     let cut: String = line.chars().take_while(fits).collect();
     if cut.len() < line.len() { cut + "…" } else { cut }
+}
+
+/// How wide the terminal is.
+fn columns() -> usize {
+    let size = if io::stdout().is_terminal() { crossterm::terminal::size().ok() } else { None };
+    size.map_or(COLUMNS, |(columns, _)| usize::from(columns).clamp(NARROW, WIDE))
 }
 
 /// The command that runs this world again.
@@ -177,7 +205,17 @@ fn replay(plan: &Plan, smaller: &Plan) -> String {
 fn breaks(args: &Sim) -> Result<Exit, Failure> {
     let seeds = args.seeds.clone().unwrap_or(0..100);
     let mut exit = Exit::Ok;
-    crate::say(&format!("{:<22} {:>5}  {:<9}  what it does\n", "break", "seeds", "invariant"))?;
+    let columns = columns();
+    // Where there is no room beside the figures, what a break does stands below them.
+    let row = |name: &str, count: &str, invariant: &str, doc: &str| {
+        let figures = format!("{name:<22} {count:>5}  {invariant:<9}");
+        if columns < TABLE_FROM {
+            format!("{}\n{}\n", figures.trim_end(), wrapped(&format!("  {doc}"), columns, 2))
+        } else {
+            format!("{}\n", wrapped(&format!("{figures} {doc}"), columns, TABLE))
+        }
+    };
+    crate::say(&row("break", "seeds", "invariant", "what it does"))?;
     for which in Break::ALL.iter().copied() {
         let mut tried = 0;
         let seen = seeds.clone().find_map(|seed| {
@@ -191,7 +229,7 @@ fn breaks(args: &Sim) -> Result<Exit, Failure> {
                 ("none".into(), "-".into())
             }
         };
-        crate::say(&format!("{which:<22} {count:>5}  {invariant:<9}  {}\n", which.doc()))?;
+        crate::say(&row(&which.to_string(), &count, &invariant, which.doc()))?;
     }
     Ok(exit)
 }
@@ -212,7 +250,7 @@ impl Totals {
 fn progress(line: &str) {
     let mut err = io::stderr();
     if err.is_terminal() {
-        let _ = write!(err, "\r\x1b[K{line}");
+        let _ = write!(err, "\r\x1b[K{}", cut(line, columns()));
         let _ = err.flush();
     }
 }
@@ -225,4 +263,28 @@ fn clear() {
 pub(crate) fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
     let range = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
     range.filter(|range| range.start < range.end).ok_or_else(|| "write A..B, as in 0..1000".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_fits_whatever_is_in_it() {
+        let text = "invariant 5 is broken: \"{\\\"t\\\":\\\"presence\\\",\\\"room\\\":\\\"room-0\\\"}\" of 小明小明小明小明小明小明小明 here";
+        for columns in [NARROW, 40, 80] {
+            let lines = wrapped(text, columns, 2);
+            assert!(lines.lines().all(|line| line.width() <= columns), "{lines}");
+            let squeezed = |text: &str| text.replace([' ', '\n'], "");
+            assert_eq!(squeezed(&lines), squeezed(text));
+            assert!(cut(text, columns).width() <= columns);
+        }
+    }
+
+    #[test]
+    fn what_fits_is_left_as_it_is() {
+        assert_eq!(wrapped("all of it", 24, 2), "all of it");
+        assert_eq!(wrapped("one two three four five six", 24, 2), "one two three four five\n  six");
+        assert_eq!(cut("all of it", 24), "all of it");
+    }
 }

@@ -148,7 +148,7 @@ impl World {
             Stage::Knocking if dice < 12 => {
                 raw.types(if dice < 6 { "WRONGCODE1 x" } else { "WRONGCODE1 x\nhello\nWRONGCODE3\nare you there?" });
             }
-            Stage::Knocking if dice < 20 && !raw.has_typed => self.script(index, any, name),
+            Stage::Knocking if dice < 24 && !raw.has_typed => self.script(index, any, name),
             Stage::Knocking if dice < 30 => raw.types(&code),
             Stage::Knocking if dice < 70 => raw.types(&format!("{code} {name}")),
             Stage::Knocking => {}
@@ -201,7 +201,7 @@ impl World {
     /// `printf 'CODE NAME\nsomething\n' | nc`: all at once, and then the end, with the last line's or without.
     fn script(&mut self, index: usize, room: usize, name: &str) {
         let code = self.codes[room].1.to_string();
-        let lines = self.acts.usize(1..14);
+        let lines = self.acts.usize(1..25);
         let has_end = self.acts.bool();
         if let Some(raw) = self.people[index].raw_mut() {
             raw.types(&format!("{code} {name}"));
@@ -249,7 +249,8 @@ impl World {
         let codes: Vec<String> = self.codes.iter().map(|(_, code, _)| code.to_string()).collect();
         let bytes = if dice < 25 {
             self.next_token += 1;
-            rude(&mut self.acts, index, &codes, self.next_token, &self.plan.limits)
+            let epoch = self.people[index].raw_mut().and_then(|raw| raw.epoch.clone());
+            rude(&mut self.acts, index, &codes, epoch, self.next_token, &self.plan.limits)
         } else {
             corrupted(&mut self.acts, index, &codes)
         };

@@ -4,20 +4,16 @@
 //! through. So the machine under test is the real one, and what the oracle sees is a server, a log or a client that is
 //! wrong in just one way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use fastrand::Rng;
-use qun_core::client;
-use qun_core::log::{Answer, Draft, Outcome, Record, Request};
 use qun_core::server::Reason;
-use qun_core::{ConnId, Instant, Now, RoomId, Seq};
+use qun_core::{ConnId, Instant, Limits, client};
 
-use super::fault::Counters;
-use super::log::{Committed, SimLog};
 use crate::driver::Event;
-use crate::log::Log;
 
 /// Declares the breaks, each with its name and what it does.
 macro_rules! breaks {
@@ -135,6 +131,30 @@ breaks! {
     WrongClock,
     /// At netcat a message is not sent.
     LostAtNetcat,
+    /// People may say three times as much at once.
+    TooFast,
+    /// They may change their names four times as often.
+    TooManyNames,
+    /// A source may have one connection more.
+    TooManyConnections,
+    /// Who does not get in is closed three times as late.
+    LateHandshake,
+    /// A text may be twice as long.
+    LongTexts,
+    /// A room that says who is in it may have one member more.
+    Crowded,
+    /// A session may be in one room more.
+    TooManyRooms,
+    /// A source may guess three times as often.
+    TooManyGuesses,
+    /// A page that the log does not load is waited for three times as long.
+    LatePages,
+    /// What came behind a wrong code is read.
+    KeptLines,
+    /// A last line without its end is not read.
+    LostLastLine,
+    /// A client believes that it may say ten times as much.
+    Unpaced,
 }
 
 impl fmt::Display for Break {
@@ -143,11 +163,24 @@ impl fmt::Display for Break {
     }
 }
 
-/// What the server and its log say to each other.
-#[derive(Clone, Debug)]
-pub(super) enum Tap {
-    Request(Request),
-    Answer(Answer),
+/// There is no break of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoBreak(String);
+
+impl fmt::Display for NoBreak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no break {:?}; `qun sim --breaks` lists them", self.0)
+    }
+}
+
+impl std::error::Error for NoBreak {}
+
+impl FromStr for Break {
+    type Err = NoBreak;
+
+    fn from_str(name: &str) -> Result<Self, NoBreak> {
+        Self::ALL.iter().find(|which| which.to_string() == name).copied().ok_or_else(|| NoBreak(name.into()))
+    }
 }
 
 /// The wrapper around the wire, the server's actions and the client's.
@@ -157,18 +190,61 @@ pub(super) struct Breaks {
     rng: Rng,
     /// Lines that are not whole yet; only where something is to be changed in them.
     partial: BTreeMap<ConnId, Vec<u8>>,
+    /// What the server was not given of a line yet, where that matters.
+    tails: BTreeMap<ConnId, Vec<u8>>,
     /// A roster that was told of a room once.
     rosters: BTreeMap<String, String>,
 }
 
 impl Breaks {
     pub(super) fn new(which: Option<Break>, rng: Rng) -> Self {
-        Self { which, rng, partial: BTreeMap::new(), rosters: BTreeMap::new() }
+        Self { which, rng, partial: BTreeMap::new(), tails: BTreeMap::new(), rosters: BTreeMap::new() }
     }
 
     /// The server starts, and names its connections anew.
     pub(super) fn booted(&mut self) {
         self.partial.clear();
+        self.tails.clear();
+    }
+
+    /// What the server takes for its limits.
+    pub(super) fn limits(&self, limits: &Limits) -> Limits {
+        let mut limits = limits.clone();
+        match self.which {
+            Some(Break::TooFast) => limits.burst *= 3,
+            Some(Break::TooManyNames) => limits.acts_burst *= 4,
+            Some(Break::TooManyConnections) => limits.connections_per_source += 1,
+            Some(Break::LateHandshake) => limits.handshake *= 3,
+            Some(Break::LongTexts) => limits.text.bytes *= 2,
+            Some(Break::Crowded) => limits.full_members += 1,
+            Some(Break::TooManyRooms) => limits.rooms += 1,
+            Some(Break::TooManyGuesses) => limits.guess_burst *= 3,
+            Some(Break::LatePages) => limits.load *= 3,
+            _ => {}
+        }
+        limits
+    }
+
+    /// In which pieces the server gets what arrives.
+    pub(super) fn up(&mut self, conn: ConnId, bytes: Vec<u8>) -> Vec<Vec<u8>> {
+        match self.which {
+            Some(Break::KeptLines) => bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect(),
+            Some(Break::LostLastLine) => {
+                let tail = self.tails.entry(conn).or_default();
+                tail.extend(bytes);
+                let end = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                vec![tail.drain(..end).collect()]
+            }
+            _ => vec![bytes],
+        }
+    }
+
+    /// What a client gets instead.
+    pub(super) fn to_client(&self, bytes: &[u8]) -> Vec<u8> {
+        match (self.which, str::from_utf8(bytes)) {
+            (Some(Break::Unpaced), Ok(text)) => changed(text, "\"burst\":", |burst| burst * 10).into_bytes(),
+            _ => bytes.to_vec(),
+        }
     }
 
     /// Whether this is the one, and now is the time.
@@ -297,6 +373,9 @@ impl Breaks {
                 }
                 (Break::WrongHead, "joined", _) => *line = changed(line, "\"head\":", |head| head.saturating_sub(1)),
                 (Break::WrongFirst, "joined", _) => *line = changed(line, "\"first\":", |first| first + 1),
+                // Nobody is told of it.
+                (Break::TooFast, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst / 3),
+                (Break::LongTexts, "welcome", _) => *line = changed(line, "\"text\":", |bytes| bytes / 2),
                 (Break::WrongLimits, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst + 1),
                 (Break::WrongResumed, "welcome", _) => {
                     let (is, other) =
@@ -349,130 +428,4 @@ fn changed(line: &str, key: &str, change: impl Fn(u64) -> u64) -> String {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let number = rest[..digits].parse().map_or(0, change);
     format!("{before}{key}{number}{}", &rest[digits..])
-}
-
-/// The wrapper around the log, where also is heard what it and the server say.
-#[derive(Clone, Debug)]
-pub(super) struct Tampered {
-    log: SimLog,
-    which: Option<Break>,
-    rng: Rng,
-    taps: Vec<Tap>,
-    /// Answers of its own.
-    answers: VecDeque<Answer>,
-    /// Rooms whose next acknowledgement is a lie, and those of which something was opened.
-    rooms: Vec<RoomId>,
-    heads: BTreeMap<RoomId, Seq>,
-}
-
-impl Tampered {
-    pub(super) fn new(log: SimLog, which: Option<Break>, rng: Rng) -> Self {
-        Self { log, which, rng, taps: Vec::new(), answers: VecDeque::new(), rooms: Vec::new(), heads: BTreeMap::new() }
-    }
-
-    pub(super) fn inner(&mut self) -> &mut SimLog {
-        &mut self.log
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.log.deadline()
-    }
-
-    pub(super) fn counters(&self) -> Counters {
-        self.log.counters.clone()
-    }
-
-    pub(super) fn take_taps(&mut self) -> Vec<Tap> {
-        std::mem::take(&mut self.taps)
-    }
-
-    pub(super) fn take_committed(&mut self) -> Vec<Committed> {
-        std::mem::take(&mut self.log.committed)
-    }
-
-    /// What survives a crash of the server.
-    pub(super) fn crashed(mut self) -> SimLog {
-        self.log.crash();
-        if self.which == Some(Break::LostInCrash) {
-            self.log.forget_newest();
-        }
-        self.log
-    }
-
-    fn is(&mut self, which: Break) -> bool {
-        self.which == Some(which) && self.rng.u32(0..6) == 0
-    }
-
-    fn append(&mut self, now: Now, room: RoomId, mut drafts: Vec<Draft>) -> Option<Request> {
-        if self.which == Some(Break::AppendedTwice) {
-            drafts.iter_mut().for_each(|draft| draft.once = None);
-        }
-        if self.is(Break::WrongName)
-            && let (Some(draft), Ok(name)) = (drafts.first_mut(), "nobody".parse())
-        {
-            draft.name = name;
-        }
-        if drafts.len() > 1 && self.is(Break::ReorderedAppend) {
-            drafts.reverse();
-        }
-        if self.is(Break::AcknowledgedUnwritten)
-            && let Some(&head) = self.heads.get(&room)
-        {
-            let seqs = (1..).map(|n| head.plus(n));
-            let records = drafts.into_iter().zip(seqs).map(|(draft, seq)| {
-                let Draft { once, member, name, kind, text } = draft;
-                Record { seq, ts: now.unix_ms, member, name, kind, text, id: once.map(|(_, id)| id) }
-            });
-            let records: Vec<_> = records.collect();
-            let outcomes = records.iter().map(|record| Outcome::New(record.seq)).collect();
-            self.answers.push_back(Answer::Settled { room: room.clone(), outcomes });
-            self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records });
-            return None;
-        }
-        Some(Request::Append { room, drafts })
-    }
-}
-
-impl Log for Tampered {
-    fn submit(&mut self, now: Now, request: Request) {
-        let request = match request {
-            Request::Append { room, drafts } => {
-                let other = self.rooms.iter().find(|other| **other != room).cloned();
-                let room = other.filter(|_| self.is(Break::MisplacedAppend)).unwrap_or(room);
-                let asked = self.append(now, room.clone(), drafts.clone());
-                let seen = match &asked {
-                    Some(request) => request.clone(),
-                    None => Request::Append { room, drafts },
-                };
-                self.taps.push(Tap::Request(seen));
-                asked
-            }
-            request => {
-                if let Request::Open { room, .. } = &request {
-                    self.rooms.push(room.clone());
-                }
-                self.taps.push(Tap::Request(request.clone()));
-                Some(request)
-            }
-        };
-        if let Some(request) = request {
-            self.log.submit(now, request);
-        }
-    }
-
-    fn poll(&mut self) -> Option<Answer> {
-        let mut answer = self.answers.pop_front().or_else(|| self.log.poll())?;
-        match &mut answer {
-            Answer::Settled { outcomes, .. } if self.is(Break::RefusedWritten) => outcomes.fill(Outcome::Refused),
-            Answer::Ready { room, tail: Ok(tail) } => {
-                self.heads.insert(room.clone(), tail.head);
-            }
-            Answer::Grew { room, records, .. } => {
-                self.heads.insert(room.clone(), records.last().map_or(Seq::ZERO, |record| record.seq));
-            }
-            _ => {}
-        }
-        self.taps.push(Tap::Answer(answer.clone()));
-        Some(answer)
-    }
 }

@@ -36,6 +36,8 @@ faults! {
     Late "late",
     /// A segment is so late that somebody may give up.
     Stall "stall",
+    /// A client's first words are so late that it may have given up, and come back before they arrive.
+    LateHello "late-hello",
     /// A segment is lost, and the connection with it: both ends learn of it sooner or later.
     Lost "lost",
     /// The same, behind a part of a frame and with an end of input: EOF within a line.

@@ -33,6 +33,8 @@ pub(super) struct Link {
     pub(super) conn: Option<ConnId>,
     /// Whether the person knows that they have a connection.
     pub(super) answered: bool,
+    /// Whether the client has sent anything.
+    pub(super) has_spoken: bool,
     /// Whether the server reads.
     pub(super) reading: bool,
     /// Cut: nothing that is sent arrives.
@@ -48,6 +50,7 @@ impl Link {
             person: Some(person),
             conn: None,
             answered: false,
+            has_spoken: false,
             reading: true,
             cut: false,
             up: pipe.clone(),

@@ -37,12 +37,13 @@ mod raw;
 mod rule;
 mod schedule;
 mod settle;
+mod tampered;
 mod trace;
 mod trial;
 mod watch;
 mod world;
 
-pub use breaks::Break;
+pub use breaks::{Break, NoBreak};
 pub use dice::Script;
 pub use fault::{Counters, Fault, NoFault};
 pub use oracle::Violation;

@@ -123,6 +123,7 @@ impl World {
             match mind {
                 Mind::Client(client) => {
                     hands.down(now.mono, &chunk);
+                    let chunk = self.breaks.to_client(&chunk);
                     client.handle(now, client::Input::Received(&chunk));
                 }
                 Mind::Raw(raw) => raw.reads(&chunk),
@@ -139,7 +140,9 @@ impl World {
                 for chunk in self.split(&bytes) {
                     let Host::Up(driver) = &mut self.host else { return };
                     self.oracle.up(self.now.mono, conn, &chunk);
-                    driver.received(self.server_now, conn, &chunk);
+                    for piece in self.breaks.up(conn, chunk) {
+                        driver.received(self.server_now, conn, &piece);
+                    }
                 }
             }
             Parcel::End => {
@@ -344,7 +347,12 @@ impl World {
     }
 
     fn send(&mut self, id: LinkId, from: End, mut bytes: Vec<u8>) {
-        let fate = self.fate(Carried::Segment);
+        let mut fate = self.fate(Carried::Segment);
+        if from == End::Client
+            && self.links.get_mut(&id).is_some_and(|link| !std::mem::replace(&mut link.has_spoken, true))
+        {
+            fate.time += self.fate(Carried::Greeting).time;
+        }
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.cut {
             return;

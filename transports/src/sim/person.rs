@@ -14,6 +14,10 @@ use super::raw::Raw;
 /// Entries that a client keeps of each room.
 pub(super) const TIMELINE: usize = 50;
 
+/// A connection that was online for this long ends a row of failures; then the next attempt comes within that.
+const LIVE: Duration = Duration::from_secs(10);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+
 /// Somebody.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
@@ -39,6 +43,8 @@ pub(super) struct Person {
     unexcused: Option<(Id, RoomId)>,
     /// Before this their client must not try again, unless it is told to.
     pub(super) not_before: Instant,
+    /// Since when they are online, where they are.
+    online: Option<Instant>,
     pub(super) has_ended: bool,
     /// Whether they have said goodbye.
     pub(super) is_done: bool,
@@ -107,6 +113,7 @@ impl Person {
             excuses: BTreeMap::new(),
             unexcused: None,
             not_before: Instant::default(),
+            online: None,
             has_ended: false,
             is_done: false,
         }
@@ -255,11 +262,23 @@ impl Person {
                 }
                 Ok(())
             }
-            Event::Offline { retry_at, bye, .. } => {
+            Event::Online { .. } => {
+                self.online = Some(now);
+                Ok(())
+            }
+            Event::Offline { attempt, retry_at, bye } => {
+                let was_online = self.online.take().map(|since| now.since(since));
+                if was_online.is_some_and(|time| time >= LIVE) && *attempt != 1 {
+                    return wrong(11, format!("after {was_online:?} online, attempt {attempt} is the next"));
+                }
                 let wait = retry_at.since(now);
                 let asks_to_wait = bye.as_ref().is_some_and(|bye| bye.retry == Retry::Later);
                 if asks_to_wait && wait < Duration::from_secs(1) || wait > Duration::from_secs(30) {
                     return wrong(11, format!("after {bye:?} the next attempt is in {wait:?}"));
+                }
+                let most = FIRST_BACKOFF * (1 << attempt.saturating_sub(1).min(20));
+                if bye.as_ref().is_none_or(|bye| bye.retry == Retry::Now) && wait > most {
+                    return wrong(11, format!("attempt {attempt} is in {wait:?}"));
                 }
                 self.not_before = *retry_at;
                 Ok(())

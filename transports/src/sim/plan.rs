@@ -161,6 +161,7 @@ impl Plan {
             Rule { fault: Fault::HalfOpen, of: Carried::Attempt, per_mille: rough(10), word: Word::Hold },
             Rule { fault: Fault::Late, of: Carried::Segment, per_mille: rough(60), word: Word::After(s(2)) },
             Rule { fault: Fault::Stall, of: Carried::Segment, per_mille: rough(5), word: Word::After(s(30)) },
+            Rule { fault: Fault::LateHello, of: Carried::Greeting, per_mille: rough(60), word: Word::After(s(40)) },
             Rule { fault: Fault::Lost, of: Carried::Segment, per_mille: rough(6), word: Word::Drop },
             Rule { fault: Fault::Torn, of: Carried::Segment, per_mille: rough(6), word: Word::Drop },
             Rule { fault: Fault::HalfOpen, of: Carried::Segment, per_mille: rough(3), word: Word::Hold },

@@ -17,6 +17,8 @@ pub(super) struct Raw {
     pub(super) ends: bool,
     /// The name of the room that they read last.
     room: Option<usize>,
+    /// The room that they were let into last by a frame, and its epoch.
+    pub(super) epoch: Option<(usize, String)>,
     /// What they read of the line that is not at its end.
     line: String,
 }
@@ -55,6 +57,7 @@ impl Raw {
             stage: Stage::Away,
             ends: false,
             room: None,
+            epoch: None,
             line: String::new(),
         }
     }
@@ -70,7 +73,7 @@ impl Raw {
     }
 
     pub(super) fn disconnected(&mut self) {
-        *self = Self::new(self.kind);
+        *self = Self { epoch: self.epoch.take(), ..Self::new(self.kind) };
     }
 
     /// Whether they are asked for their name.
@@ -82,6 +85,12 @@ impl Raw {
     pub(super) fn reads(&mut self, bytes: &[u8]) {
         self.line.push_str(&String::from_utf8_lossy(bytes));
         while let Some((line, rest)) = self.line.split_once('\n') {
+            if let Some(rest) = line.split_once("{\"t\":\"joined\"").map(|(_, rest)| rest)
+                && let Some(room) = rest.split("room-").nth(1).and_then(|rest| rest.get(..1)?.parse().ok())
+                && let Some(epoch) = rest.split("\"epoch\":\"").nth(1).and_then(|rest| rest.split('"').next())
+            {
+                self.epoch = Some((room, epoch.into()));
+            }
             let words = line.find("-- ").map_or("", |at| &line[at + 3..]).trim_end().to_string();
             self.line = rest.into();
             self.reads_words(&words);
@@ -164,7 +173,14 @@ pub(super) fn corrupted(dice: &mut Dice, who: usize, codes: &[String]) -> Vec<u8
 
 /// What a rude one sends: what can be read well, and is not theirs to ask for, or too much of it. `number` names what is
 /// said, and nothing else.
-pub(super) fn rude(dice: &mut Dice, who: usize, codes: &[String], number: u64, limits: &Limits) -> Vec<u8> {
+pub(super) fn rude(
+    dice: &mut Dice,
+    who: usize,
+    codes: &[String],
+    epoch: Option<(usize, String)>,
+    number: u64,
+    limits: &Limits,
+) -> Vec<u8> {
     let hello = format!("{{\"t\":\"hello\",\"id\":\"h\",\"v\":[1],\"name\":\"eve\",\"key\":\"{}\"}}\n", key(who));
     let join = |code: &String| format!("{{\"t\":\"join\",\"id\":\"j\",\"code\":\"{code}\",\"tail\":3}}\n");
     let room = dice.usize(0..codes.len());
@@ -174,12 +190,17 @@ pub(super) fn rude(dice: &mut Dice, who: usize, codes: &[String], number: u64, l
         (0..count).map(line).collect()
     };
     let name = |n| format!("{{\"t\":\"name\",\"id\":\"n{n}\",\"name\":\"eve{number}-{n}\"}}\n");
-    let all = match dice.u32(0..6) {
+    let all = match (dice.u32(0..7), epoch) {
+        // From where nobody is yet.
+        (6, Some((room, epoch))) if room < codes.len() => {
+            let resume = format!(",\"resume\":{{\"epoch\":\"{epoch}\",\"seq\":1000000}}}}");
+            hello + &join(&codes[room]).replace('}', &resume)
+        }
         // Where they are held, at most.
-        0 | 1 => hello + &say(1, "held"),
-        2 => hello + &join(&codes[room]) + &say(dice.usize(5..40), "fast"),
-        3 => hello + &join(&codes[room]) + &say(1, &"x".repeat(limits.text.bytes + 1)),
-        4 => hello + &codes.iter().map(join).collect::<String>(),
+        (0 | 1, _) => hello + &say(1, "held"),
+        (2, _) => hello + &join(&codes[room]) + &say(dice.usize(5..40), "fast"),
+        (3, _) => hello + &join(&codes[room]) + &say(1, &"x".repeat(limits.text.bytes + 1)),
+        (4, _) => hello + &codes.iter().map(join).collect::<String>(),
         _ => hello + &join(&codes[room]) + &(0..dice.usize(5..40)).map(name).collect::<String>(),
     };
     all.into_bytes()

@@ -23,6 +23,8 @@ pub enum Word {
 pub enum Carried {
     /// The attempt to connect.
     Attempt,
+    /// The first part of what a client sends, besides being a part of the stream.
+    Greeting,
     /// A part of the stream.
     Segment,
 }

@@ -7,7 +7,7 @@ use qun_core::client::{self, Client};
 use qun_core::server::{self, Access, Presence};
 use qun_core::{Code, ConnId, Entropy, Id, Instant, Key, Now, Role, RoomId};
 
-use super::breaks::{Break, Breaks, Tampered};
+use super::breaks::{Break, Breaks};
 use super::dice::{Dice, Script};
 use super::fault::{Counters, Fault};
 use super::link::{End, Link, LinkId};
@@ -18,6 +18,7 @@ use super::plan::Plan;
 use super::raw::{Raw, RawKind};
 use super::rule::Conditions;
 use super::schedule::Schedule;
+use super::tampered::Tampered;
 use super::trace::Trace;
 use crate::driver::Driver;
 
@@ -156,6 +157,7 @@ impl World {
             halt: now.mono,
             journal: None,
         };
+        world.oracle.model.are_lines_kept = which.is_some();
         world.boot();
         world.populate(&mut entropy);
         world.schedule.push(now.mono, Happening::Act);
@@ -354,7 +356,9 @@ impl World {
         let Host::Down(log) = &mut self.host else { return };
         let empty = Box::new(SimLog::new(Disk::sound(0), Dice::from_seed(0)));
         let log = Tampered::new(*std::mem::replace(log, empty), self.which, self.chaos.fork());
-        let driver = Driver::new(self.config.clone(), self.chaos.seed(), log);
+        let limits = self.breaks.limits(&self.config.limits);
+        let config = server::Config { limits, ..self.config.clone() };
+        let driver = Driver::new(config, self.chaos.seed(), log);
         self.host = Host::Up(Box::new(driver));
         self.is_draining = false;
         self.oracle.booted();

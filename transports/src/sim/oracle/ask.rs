@@ -21,6 +21,8 @@ pub(super) struct Asked {
     heads: Vec<(String, u64, u64)>,
     /// How often the log could not do what this asks for, up to then.
     pub(super) troubles: u64,
+    /// In which of the model's turns.
+    pub(super) turn: u64,
     /// What the server's clock for people showed.
     pub(super) clock: u64,
     /// Whether the same person has asked to come in by the same code before.
@@ -198,8 +200,8 @@ impl Wire {
         if self.asked.is_empty() {
             self.waits_since = now;
         }
-        let clock = model.clock;
-        self.asked.push_back(Asked { what, at: now, number, heads, troubles, clock, has_asked, is_return });
+        let (clock, turn) = (model.clock, model.turn);
+        self.asked.push_back(Asked { what, at: now, number, heads, troubles, turn, clock, has_asked, is_return });
         Ok(())
     }
 
@@ -213,7 +215,10 @@ impl Wire {
         token: u64,
     ) -> Result<(), Violation> {
         model.people.session(person).says(now);
-        self.said = now;
+        self.said.push_back(now);
+        if self.said.len() > model.facts.limits.in_flight {
+            self.said.pop_front();
+        }
         let joins = self.asked.iter().any(|asked| matches!(asked.what, Ask::Join { .. }));
         let sub = self.subs.get(&room);
         let read_only = sub.is_some_and(|sub| sub.role == "read") && !joins;

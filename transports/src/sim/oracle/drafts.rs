@@ -2,6 +2,7 @@
 //! server hands to its log.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use qun_core::Instant;
 use qun_core::log::{Draft, Request};
@@ -10,6 +11,9 @@ use super::Violation;
 use super::model::{Model, Trouble, token};
 use super::pace::{Pace, Rate};
 use super::wire::Trust;
+
+/// The longest that one append takes.
+const LOG: Duration = Duration::from_secs(20);
 
 /// What the server has got, and what it has handed on, since its start.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +37,9 @@ pub(super) struct Drafts {
     paces: BTreeMap<String, Pace>,
     /// What those say who send what they like, by its id: whether they may be in any room by then.
     rude: BTreeMap<String, bool>,
-    /// What was read to the end of somebody's input, and must be handed on; with how often the log had failed by then.
-    owed: Vec<(u64, u64)>,
+    /// What was read to the end of somebody's input, and must be handed on: since when, and how often the log had failed by
+    /// then.
+    owed: VecDeque<(Instant, u64, u64)>,
 }
 
 /// A line with a token, as it reached the server.
@@ -99,8 +104,8 @@ impl Drafts {
     }
 
     /// A script's input was read to its end: nothing of it is lost.
-    pub(super) fn owes(&mut self, said: &[(u64, u64)]) {
-        self.owed.extend(said);
+    pub(super) fn owes(&mut self, now: Instant, said: &[(u64, u64)]) {
+        self.owed.extend(said.iter().map(|(token, troubles)| (now, *token, *troubles)));
     }
 
     fn is_right_by_key(&self, draft: &Draft) -> bool {
@@ -138,13 +143,23 @@ impl Model {
         }
     }
 
-    /// What was read to the end of somebody's input and was never handed on, although the log has refused nothing since.
-    pub(super) fn forgotten(&self) -> Option<u64> {
-        let troubles = self.all_troubles();
-        let is_forgotten = |(token, before): &&(u64, u64)| {
-            *before == troubles && self.drafts.drafted.get(token).is_none_or(|times| *times == 0)
-        };
-        self.drafts.owed.iter().find(is_forgotten).map(|(token, _)| *token)
+    /// What was read to the end of somebody's input is handed on before long, or the log has refused something there.
+    pub(super) fn hands_on(&mut self, now: Instant) -> Result<(), Violation> {
+        let thawed = self.thawed;
+        while let Some((_, token, before)) =
+            self.drafts.owed.pop_front_if(|(since, ..)| now > (*since).max(thawed) + LOG)
+        {
+            let is_drafted = self.drafts.drafted.get(&token).is_some_and(|times| *times > 0);
+            if !is_drafted && self.troubles_of(token) == before {
+                return Err(Violation::new(3, format!("#{token} was typed before the end, and is lost")));
+            }
+        }
+        Ok(())
+    }
+
+    /// How often the log could not append anything where this was said.
+    pub(super) fn troubles_of(&self, token: u64) -> u64 {
+        self.said.get(&token).map_or(0, |said| self.troubles(&said.room, Trouble::Append))
     }
 
     /// What somebody typed is handed to the log: all that they typed before was, too, or the log had failed.

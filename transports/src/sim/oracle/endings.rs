@@ -19,6 +19,8 @@ fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
 const LOG: Duration = Duration::from_secs(40);
 /// What answers a prompt is shorter.
 const FIRST_LINE: usize = 1_024;
+/// How long a source that spoke HTTP is not prompted.
+const HTTP_MEMORY: Duration = Duration::from_secs(60);
 /// What is due at a time is done by this much later.
 const MOMENT: Duration = Duration::from_millis(2);
 
@@ -106,7 +108,16 @@ impl Wire {
         };
         match owed {
             Some((id, _)) => wrong(5, format!("the end comes before what becomes of {id}")),
-            None if reason == Reason::Shutdown && self.owes_left && !self.asked.is_empty() => {
+            // What is read to the end is answered to the end.
+            None if matches!(reason, Reason::Done | Reason::EndOfInput) && self.stuck.is_none() => {
+                match self.asked.front() {
+                    Some(asked) => wrong(5, format!("the end comes before the answer to {asked:?}")),
+                    None => Ok(()),
+                }
+            }
+            None if reason == Reason::Shutdown
+                && self.asked.front().is_some_and(|a| Some(a.number) == self.owes_left) =>
+            {
                 wrong(5, "the end comes before the room is left")
             }
             None => Ok(()),
@@ -118,7 +129,7 @@ impl Wire {
         if self.is_read_at_once(model) {
             self.owed = self.says.keys().cloned().collect();
         }
-        self.owes_left = self.is_leaving_a_room(model);
+        self.owes_left = self.asked.front().filter(|_| self.is_leaving_a_room(model)).map(|asked| asked.number);
     }
 
     /// Whether no line has waited here: for another answer, or for earlier says.
@@ -155,6 +166,18 @@ impl Wire {
         let more = now.since(self.opened).as_secs() / limits.guess_every.as_secs().max(1) + 1;
         if self.stranger.wrong() > u64::from(limits.guess_burst) + more {
             return wrong(1, format!("{} wrong codes were looked at", self.stranger.wrong()));
+        }
+        Ok(())
+    }
+
+    /// A browser's spare connection is not spoken to.
+    pub(super) fn is_no_browser(&self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
+        if bytes.starts_with(b"HTTP/1.1 400") || bytes.starts_with(b"\r\nHTTP/1.1 400") {
+            model.http.insert(self.source, now);
+        }
+        let told = model.http.get(&self.source).filter(|told| self.opened > **told && now.since(**told) < HTTP_MEMORY);
+        if told.is_some() && self.spoke == self.opened && bytes.starts_with(b"Room code: ") {
+            return wrong(6, "somebody is asked for a code who may be a browser");
         }
         Ok(())
     }
@@ -206,7 +229,9 @@ impl Wire {
     /// How long a line may wait here for what was said before it.
     fn log_time(&self, model: &Model) -> Duration {
         let is_alone = self.person().is_some_and(|person| model.people.hellos(person) == 1);
-        if is_alone && self.waits_since > self.said + LOG { Duration::ZERO } else { LOG }
+        // Were all that was said lately still in flight, there would be room for it.
+        let lately = self.said.iter().filter(|at| **at + LOG > self.waits_since).count();
+        if is_alone && lately < model.facts.limits.in_flight { Duration::ZERO } else { LOG }
     }
 
     /// Whether it should have been closed by now, because it takes nothing.

@@ -47,6 +47,9 @@ pub(in crate::sim) struct Hands {
     pace: Pace,
     /// When the person wanted to go.
     bye: Option<Instant>,
+    /// The names that were asked for here, by the request's id; and the last one that they have got.
+    names: BTreeMap<String, String>,
+    name: Option<String>,
     /// When it said hello, and whether it is welcome.
     hello: Instant,
     is_welcome: bool,
@@ -59,9 +62,9 @@ pub(in crate::sim) struct Hands {
 impl Hands {
     /// A connection begins.
     pub(in crate::sim) fn connects(&mut self, now: Instant) {
-        let (mut pace, bye) = (std::mem::take(&mut self.pace), self.bye);
+        let (mut pace, bye, name) = (std::mem::take(&mut self.pace), self.bye, self.name.take());
         pace.begins(now);
-        *self = Self { pace, bye, ..Self::default() };
+        *self = Self { pace, bye, name, ..Self::default() };
     }
 
     /// The person wants to go.
@@ -97,9 +100,17 @@ impl Hands {
                     if self.waits_since.is_none() && self.hold.get(&room).is_some_and(|hold| *hold > now) {
                         return wrong(11, format!("a client asks too early again for a page of {room}"));
                     }
+                    // One that waited may have been asked for before the refusal of another.
+                    self.hold.remove(&room);
                     self.asked.insert(room, id);
                 }
-                (Some("hello"), ..) => self.hello = self.waits_since.unwrap_or(now),
+                (Some("hello"), ..) => {
+                    self.hello = self.waits_since.unwrap_or(now);
+                    if self.name.is_some() && text("name") != self.name {
+                        return wrong(10, format!("a client is {:?}, and says hello as {:?}", self.name, text("name")));
+                    }
+                }
+                (Some("name"), Some(id), _) => self.names.extend(text("name").map(|name| (id, name))),
                 (Some("ping"), ..) => self.pinged = Some(self.waits_since.unwrap_or(now)),
                 (Some("bye"), ..) => {
                     self.may_close = true;
@@ -134,6 +145,7 @@ impl Hands {
                     let token = frame.text("id").and_then(|id| self.flying.remove(id));
                     self.echoed.extend(token.map(|(token, _)| token));
                 }
+                (Some("ok"), Some(re)) if self.names.contains_key(re) => self.name = self.names.remove(re),
                 (Some("ok"), Some(re)) => self.echoed.extend(self.flying.remove(re).map(|(token, _)| token)),
                 (Some("error"), Some(re)) => {
                     self.is_unsure |= self.waits_since.is_some();
@@ -168,6 +180,8 @@ impl Hands {
     ) -> Result<(), Violation> {
         let left = std::mem::take(&mut self.left);
         let refused = std::mem::take(&mut self.refused);
+        // What waits now may have been decided just before what was refused since.
+        self.is_unsure |= self.waits_since.is_some() && !refused.is_empty();
         if left.is_empty() {
             return Ok(());
         }

@@ -159,6 +159,7 @@ impl Wire {
             code: code.clone(),
             role,
             number: asked.number,
+            begun_at: (asked.turn == model.turn && asked.number == self.requests).then_some(asked.turn),
         };
         self.kept_out.remove(room);
         self.subs.insert(room.into(), sub);
@@ -198,7 +199,7 @@ impl Wire {
         if model.told(&room).is_none_or(|(_, head)| head < seq) {
             return wrong(4, "the server was not told of it");
         }
-        if is_whole {
+        if is_whole && !model.are_lines_kept {
             let is_alone = sub.is_quiet && seq > sub.backlog + 1;
             model.is_held(&room, &sub.epoch, seq, is_alone)?;
         }
@@ -286,7 +287,7 @@ impl Wire {
         if from != sub.next || to + 1 < from || to > told {
             return wrong(2, format!("{} was due", sub.next));
         }
-        if model.are_surely_held(&room, &sub.epoch, from, told) {
+        if sub.begun_at == Some(model.turn) || model.are_surely_held(&room, &sub.epoch, from, told) {
             return wrong(2, format!("{room} surely holds what is called missed"));
         }
         model.lets_go(&room, &sub.epoch, from, true);

@@ -30,8 +30,8 @@ use qun_core::log::{Answer, Outcome};
 use qun_core::server::Reason;
 use qun_core::{ConnId, Instant};
 
-use super::breaks::Tap;
 use super::log::Committed;
+use super::tampered::Tap;
 pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
 pub(super) use wire::Trust;
@@ -97,6 +97,7 @@ impl Oracle {
 
     /// What the server's clock for people shows.
     pub(super) fn clock(&mut self, now: Instant, unix_ms: u64) {
+        self.model.turn += 1;
         if unix_ms < self.model.clock {
             self.model.set_back = now;
         }
@@ -118,7 +119,7 @@ impl Oracle {
             let result = wire.closes(&self.model, now, reason);
             let result = result.map_err(|violation| wire.names(conn, violation));
             if wire.is_plain() && reason == Reason::EndOfInput {
-                self.model.drafts.owes(wire.screen.whole_script());
+                self.model.drafts.owes(now, wire.screen.whole_script());
             }
             self.note(result);
         }
@@ -160,6 +161,7 @@ impl Oracle {
 
     /// These bytes reach the server.
     pub(super) fn up(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        self.model.turn += 1;
         let over = self.taken_over(now, conn);
         let Some(wire) = self.wires.get_mut(&conn) else { return };
         wire.takes_over = over;
@@ -199,6 +201,7 @@ impl Oracle {
 
     /// The server and its log talk.
     pub(super) fn tap(&mut self, now: Instant, tap: &Tap) {
+        self.model.turn += 1;
         match tap {
             Tap::Request(request) => {
                 let result = self.model.request(now, request);
@@ -235,20 +238,28 @@ impl Oracle {
 
     /// What was due is done.
     pub(super) fn look_at_deadlines(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
+        let forgotten = self.model.hands_on(now);
+        self.note(forgotten);
         let mut late = None;
         let given_up = self.wires.values().filter(|wire| wire.may_be_given_up(&self.model, now));
         for person in given_up.filter_map(|wire| wire.person()).collect::<Vec<_>>() {
             self.model.people.session(person).may_be_lost();
         }
-        let gone = self.model.people.long_gone(now, self.model.thawed, &self.model.facts.limits);
+        let (people, thawed, limits) = (&self.model.people, self.model.thawed, &self.model.facts.limits);
+        let gone = people.long_gone(now, thawed, limits);
+        let out = |room: &RoomFacts| people.are_out(now, thawed, limits, |code| room.codes.contains_key(code));
+        let out: BTreeMap<_, _> = self.model.facts.rooms.iter().map(|(id, room)| (id, out(room))).collect();
         for (conn, wire) in &self.wires {
             let overdue = wire.is_too_slow(&self.model, now).map(|text| Violation::new(11, text)).or_else(|| {
                 let overdue = wire.is_overdue(&self.model, now).filter(|_| takes(*conn));
                 overdue.map(|text| Violation::new(9, text))
             });
             let lingers = || {
-                let rosters = wire.subs.values().filter_map(|sub| sub.roster.as_ref()).filter(|_| takes(*conn));
-                let lingers = rosters.flat_map(|roster| roster.keys()).find(|m| gone.contains(m));
+                let subs = wire.subs.iter().filter(|_| takes(*conn));
+                let mut rosters = subs.filter_map(|(room, sub)| Some((room, sub.roster.as_ref()?)));
+                let is_out = |room: &String, m: &String| out.get(room).is_some_and(|out| out.contains(m));
+                let lingers =
+                    rosters.find_map(|(room, roster)| roster.keys().find(|m| gone.contains(m) || is_out(room, m)));
                 lingers.map(|m| Violation::new(10, format!("{m} is long gone, and still in a roster")))
             };
             if let Some(violation) = overdue.or_else(lingers) {
@@ -271,8 +282,7 @@ impl Oracle {
                 return Some(format!("connection {conn:?} of {:?}: {why}", wire.trust));
             }
         }
-        let forgotten = self.model.forgotten().map(|token| format!("#{token} was typed before the end, and is lost"));
-        forgotten.or_else(|| self.rooms_unsettled())
+        self.rooms_unsettled()
     }
 
     /// Every roster is who is in the room, and so is every number.

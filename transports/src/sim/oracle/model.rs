@@ -99,6 +99,12 @@ pub(in crate::sim) struct Model {
     /// What each message looked like on the wire, and who was in the room just before it.
     pub(super) frames: BTreeMap<(String, u64), Vec<u8>>,
     pub(super) rosters: BTreeMap<(String, u64), BTreeMap<String, String>>,
+    /// Whether a break keeps lines back until they are whole, so that nobody knows when they began.
+    pub(in crate::sim) are_lines_kept: bool,
+    /// When a source was told that this is no web server.
+    pub(super) http: BTreeMap<usize, Instant>,
+    /// Counts what the server hears and when: while it stays the same, nothing is let go of.
+    pub(super) turn: u64,
     /// How many gaps were told.
     pub(in crate::sim) gaps: u64,
     /// Upper bound of what may have changed a roster since the server's start.
@@ -128,6 +134,9 @@ impl Model {
             let_go: BTreeMap::new(),
             frames: BTreeMap::new(),
             rosters: BTreeMap::new(),
+            are_lines_kept: false,
+            http: BTreeMap::new(),
+            turn: 0,
             gaps: 0,
             causes: 0,
         }
@@ -137,6 +146,7 @@ impl Model {
         self.known.clear();
         self.told.clear();
         self.let_go.clear();
+        self.http.clear();
         self.frames.clear();
         self.rosters.clear();
         self.troubles.clear();
@@ -225,12 +235,6 @@ impl Model {
     /// How often the log could not do this for the server.
     pub(super) fn troubles(&self, room: &str, trouble: Trouble) -> u64 {
         self.troubles.get(&(room.into(), trouble)).copied().unwrap_or_default()
-    }
-
-    /// How often the log could not append anything.
-    pub(super) fn all_troubles(&self) -> u64 {
-        let appends = self.troubles.iter().filter(|((_, trouble), _)| *trouble == Trouble::Append);
-        appends.map(|(_, times)| times).sum()
     }
 
     /// Whether a room that says who is in it may have as many in it as it may.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use qun_core::{Instant, Limits};
 
 use super::Violation;
+use super::pace::{Pace, Rate};
 
 /// The longest that a line may wait inside the server before it is handled, and an answer before it goes out.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +27,8 @@ pub(super) struct People {
     /// When each source sent what may have been a wrong code; and when it sent those that were told to be wrong.
     tries: VecDeque<(Instant, usize)>,
     wrong: VecDeque<(Instant, usize)>,
+    /// Those of all sources together.
+    guesses: Pace,
 }
 
 /// What is known of one who is in by a code, or was.
@@ -50,6 +53,8 @@ pub(super) struct Session {
     pub(super) hellos: u64,
     /// Rooms that they surely are in, although no connection of theirs is: until their grace ends.
     held: BTreeMap<String, Instant>,
+    /// When the server got their last hello, or lost their last connection.
+    changed: Instant,
     /// When the server lost their last connection.
     lost: Option<Instant>,
     /// Whether it ever lost one.
@@ -72,6 +77,7 @@ impl People {
         self.netcats.clear();
         self.tries.clear();
         self.wrong.clear();
+        self.guesses = Pace::default();
     }
 
     pub(super) fn session(&mut self, person: usize) -> &mut Session {
@@ -139,17 +145,21 @@ impl People {
 
     /// How many others may be in by this code at most.
     pub(super) fn most_in(&self, code: &str, person: usize, since: Instant, limits: &Limits) -> usize {
-        let long = limits.grace + PATIENCE;
-        let may = |let_in: &LetIn| let_in.until.is_none_or(|until| until + long > since);
-        self.let_in.iter().filter(|((by, who), let_in)| by == code && *who != person && may(let_in)).count()
+        let may = |who: usize, let_in: &LetIn| self.may_be_in(who, let_in, since, limits);
+        self.let_in.iter().filter(|((by, who), let_in)| by == code && *who != person && may(*who, let_in)).count()
     }
 
     /// By how many codes a person may be in rooms at most.
     pub(super) fn most_rooms(&self, person: usize, since: Instant, limits: &Limits) -> usize {
-        let long = limits.grace + PATIENCE;
-        let may = |let_in: &LetIn| let_in.until.is_none_or(|until| until + long > since);
+        let may = |let_in: &LetIn| self.may_be_in(person, let_in, since, limits);
         // The one that is asked for is among them.
         self.let_in.iter().filter(|((_, who), let_in)| *who == person && may(let_in)).count().saturating_sub(1)
+    }
+
+    /// Each hello of theirs, and each loss of a connection, may have their grace begin anew.
+    fn may_be_in(&self, person: usize, let_in: &LetIn, since: Instant, limits: &Limits) -> bool {
+        let changed = self.sessions.get(&person).map_or(since, |session| session.changed);
+        let_in.until.is_none_or(|until| until.max(changed) + limits.grace + PATIENCE > since)
     }
 
     /// Who at netcat comes, or has gone.
@@ -178,6 +188,17 @@ impl People {
             || self.tries.iter().filter(lately).count() >= limits.guess_per_s as usize
     }
 
+    /// A wrong code was looked at, since then: of all sources together not too many are.
+    pub(super) fn guesses(&mut self, since: Instant, now: Instant, limits: &Limits) -> Result<(), Violation> {
+        let rate = Rate { burst: limits.guess_per_s, per_s: limits.guess_per_s };
+        match self.guesses.does(since, now, rate) {
+            Some((times, time)) => {
+                Err(Violation::new(1, format!("{times} wrong codes were looked at within {time:?}")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A source is told that the code was wrong that it sent at this time: not too often.
     pub(super) fn guessed(
         &mut self,
@@ -186,6 +207,7 @@ impl People {
         now: Instant,
         limits: &Limits,
     ) -> Result<(), Violation> {
+        self.guesses(sent, now, limits)?;
         self.wrong.push_back((sent, source));
         while self.wrong.pop_front_if(|(at, _)| *at + limits.guess_every < now).is_some() {}
         let count = self.wrong.iter().filter(|(_, other)| *other == source).count();
@@ -198,7 +220,7 @@ impl People {
     /// The server has lost a person's connection: they are held in these rooms from then on.
     pub(super) fn lost(&mut self, now: Instant, person: usize, rooms: BTreeSet<String>) {
         let session = self.session(person);
-        (session.lost, session.was_lost) = (Some(now), true);
+        (session.lost, session.was_lost, session.changed) = (Some(now), true, now);
         session.hold(now, rooms);
         self.lets_out(now, person, None);
     }
@@ -232,6 +254,24 @@ impl People {
         }
     }
 
+    /// Those who may be in no room of these codes any more: each of their ways in has ended long ago.
+    pub(super) fn are_out(
+        &self,
+        now: Instant,
+        thawed: Instant,
+        limits: &Limits,
+        codes: impl Fn(&str) -> bool,
+    ) -> BTreeSet<&String> {
+        let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
+        let mut is_out: BTreeMap<usize, bool> = BTreeMap::new();
+        for ((_, person), let_in) in self.let_in.iter().filter(|((code, _), _)| codes(code)) {
+            let changed = self.sessions.get(person).map_or(now, |session| session.changed);
+            let ended = let_in.until.is_some_and(|until| now > until.max(changed).max(thawed) + long);
+            *is_out.entry(*person).or_insert(true) &= ended;
+        }
+        is_out.iter().filter(|(_, out)| **out).filter_map(|(person, _)| self.members.get(person)).collect()
+    }
+
     /// Those who were lost so long ago that nobody has them in a roster any more.
     pub(super) fn long_gone(&self, now: Instant, thawed: Instant, limits: &Limits) -> BTreeSet<&String> {
         let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
@@ -255,7 +295,7 @@ impl Session {
         over: Option<BTreeSet<String>>,
         limits: &Limits,
     ) -> Option<bool> {
-        self.hellos += 1;
+        (self.hellos, self.changed) = (self.hellos + 1, now);
         self.acts.push_back(now);
         let is_taken_over = over.is_some();
         self.hold(now, over.unwrap_or_default());

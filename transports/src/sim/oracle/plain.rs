@@ -72,7 +72,7 @@ impl Wire {
             screen.words.insert(word.into());
         }
         if let Some(token) = token(line.strip_prefix("/me ").unwrap_or(line)) {
-            screen.said.push((token, model.all_troubles()));
+            screen.said.push((token, model.troubles_of(token)));
             let mut names: Vec<_> = screen.words.iter().cloned().chain(screen.me.clone()).collect();
             if screen.me.is_none() {
                 // Whoever has not heard what they are called may be called that with a number.
@@ -190,7 +190,9 @@ impl Screen {
                 if is_own && token(record.text.as_str()).is_some() && !echo && next > place.wavering {
                     return wrong(2, "their own line comes back");
                 }
-                return place.look_around(model, next);
+                // One of several that are the same, and have no token, may have been an earlier one.
+                let is_sure = token(record.text.as_str()).is_some();
+                return if is_sure { place.look_around(model, next) } else { Ok(()) };
             }
             let may_be_spared = !echo || next <= place.wavering || token(record.text.as_str()).is_none();
             let is_passed = next < place.vague || is_own && may_be_spared;
@@ -375,6 +377,7 @@ impl Screen {
             code: String::new(),
             role: if facts.full { "" } else { "counted" },
             number: 0,
+            begun_at: None,
         };
         let vague = if is_vague { told + 1 } else { 0 };
         self.room = Some(Place { id: id.into(), sub, vague, wavering: 0, names, missed: Instant::default() });
@@ -413,8 +416,7 @@ impl Screen {
 
     /// Whether it was said before they saw that they are in a room, so that it may be refused, once.
     fn has_said_unseen(&mut self, token: &str, model: &Model) -> bool {
-        let troubles = model.all_troubles();
-        let is_it = |(said, before): &(u64, u64)| said.to_string() == token && *before < troubles;
+        let is_it = |(said, before): &(u64, u64)| said.to_string() == token && *before < model.troubles_of(*said);
         self.said.iter().position(is_it).map(|at| self.said.remove(at)).is_some()
     }
 

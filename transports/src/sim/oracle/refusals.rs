@@ -47,7 +47,12 @@ impl Wire {
                 if code == "room_full" {
                     self.kept_out.extend(model.room_of(tried));
                 }
-                return join_refused(model, now, self.source, person, &asked, tried, code);
+                let result = join_refused(model, now, self.source, person, &asked, tried, code);
+                // Whoever is in by another code stays in by that one.
+                if let Some(sub) = model.room_of(tried).and_then(|room| self.subs.get(&room)) {
+                    model.people.lets_in(&sub.code, person, None);
+                }
+                return result;
             }
             (Ask::Name { .. }, "slow_down") => model.people.session(person).may_act_too_fast(now, &limits),
             (Ask::Name { name, .. }, "name_taken") => model.people.may_be_taken(person, name),

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use qun_core::{Instant, Limits};
+
 use super::Violation;
 use super::json::Json;
 use super::model::{Model, token};
+use super::pace::{Pace, Rate};
 
 /// A connection of one who sends corrupted bytes, as far as it says what they are let see.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +19,21 @@ pub(super) struct Stranger {
     wrong: u64,
     /// Whether they may have asked for a room here.
     may_be_in: bool,
+    /// How often they took another name.
+    names: Pace,
 }
 
 impl Stranger {
+    /// They have another name, once more: not too often. Only of what they hear at once is known when it was decided.
+    pub(super) fn is_renamed(&mut self, now: Instant, line: &[u8], limits: &Limits) -> Result<(), Violation> {
+        let frame = Json::read(line).filter(|frame| frame.text("t") == Some("ok") && frame.number("seq").is_none());
+        let rate = Rate { burst: limits.acts_burst, per_s: limits.acts_per_s };
+        match frame.and_then(|_| self.names.does(now, now, rate)) {
+            Some((times, time)) => Err(Violation::new(7, format!("they were renamed {times} times within {time:?}"))),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn wrong(&self) -> u64 {
         self.wrong
     }
@@ -50,6 +65,9 @@ impl Stranger {
             return if self.is_welcome || matches!(kind, "error" | "bye") { Ok(()) } else { wrong(1, "a stranger") };
         };
         match (kind, self.rooms.get_mut(&room)) {
+            ("joined", _) if frame.number("from") > frame.number("head").map(|head| head + 1) => {
+                return wrong(2, "it begins beyond the newest message");
+            }
             ("joined", _) if self.is_welcome && model.knows(person, &room) => {
                 self.rooms.insert(room, frame.number("from").unwrap_or_default());
             }

@@ -31,6 +31,8 @@ pub(super) struct Wire {
     pub(super) source: usize,
     up: Vec<u8>,
     down: Vec<u8>,
+    /// Whether what is read was sent as soon as it was decided.
+    pub(super) is_prompt: bool,
     /// Whether the line that is read was sent all at once.
     pub(super) is_whole: bool,
     pub(super) opened: Instant,
@@ -58,8 +60,8 @@ pub(super) struct Wire {
     pub(super) asked: VecDeque<Asked>,
     /// Since when the first of them does, or since something was answered that was said before.
     pub(super) waits_since: Instant,
-    /// When something was said last.
-    pub(super) said: Instant,
+    /// When something was said here, of late.
+    pub(super) said: VecDeque<Instant>,
     /// Rooms that it asked to be in.
     pub(super) joined: BTreeSet<String>,
     /// Whether its session was there already.
@@ -70,8 +72,8 @@ pub(super) struct Wire {
     pub(super) has_said_twice: bool,
     /// Those of them that the server surely has taken as it was told to go down.
     pub(super) owed: BTreeSet<String>,
-    /// Whether a room was being left then.
-    pub(super) owes_left: bool,
+    /// By which request a room was being left then.
+    pub(super) owes_left: Option<u64>,
     /// All says that were sent here.
     pub(super) sent: BTreeMap<String, u64>,
     pub(super) requests: u64,
@@ -113,6 +115,8 @@ pub(super) struct Sub {
     pub(super) role: &'static str,
     /// By which of the connection's joins.
     pub(super) number: u64,
+    /// In which of the model's turns it began, where it was answered in the same.
+    pub(super) begun_at: Option<u64>,
 }
 
 impl Wire {
@@ -122,6 +126,7 @@ impl Wire {
             source,
             up: Vec::new(),
             down: Vec::new(),
+            is_prompt: true,
             is_whole: false,
             opened: now,
             frozen: Duration::ZERO,
@@ -137,13 +142,13 @@ impl Wire {
             takes_over: None,
             asked: VecDeque::new(),
             waits_since: now,
-            said: now,
+            said: VecDeque::new(),
             joined: BTreeSet::new(),
             is_resumed: false,
             says: BTreeMap::new(),
             has_said_twice: false,
             owed: BTreeSet::new(),
-            owes_left: false,
+            owes_left: None,
             sent: BTreeMap::new(),
             requests: 0,
             me: None,
@@ -192,7 +197,8 @@ impl Wire {
     pub(super) fn froze(&mut self, time: Duration) {
         self.heard = self.heard + time;
         self.frozen += time;
-        (self.waits_since, self.said) = (self.waits_since + time, self.said + time);
+        self.waits_since = self.waits_since + time;
+        self.said.iter_mut().for_each(|at| *at = *at + time);
         self.stuck = self.stuck.map(|since| since + time);
     }
 
@@ -274,10 +280,12 @@ impl Wire {
         if self.stuck.take().is_some() {
             self.freely_since = now;
         }
+        self.is_prompt = self.freely_since < now;
         self.took = now;
         if self.is_one_too_many {
             return Err(Violation::new(7, "its source has more connections than it may have"));
         }
+        self.is_no_browser(model, now, bytes)?;
         // The end of what was cut in two comes from before.
         self.is_whole = self.down.is_empty();
         for line in lines(&mut self.down, bytes) {
@@ -298,8 +306,15 @@ impl Wire {
                     self.reads(model, now, &text)?;
                 }
                 Trust::Hostile(person) => {
+                    let before = self.stranger.wrong();
                     self.stranger.line(model, person, &line)?;
+                    if self.stranger.wrong() > before && self.is_prompt {
+                        model.people.guesses(now, now, &model.facts.limits.clone())?;
+                    }
                     self.has_not_guessed_too_often(model, now)?;
+                    if self.is_prompt {
+                        self.stranger.is_renamed(now, &line, &model.facts.limits)?;
+                    }
                 }
             }
             self.is_whole = true;

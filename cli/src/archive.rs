@@ -34,6 +34,21 @@ pub(crate) fn backup(to: &Path, config: &args::Config) -> Result<Exit, Failure> 
     crate::say(&format!("{} is written: {size} bytes\n", to.display()))
 }
 
+/// Reads the whole database.
+///
+/// # Errors
+/// Where something in it is wrong, or it can't be read.
+pub(crate) fn check(storage: &Storage) -> Result<Exit, Failure> {
+    let file = storage.path.display();
+    match open(storage)?.check().map_err(failure)?.as_slice() {
+        [] => crate::say(&format!("{file} is sound\n")),
+        wrong => Err(Failure::usage(format!(
+            "{file} is damaged:\n  {}\nRestore a backup in its place, or save what can be read (docs/storage.md)",
+            wrong.join("\n  ")
+        ))),
+    }
+}
+
 /// Writes a room's messages, one a line.
 ///
 /// # Errors

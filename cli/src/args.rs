@@ -35,11 +35,14 @@ pub(crate) enum Command {
         #[arg(default_value = config::DEFAULT_FILE, value_name = "FILE")]
         file: PathBuf,
     },
-    /// Read a configuration as `serve` would, and say what is wrong with it.
+    /// Read a configuration as `serve` would, and say what is wrong with it; with --database, its database too.
     Check {
         /// Which.
         #[arg(default_value = config::DEFAULT_FILE, value_name = "FILE")]
         file: PathBuf,
+        /// Read the whole database, too. The server may run, and nobody waits.
+        #[arg(long)]
+        database: bool,
     },
     /// Get into a room and talk.
     ///

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let result = match args::Cli::parse().command {
         args::Command::Serve(args) => serve::run(args),
         args::Command::Init { file } => init(&file),
-        args::Command::Check { file } => check(&file),
+        args::Command::Check { file, database } => check(&file, database),
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
         args::Command::History(args) => history::run(args),
@@ -70,13 +70,18 @@ fn init(file: &Path) -> Result<Exit, Failure> {
     say(&format!("{file} is written, with fresh codes. Look into it, then: qun serve --config {file}\n"))
 }
 
-fn check(file: &Path) -> Result<Exit, Failure> {
+fn check(file: &Path, database: bool) -> Result<Exit, Failure> {
     let config::Reading { settings, warnings } = config::read(file)?;
     for warning in warnings {
         let _ = writeln!(io::stderr(), "qun: warning: {warning}");
     }
     let rooms: Vec<_> = settings.core.rooms.iter().map(|room| room.id.as_str()).collect();
-    say(&format!("{} is right. Rooms: {}\n", file.display(), rooms.join(", ")))
+    let exit = say(&format!("{} is right. Rooms: {}\n", file.display(), rooms.join(", ")))?;
+    match settings.storage.filter(|_| database) {
+        Some(storage) => archive::check(&storage),
+        None if database => Err(Failure::usage("there is no database: the configuration has no [storage]")),
+        None => Ok(exit),
+    }
 }
 
 fn new_codes(n: u32) -> Result<Exit, Failure> {

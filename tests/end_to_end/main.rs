@@ -13,6 +13,7 @@ mod reload;
 mod resume;
 mod rooms;
 mod search;
+mod slow_disk;
 mod stopping;
 mod storage;
 mod terminal;

@@ -95,6 +95,26 @@ impl Archive {
         read(&mut self.conn).map_err(|error| unreadable(&self.path, &error))
     }
 
+    /// Reads the whole database and says what is wrong with it, 100 things at most: pages that are not as SQLite wrote them,
+    /// and rooms whose messages are not those that the room says. A server goes on meanwhile.
+    ///
+    /// # Errors
+    /// Where it can't be read at all.
+    pub fn check(&self) -> Result<Vec<String>, ArchiveError> {
+        let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
+            self.conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        let check = || {
+            let mut wrong = read("PRAGMA integrity_check(100)")?;
+            wrong.retain(|line| line != "ok");
+            if wrong.is_empty() {
+                wrong = read(HOLES)?;
+            }
+            Ok(wrong)
+        };
+        check().map_err(|error| unreadable(&self.path, &error))
+    }
+
     /// Copies the database as it is at one moment to `to`, which must not exist. A server goes on meanwhile, and nobody
     /// waits. The copy is whole or not there.
     ///
@@ -130,6 +150,18 @@ impl Archive {
         Ok(size)
     }
 }
+
+/// Rooms that lack messages, or have some that they should not.
+const HOLES: &str = "
+SELECT 'room ' || room.id || ' should have ' || (head - first + 1) || ' messages, ' || first || ' to ' || head ||
+       ', and has ' || count(seq) || coalesce(', ' || min(seq) || ' to ' || max(seq), '')
+FROM room LEFT JOIN message ON message.room = room.n
+GROUP BY room.n
+HAVING count(seq) <> head - first + 1 OR min(seq) <> first OR max(seq) <> head
+UNION ALL
+SELECT count(*) || ' messages are of rooms that there are not' FROM message
+WHERE room NOT IN (SELECT n FROM room) HAVING count(*) > 0
+LIMIT 100";
 
 fn unreadable(path: &Path, error: &rusqlite::Error) -> ArchiveError {
     ArchiveError::Failed { path: path.into(), what: fault::describe(error) }

@@ -115,8 +115,15 @@ impl Finder {
                 }
                 Ok(Ask::Grew) => drop(self.due.get_or_insert_with(|| Instant::now() + GATHER)),
                 Err(RecvTimeoutError::Timeout) => self.index_a_piece(),
-                Ok(Ask::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Ask::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
+        }
+        self.close();
+    }
+
+    fn close(self) {
+        if let Some(index) = self.index {
+            index.close();
         }
     }
 
@@ -454,6 +461,33 @@ mod tests {
         index_all(&mut finder);
         Connection::open(&path).unwrap().execute("UPDATE message SET text = '…' WHERE seq = 1", []).unwrap();
         assert_eq!(seqs(&finder.answer(&search("ops", "secret", 9, 9)).unwrap()), [2]);
+    }
+
+    #[test]
+    fn an_index_that_a_power_cut_may_have_torn_is_built_anew() {
+        let (_dir, path) = place();
+        fill(&path, "ops", &[record(1, "one")]);
+        let boot_of = |boot: &str| {
+            let conn = Connection::open(index::path_of(&path)).unwrap();
+            conn.execute("UPDATE state SET boot = ?1", [boot]).unwrap();
+            // What it does not have any more, as if it had been torn off.
+            conn.execute("DELETE FROM words", []).unwrap();
+        };
+        let (_, mut finder, _) = open(&path);
+        index_all(&mut finder);
+        finder.close();
+        for (boot, is_believed) in [("", true), ("another", false), ("unknown", false)] {
+            boot_of(boot);
+            let (_, mut finder, _) = open(&path);
+            index_all(&mut finder);
+            assert_eq!(given(&finder, "ops", "one"), usize::from(!is_believed), "{boot:?}");
+            // A process that is killed closes nothing, and nothing is lost.
+            drop(finder);
+            let (_, mut finder, _) = open(&path);
+            index_all(&mut finder);
+            assert_eq!(given(&finder, "ops", "one"), usize::from(!is_believed), "{boot:?}");
+            finder.close();
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The index of words: where, in each room, a word stands.
 //!
-//! It is a file of its own beside the database, and holds nothing that the database has not: no sync waits for it, no
-//! backup needs it, and one that is damaged or of another database is thrown away and built anew. What it holds is what
+//! It is a file of its own beside the database, and holds nothing that the database has not: no backup needs it, and one
+//! that is damaged or of another database is thrown away and built anew. So it is never synced but as it is closed: nobody
+//! who looks for something waits for a disk, and where the machine goes down with it open it is built anew, too. What it holds is what
 //! [`folded`] makes of each text, contentless, under a number made of room and seq; so the newest that has some words is
 //! where SQLite begins to look, and a room's messages are found without looking at another's.
 
@@ -14,13 +15,16 @@ use qun_core::search::folded;
 use qun_core::{Epoch, RoomId, Seq, Words};
 use rusqlite::{Connection, Result, Transaction, params};
 
-use super::mark::beside;
+use super::mark::{self, beside};
 use super::{open, store};
 
 /// `application_id` of an index: "qunw".
 const APPLICATION: i32 = i32::from_be_bytes(*b"qunw");
 /// `user_version`. An index of another version is built anew: also where texts are folded in another way.
 const VERSION: i32 = 1;
+
+/// The state of an index that was closed.
+const CLEAN: &str = "";
 
 /// Bits of a document's number that count a room's messages; those above are the room's shelf.
 const SHELF: u32 = 40;
@@ -34,6 +38,13 @@ CREATE TABLE shelf (
   first INTEGER NOT NULL,       -- the oldest message that is in
   head  INTEGER NOT NULL        -- the newest
 ) STRICT;
+
+CREATE TABLE state (
+  one   INTEGER PRIMARY KEY CHECK (one = 1),
+  boot  TEXT NOT NULL           -- since which start of the machine it is open; empty: it was closed
+) STRICT;
+
+INSERT INTO state VALUES (1, '');
 
 CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, tokenize='ascii');
 ";
@@ -102,6 +113,7 @@ impl Index {
         tx.pragma_update(None, "application_id", APPLICATION)?;
         tx.pragma_update(None, "user_version", VERSION)?;
         tx.commit()?;
+        set_boot(&conn, &boot())?;
         Ok(Self { conn, shelves: BTreeMap::new(), served: None })
     }
 
@@ -109,6 +121,11 @@ impl Index {
         let conn = connect(path)?;
         let number = |pragma| conn.query_row(pragma, [], |row| row.get::<_, i32>(0));
         if (number("PRAGMA application_id")?, number("PRAGMA user_version")?) != (APPLICATION, VERSION) {
+            return Err(Fault::Stale);
+        }
+        let left: String = conn.query_row("SELECT boot FROM state", [], |row| row.get(0))?;
+        let now = boot();
+        if left != CLEAN && (left != now || now == UNKNOWN) {
             return Err(Fault::Stale);
         }
         let read = |row: &rusqlite::Row<'_>| {
@@ -121,7 +138,19 @@ impl Index {
             .prepare("SELECT n, room, epoch, base, first, head FROM shelf")?
             .query_map([], read)?
             .collect::<Result<_>>()?;
+        set_boot(&conn, &now)?;
         Ok(Self { conn, shelves, served: None })
+    }
+
+    /// Closes it, whole and on the disk. What fails here is built anew by whoever opens it next.
+    pub(super) fn close(self) {
+        let Self { conn, .. } = self;
+        let synced = conn.pragma_update(None, "synchronous", "FULL").is_ok()
+            && conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).is_ok_and(|busy: i64| busy == 0);
+        if synced {
+            let _ = set_boot(&conn, CLEAN);
+        }
+        let _ = conn.close();
     }
 
     /// Takes up what it lacks of the messages and lets go of what was trimmed, so many of them at most; says whether there
@@ -220,11 +249,23 @@ impl Shelf {
 
 fn connect(path: &Path) -> Result<Connection> {
     let conn = open::connect(path)?;
-    // Nobody else reads it while a server runs. What a power cut takes from it is indexed again.
+    // Nobody else reads it while a server runs.
     conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
     Ok(conn)
+}
+
+/// Since which start of the machine it runs.
+fn boot() -> String {
+    Some(mark::boot()).filter(|boot| !boot.is_empty()).unwrap_or_else(|| UNKNOWN.into())
+}
+
+/// Where the machine does not say.
+const UNKNOWN: &str = "unknown";
+
+fn set_boot(conn: &Connection, boot: &str) -> Result<()> {
+    conn.execute("UPDATE state SET boot = ?1", [boot]).map(drop)
 }
 
 /// Begins a room.

@@ -280,7 +280,7 @@ pub(super) fn beside(db: &Path, end: &str) -> PathBuf {
 }
 
 /// Which run of the machine this is; empty where the system does not tell.
-fn boot() -> String {
+pub(super) fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
 }
 

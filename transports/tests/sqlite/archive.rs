@@ -105,3 +105,26 @@ fn what_does_not_fit_is_refused_whole() {
     import.finish().unwrap();
     assert_eq!(all(&mut Archive::open(&path).unwrap()), records);
 }
+
+#[test]
+fn a_check_says_what_is_wrong() {
+    let (_dir, path) = place();
+    let mut rig = Rig::open(&path);
+    for room in ["ops", "dev", "hall"] {
+        rig.tail(room);
+    }
+    rig.append("ops", NOW, (0..2_000).map(|n| draft(Some(n), "x")).collect());
+    rig.append("dev", NOW, (0..9).map(|n| draft(Some(n), "x")).collect());
+    let check = || Archive::open(&path).unwrap().check();
+    assert_eq!(check().unwrap(), Vec::<String>::new(), "while it is served, too");
+    drop(rig);
+    let shell = rusqlite::Connection::open(&path).unwrap();
+    shell.execute_batch("DELETE FROM message WHERE room = 2 AND seq IN (4, 9)").unwrap();
+    drop(shell);
+    assert_eq!(check().unwrap(), ["room dev should have 9 messages, 1 to 9, and has 7, 1 to 8"]);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4_096 * 4_096;
+    bytes[middle..middle + 4_096].fill(0xA5);
+    fs::write(&path, bytes).unwrap();
+    assert!(check().is_err() || check().is_ok_and(|wrong| !wrong.is_empty()));
+}

@@ -185,6 +185,7 @@ impl Session {
             key: key.key,
             tail: manner.tail,
             timeline: TIMELINE,
+            password: None,
             backoff: BACKOFF,
         };
         let cant = |what: &'static str| move |error: io::Error| Failure::usage(format!("can't {what}: {error}"));

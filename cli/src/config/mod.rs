@@ -105,10 +105,14 @@ pub(crate) fn temporary(entropy: &mut Entropy) -> (Settings, Code) {
             expires: None,
             max_members: None,
         }],
+        accounts: Vec::new(),
+        guests: true,
     };
     let core = qun_core::server::Config {
         agent: crate::AGENT.into(),
         rooms: vec![room],
+        accounts: Vec::new(),
+        guests: true,
         limits: Limits::default(),
         language: Language::En,
         utc_offset_s: local_offset(jiff::Timestamp::now()),

@@ -32,6 +32,8 @@ pub(super) fn parse(text: &str, now: Timestamp) -> Result<(Settings, Vec<String>
         poller,
         core: qun_core::server::Config {
             agent: crate::AGENT.into(),
+            accounts: Vec::new(),
+            guests: true,
             language: language(&mut root),
             utc_offset_s: utc_offset(&mut root).unwrap_or_else(|| local_offset(now)),
             limits: root.table("limits", "[limits]").map(limits::read).unwrap_or_default(),

@@ -75,7 +75,7 @@ fn room(
         (None, _) => {}
     }
     section.finish();
-    RoomConfig { id, title, presence, codes }
+    RoomConfig { id, title, presence, codes, accounts: Vec::new(), guests: true }
 }
 
 fn id(section: &mut Section<'_, '_>, seen: &mut Seen) -> RoomId {

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use qun_core::{Name, RoomId, Seq};
+use qun_core::{Name, Password, RoomId, Seq};
 use qun_transports::readiness::PollerKind;
 
+use crate::account;
 use crate::config;
-use crate::exit;
+use crate::exit::{self, Failure};
 
 /// Group chat where a code gets you into a room.
 #[derive(Debug, Parser)]
@@ -70,6 +71,12 @@ pub(crate) enum Command {
     /// Make codes.
     #[command(subcommand)]
     Code(Code),
+    /// Say who may log in: names that are somebody's, by a password.
+    ///
+    /// A new password is asked for at the terminal, and else read from the first line of stdin. It is never an argument:
+    /// other people on this machine can see arguments.
+    #[command(subcommand)]
+    Account(Account),
     /// Put a load on a server, and say what it makes of it and what that costs.
     ///
     /// Rooms are filled over real connections, some members talk, and everyone is watched to hear everything once, in
@@ -162,7 +169,7 @@ pub(crate) struct Serve {
     pub(crate) runtime: Runtime,
 }
 
-/// Which configuration says where the database is.
+/// Which configuration says where the database and the accounts are.
 #[derive(Debug, Args)]
 pub(crate) struct Config {
     /// The server's configuration.
@@ -197,6 +204,40 @@ pub(crate) struct Import {
     pub(crate) input: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: Config,
+}
+
+/// `qun account`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Add an account.
+    Add {
+        /// Its name, which nobody else can have from then on.
+        #[arg(value_name = "NAME", value_parser = Name::from_str)]
+        name: Name,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Change the password of one. Its sessions end when the server reads that.
+    Passwd {
+        /// Whose.
+        #[arg(value_name = "NAME", value_parser = Name::from_str)]
+        name: Name,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Remove one. Its sessions end when the server reads that, and its name is free.
+    Remove {
+        /// Whose.
+        #[arg(value_name = "NAME", value_parser = Name::from_str)]
+        name: Name,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Print the names of all.
+    List {
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 /// What drives a server.
@@ -303,6 +344,13 @@ pub(crate) struct Who {
     /// What to be called; without it the server finds a name.
     #[arg(long, env = "QUN_NAME", hide_env_values = true, value_parser = Name::from_str)]
     pub(crate) name: Option<Name>,
+    /// Log in to this account, which is what to be called then. The password is asked for at the terminal, and kept in memory
+    /// for as long as this runs.
+    #[arg(long, env = "QUN_ACCOUNT", hide_env_values = true, value_name = "NAME", value_parser = Name::from_str)]
+    pub(crate) account: Option<Name>,
+    /// Read the account's password from the first line of this file, which nobody else may read.
+    #[arg(long, env = "QUN_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
     /// The server; without a port, 7777.
     #[arg(
         long,
@@ -313,6 +361,28 @@ pub(crate) struct Who {
     )]
     #[arg(value_parser = server)]
     pub(crate) server: String,
+}
+
+impl Who {
+    /// Whom to be at the server, with the password that proves it.
+    ///
+    /// # Errors
+    /// Where the password is asked for and nobody can be asked, or can't be read.
+    pub(crate) fn prove(&self) -> Result<(Option<Name>, Option<Password>), Failure> {
+        let Some(account) = &self.account else {
+            let alone = "--password-file is an account's: say which by --account NAME";
+            return if self.password_file.is_some() {
+                Err(Failure::usage(alone))
+            } else {
+                Ok((self.name.clone(), None))
+            };
+        };
+        let password = match &self.password_file {
+            Some(file) => account::from_file(file)?,
+            None => account::prompt(&format!("Password of {account}: "))?,
+        };
+        Ok((Some(account.clone()), Some(password)))
+    }
 }
 
 /// `qun code`

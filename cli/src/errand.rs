@@ -45,8 +45,9 @@ impl Errand {
     /// # Errors
     /// Where no client can be started.
     pub(crate) fn start(code: Code, who: args::Who, timeout: Duration) -> Result<Self, Failure> {
-        let args::Who { name, server } = who;
-        let (session, inbox) = Session::start(Manner { server: server.clone(), name, tail: 0 })?;
+        let (name, password) = who.prove()?;
+        let server = who.server;
+        let (session, inbox) = Session::start(Manner { server: server.clone(), name, password, tail: 0 })?;
         session.give(Doing::Join(code));
         Ok(Self { session, inbox, server, timeout })
     }

@@ -57,6 +57,8 @@ pub(crate) struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<u64>,
@@ -142,13 +144,14 @@ impl Entry {
     fn note(note: Note) -> Self {
         let none = Self::default();
         match note {
-            Note::Welcomed { conn, peer, member, name, resumed } => Self {
+            Note::Welcomed { conn, peer, member, name, resumed, account } => Self {
                 event: "welcomed",
                 conn: Some(format!("{conn:?}")),
                 peer: Some(shown(peer)),
                 m: Some(member.to_string()),
                 name: Some(name.to_string()),
                 resumed: Some(resumed),
+                account: account.then_some(true),
                 ..none
             },
             Note::Ended { member, name } => {
@@ -172,6 +175,14 @@ impl Entry {
             Note::WrongCode { peer, left } => {
                 Self { event: "wrong_code", peer: Some(shown(peer)), left: Some(left), ..none }
             }
+            Note::WrongPassword { peer, account, left } => Self {
+                event: "wrong_password",
+                peer: Some(shown(peer)),
+                // Of one that there is: else it may be anything, a password typed too early, say.
+                name: account.map(|name| name.to_string()),
+                left: Some(left).filter(|left| *left != u64::MAX),
+                ..none
+            },
             Note::Locked { peer } => Self { event: "locked", peer: Some(shown(peer)), ..none },
             Note::Closed { conn, peer, reason } => Self {
                 event: "closed",
@@ -276,6 +287,7 @@ fn reason_name(reason: Reason) -> &'static str {
         Reason::Version => "version",
         Reason::TooBig => "too_big",
         Reason::Replaced => "replaced",
+        Reason::AccountChanged => "account_changed",
         Reason::Handshake => "handshake",
         Reason::Flood => "flood",
         Reason::Slow => "slow",

@@ -3,6 +3,7 @@
 //! `qun serve` runs a server, `qun join` and `qun send` are its clients. This program reads configurations and command lines,
 //! and draws; the bytes are moved by `qun-transports`, and what they mean is decided by `qun-core`.
 
+mod account;
 mod archive;
 mod args;
 mod banner;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         args::Command::Send(args) => send::run(args),
         args::Command::History(args) => history::run(args),
         args::Command::Search(args) => search::run(args),
+        args::Command::Account(args) => account::run(&args).and_then(|told| say(&told)),
         args::Command::Code(args::Code::New { n }) => new_codes(n),
         #[cfg(feature = "load")]
         args::Command::Bench(args) => bench::run(&args),

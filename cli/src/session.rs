@@ -14,7 +14,7 @@ use futures_lite::future;
 use qun_core::client::{Client, Config, Event, Status};
 use qun_core::json::Person;
 use qun_core::log::Kind;
-use qun_core::{Code, Id, MemberId, Name, Now, RoomId, Seq, Text, TextLimits, Words};
+use qun_core::{Code, Id, MemberId, Name, Now, Password, RoomId, Seq, Text, TextLimits, Words};
 use qun_transports::smol::{self, Connection};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -148,6 +148,8 @@ pub(crate) struct Manner {
     pub(crate) server: String,
     /// What it wants to be called.
     pub(crate) name: Option<Name>,
+    /// The password of the account that the name is.
+    pub(crate) password: Option<Password>,
     /// How much backlog it wants.
     pub(crate) tail: u64,
 }
@@ -179,12 +181,15 @@ impl Session {
     pub(crate) fn start(manner: Manner) -> Result<(Self, Receiver<Msg>), Failure> {
         let (to, inbox) = sync_channel(INBOX);
         let key = keys::hold(keys::state_dir().as_deref(), &manner.server, &mut entropy()?)?;
+        let account = manner.password.as_ref().and(manner.name.as_ref());
+        let member = account.map_or_else(|| key.key.member(), |name| MemberId::of_account(&name.folded()));
         let config = Config {
             agent: AGENT.into(),
             name: manner.name,
             key: key.key,
             tail: manner.tail,
             timeline: TIMELINE,
+            password: manner.password,
             backoff: BACKOFF,
         };
         let cant = |what: &'static str| move |error: io::Error| Failure::usage(format!("can't {what}: {error}"));
@@ -194,7 +199,6 @@ impl Session {
         let run = move || smol::block_on(drive(connection, commanded, told));
         thread::Builder::new().name("connection".into()).spawn(run).map_err(cant("start a thread"))?;
         watch_signals(to.clone()).map_err(cant("watch for signals"))?;
-        let member = key.key.member();
         let session = Self { commands, to, member, _key: key };
         session.with(|_, now, to| drop(to.send(Msg::Clock(Clock { mono: now.mono, at: Instant::now() }))));
         Ok((session, inbox))

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use crate::entropy::Entropy;
+use crate::name::Folded;
 
 /// The alphabet of base64url, in order.
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -133,6 +134,18 @@ impl MemberId {
     /// The member of the upper 60 of these bits.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits & !0xF)
+    }
+
+    /// The member that an account is, however many sessions it has: 60 bits of SHA-256("a" ‖ its name as names are
+    /// compared).
+    pub fn of_account(name: &Folded) -> Self {
+        let hash: [u8; 32] = Sha256::new().chain_update(b"a").chain_update(name.as_str()).finalize().into();
+        let [a, b, c, d, e, f, g, h, ..] = hash;
+        Self::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
     }
 
     pub(crate) fn text(self) -> [u8; 10] {

@@ -48,6 +48,7 @@
 
 extern crate alloc;
 
+mod account;
 pub mod client;
 mod code;
 mod dialect;
@@ -66,6 +67,7 @@ mod sniff;
 mod text;
 mod time;
 
+pub use account::{Password, PasswordError, PasswordHash};
 pub use code::{Code, CodeError};
 pub use entropy::Entropy;
 pub use id::{ConnId, Epoch, Id, IdError, Key, KeyHash, MemberId, Position, RoomId, Seq};

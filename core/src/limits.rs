@@ -63,6 +63,8 @@ pub struct Limits {
     pub drain: Duration,
     /// How long the log may take to load a page.
     pub load: Duration,
+    /// How long it may take to verify a password.
+    pub verify: Duration,
     /// The least time between two `here` frames of a room.
     pub here: Duration,
     /// The range over which a shutdown spreads the return of its clients.
@@ -100,6 +102,7 @@ impl Default for Limits {
             stall: Duration::from_secs(10),
             drain: Duration::from_secs(5),
             load: Duration::from_secs(5),
+            verify: Duration::from_secs(10),
             here: Duration::from_secs(5),
             spread: Duration::from_secs(10),
         }

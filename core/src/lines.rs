@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use memchr::memchr;
+use zeroize::Zeroize;
 
 /// The unread input of one connection. Holds no memory while it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,6 +67,11 @@ impl Lines {
             self.scanned -= self.taken;
             self.taken = 0;
         }
+    }
+
+    /// Overwrites what is taken: it held a password.
+    pub(crate) fn wipe(&mut self) {
+        self.bytes[..self.taken].zeroize();
     }
 
     pub(crate) fn clear(&mut self) {

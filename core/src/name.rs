@@ -62,6 +62,12 @@ impl Name {
     }
 }
 
+impl Folded {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Name {
     type Err = NameError;
 

@@ -46,6 +46,7 @@ impl Driven {
             key: Key::generate(&mut Entropy::new([1; 32])),
             tail: 10,
             timeline: 50,
+            password: None,
             backoff: Duration::from_secs(20),
         };
         let mut driven = Self {

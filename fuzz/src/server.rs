@@ -154,7 +154,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn hello() -> Vec<u8> {
-    line(&Request::Hello { id: None, v: vec![1], agent: None, name: None, key: None })
+    line(&Request::Hello { id: None, v: vec![1], agent: None, name: None, key: None, password: None })
 }
 
 fn join() -> Vec<u8> {

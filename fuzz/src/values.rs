@@ -6,7 +6,7 @@ use qun_core::json::{
     Room, Welcome,
 };
 use qun_core::log::{Kind, Span};
-use qun_core::{Code, Epoch, Id, Key, MemberId, Name, Position, Role, RoomId, Seq, Text, Words};
+use qun_core::{Code, Epoch, Id, Key, MemberId, Name, Password, Position, Role, RoomId, Seq, Text, Words};
 
 type Given<'a, 'b> = &'a mut Unstructured<'b>;
 
@@ -17,7 +17,9 @@ pub(crate) fn request(given: Given<'_, '_>) -> Result<Request> {
         1 => {
             let v = (0..given.int_in_range(0..=3)?).map(|_| integer(given)).collect::<Result<_>>()?;
             let (agent, name, key) = (option(given, string)?, option(given, name)?, option(given, key)?);
-            Request::Hello { id, v, agent, name, key }
+            // A password is an account's, and so comes with a name.
+            let password = if name.is_some() { option(given, password)? } else { None };
+            Request::Hello { id, v, agent, name, key, password }
         }
         2 => {
             let door = if given.arbitrary()? { Door::Held(room(given)?) } else { Door::Code(string(given)?) };
@@ -154,11 +156,21 @@ fn welcome(given: Given<'_, '_>, re: Option<Id>) -> Result<Welcome> {
         ping_s,
         grace_s,
         limits,
+        account: option(given, self::name)?,
+        rooms: (0..given.int_in_range(0..=2)?).map(|_| room_frame(given)).collect::<Result<_>>()?,
     })
 }
 
+fn room_frame(given: Given<'_, '_>) -> Result<Room> {
+    Ok(Room { id: room(given)?, title: string(given)?, role: role(given)? })
+}
+
+fn password(given: Given<'_, '_>) -> Result<Password> {
+    Ok(parsed(&choice(given, &["correct horse", "wrong", "caf\u{e9} \"\\"])?, "correct horse"))
+}
+
 fn joined(given: Given<'_, '_>, re: Option<Id>) -> Result<Joined> {
-    let room = Room { id: room(given)?, title: string(given)?, role: role(given)? };
+    let room = room_frame(given)?;
     let (first, from, head) = (seq(given)?, seq(given)?, seq(given)?);
     let (here, members) = (integer(given)?, option(given, people)?);
     Ok(Joined { re, room, here, members, epoch: epoch(given)?, first, from, head })

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use qun_core::json::{Frame, Request};
-use qun_core::server::{Access, Config, Hangup, Peer, Presence, RoomConfig};
-use qun_core::{ConnId, Instant, Limits, Now, Role};
+use qun_core::server::{Access, Account, Config, Hangup, Peer, Presence, RoomConfig, Verdict};
+use qun_core::{ConnId, Instant, Limits, Now, PasswordHash, Role};
 use qun_transports::{Driver, Event, MemoryLog};
 
 use crate::pieces::Pieces;
@@ -47,12 +47,16 @@ impl World {
                 expires: None,
                 max_members: None,
             }],
+            accounts: Vec::new(),
+            guests: true,
         };
         let config = Config {
             agent: "qun/0".into(),
             rooms: vec![room("ops", Presence::Full, "K7QM-2XD4"), room("hall", Presence::Count, "HA11-HA11")],
             // So little that a reader falls off soon.
             limits: Limits { room_bytes: 4 << 10, ..Limits::default() },
+            accounts: vec![Account { name: "ann".parse().expect("a name"), hash: PasswordHash::new("correct horse") }],
+            guests: true,
             language: Default::default(),
             utc_offset_s: 0,
         };
@@ -128,6 +132,12 @@ impl World {
                 match event {
                     Event::Transmit(conn) => self.by_conn(conn).owed = true,
                     Event::Close(conn, _) => self.by_conn(conn).open = false,
+                    // Here a hash is the password itself; a real one would take most of a run.
+                    Event::Verify { request, hash, password } => {
+                        let is_right = hash.expose() == password.expose();
+                        let verdict = if is_right { Verdict::Right } else { Verdict::Wrong };
+                        self.driver.verified(self.now, request, verdict);
+                    }
                     // All that is given is taken.
                     Event::Read(..) | Event::Note(_) => {}
                 }

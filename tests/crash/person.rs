@@ -58,6 +58,7 @@ impl Person {
             key: Key::generate(&mut Entropy::new(seed)),
             tail: 0,
             timeline: 100,
+            password: None,
             backoff: Duration::from_millis(200),
         };
         let connection = Connection::new(server.to_string(), config, seed).expect("a client");

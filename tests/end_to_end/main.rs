@@ -5,6 +5,7 @@
 
 pub(crate) mod world;
 
+mod accounts;
 mod bench;
 mod crowd;
 mod hostile;

@@ -14,7 +14,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn answer(server: &str, code: Code) -> Result<(), Box<dyn Error>> {
     let (name, key) = ("echo".parse().ok(), Key::generate(&mut Entropy::new(seed()?)));
-    let config = Config { agent: "echo/1".into(), name, key, tail: 0, timeline: 10, backoff: Duration::from_secs(20) };
+    let config = Config {
+        agent: "echo/1".into(),
+        name,
+        key,
+        password: None,
+        tail: 0,
+        timeline: 10,
+        backoff: Duration::from_secs(20),
+    };
     let mut chat = connect(server, config)?;
     chat.join(code);
     while let Some(event) = chat.next().await {

@@ -19,7 +19,14 @@ fn main() -> io::Result<()> {
 async fn run(listener: TcpListener, code: Code, end: impl Future, mut count: impl FnMut(usize)) -> io::Result<()> {
     let access = Access { code, label: "all".into(), role: Role::Talk, expires: None, max_members: None };
     let id = "hall".parse().map_err(io::Error::other)?;
-    let room = RoomConfig { id, title: "The hall".into(), presence: Presence::Full, codes: vec![access] };
+    let room = RoomConfig {
+        id,
+        title: "The hall".into(),
+        presence: Presence::Full,
+        codes: vec![access],
+        accounts: Vec::new(),
+        guests: true,
+    };
     let config = Config { rooms: vec![room], ..Config::default() };
 
     let server = serve([listener], config, MemoryLog::new(seed()?))?;

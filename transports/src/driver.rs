@@ -1,7 +1,9 @@
 //! A server machine with its log.
 
-use qun_core::server::{Action, Config, Hangup, Input, Note, Overview, Peer, Reason, Server, Transmit};
-use qun_core::{ConnId, Instant, Now};
+use qun_core::server::{
+    Action, Config, Hangup, Input, Note, Overview, Peer, Reason, Server, Transmit, Verdict, Verification,
+};
+use qun_core::{ConnId, Instant, Now, Password, PasswordHash};
 
 use crate::ids::Ids;
 use crate::log::Log;
@@ -34,6 +36,16 @@ pub enum Event {
     Read(ConnId, bool),
     /// Everything is sent, or the time for it is over: close the connection. Its id is forgotten.
     Close(ConnId, Reason),
+    /// Verify a password, where the loop does not wait for it, and answer by [`Driver::verified`]: a
+    /// [`Verifier`](crate::Verifier) does.
+    Verify {
+        /// What the answer is to name.
+        request: Verification,
+        /// Against what.
+        hash: PasswordHash,
+        /// Which password.
+        password: Password,
+    },
     /// For the operator.
     Note(Note),
 }
@@ -77,6 +89,11 @@ impl<L: Log> Driver<L> {
         }
     }
 
+    /// The verdict on a password; see [`Event::Verify`].
+    pub fn verified(&mut self, now: Now, request: Verification, verdict: Verdict) {
+        self.server.handle(now, Input::Verified { request, verdict });
+    }
+
     /// Time passed. Needed at [`deadline`](Self::deadline), harmless at any time.
     pub fn tick(&mut self, now: Now) {
         self.server.handle(now, Input::Tick);
@@ -102,6 +119,9 @@ impl<L: Log> Driver<L> {
                 // Such an action was on its way as the connection was lost.
                 Some(Action::Transmit(_) | Action::Read(..) | Action::Close(..)) => {}
                 Some(Action::Note(note)) => return Some(Event::Note(note)),
+                Some(Action::Verify { request, hash, password }) => {
+                    return Some(Event::Verify { request, hash, password });
+                }
                 Some(Action::Log(request)) => self.log.submit(now, request),
                 // Answers come last, so that all that a turn says has become one append before the log is asked again.
                 None => match self.log.poll() {
@@ -176,6 +196,8 @@ mod tests {
             title: "Ops".into(),
             presence: Default::default(),
             codes: vec![code],
+            accounts: Vec::new(),
+            guests: true,
         };
         Driver::new(Config { rooms: vec![room], ..Config::default() }, [1; 32], MemoryLog::new([2; 32]))
     }

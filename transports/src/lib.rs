@@ -33,11 +33,16 @@ pub mod smol;
 #[cfg(all(feature = "sqlite", unix))]
 pub mod sqlite;
 
+#[cfg(feature = "accounts")]
+mod verifier;
+
 #[cfg(feature = "readiness")]
 pub use clock::Clock;
 pub use driver::{Driver, Event};
 pub use log::Log;
 pub use memory::MemoryLog;
+#[cfg(feature = "accounts")]
+pub use verifier::{Verifier, hash_password, parse_hash};
 
 /// The README's example, so that it stays true.
 #[cfg(doctest)]

@@ -211,8 +211,8 @@ impl<'a, 'p> Section<'a, 'p> {
 
     fn mistyped(&self, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
         let given = match value.get_ref() {
-            // Whatever stands there is meant as a code, and those are never shown.
-            _ if key == "code" => "something else".to_string(),
+            // Whatever stands there is meant as a secret, and those are never shown.
+            _ if key == "code" || key == "hash" => "something else".to_string(),
             DeValue::String(text) => format!("{text:?}"),
             DeValue::Integer(number) => number.as_str().to_string(),
             DeValue::Float(number) => number.as_str().to_string(),

@@ -118,6 +118,7 @@ pub(super) const KEYS: &[Key] = {
         key("stall_s", 1, 3_600, "how long a connection may take no byte", |l| Slot::Seconds(&mut l.stall)),
         key("drain_s", 1, 3_600, "how long a closing connection may take", |l| Slot::Seconds(&mut l.drain)),
         key("load_s", 1, 3_600, "how long a page of history may take", |l| Slot::Seconds(&mut l.load)),
+        key("verify_s", 1, 3_600, "how long it may take to verify a password", |l| Slot::Seconds(&mut l.verify)),
         key("here_s", 0, 3_600, "least time between two counts of a room with presence = \"count\"", |l| {
             Slot::Seconds(&mut l.here)
         }),
@@ -195,7 +196,7 @@ mod tests {
         let Limits {
             line, text, replay, page, burst, per_s, acts_burst, acts_per_s, in_flight, private, unread, rooms, room_bytes, full_members,
             connections_per_source, guess_burst, guess_every, guess_per_s, guess_sources, plain_guesses, prompt, handshake,
-            ping, pong, grace, stall, drain, load, here, spread,
+            ping, pong, grace, stall, drain, load, verify, here, spread,
         } = limits;
         let old = Limits::default();
         assert!(line > old.line && text.bytes > old.text.bytes && text.lines > old.text.lines && replay > old.replay);
@@ -206,7 +207,8 @@ mod tests {
         assert!(guess_burst > old.guess_burst && guess_every > old.guess_every && guess_per_s > old.guess_per_s);
         assert!(guess_sources > old.guess_sources && plain_guesses > old.plain_guesses && prompt > old.prompt);
         assert!(handshake > old.handshake && ping > old.ping && pong > old.pong && grace > old.grace);
-        assert!(stall > old.stall && drain > old.drain && load > old.load && here > old.here && spread > old.spread);
+        assert!(stall > old.stall && drain > old.drain && load > old.load && verify > old.verify);
+        assert!(here > old.here && spread > old.spread);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! `qun serve` and `qun check` read it by the same [`read`], so that what the one calls right the other serves.
 
+mod accounts;
 mod document;
 mod limits;
 mod reader;
@@ -18,6 +19,7 @@ use qun_core::server::{Access, Presence, RoomConfig};
 use qun_core::{Code, Entropy, Limits, Role, RoomId};
 use qun_transports::readiness::PollerKind;
 
+pub(crate) use accounts::Accounts;
 pub(crate) use document::Problem;
 pub(crate) use reader::parse_listen;
 pub(crate) use storage::Storage;
@@ -38,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) poller: PollerKind,
     /// Where what is said is kept; `None`: in memory.
     pub(crate) storage: Option<Storage>,
+    /// Where the accounts are, whether there are any or not; `None`: the server has no configuration, and so none.
+    pub(crate) accounts: Option<PathBuf>,
     /// What the core serves.
     pub(crate) core: qun_core::server::Config,
 }
@@ -83,12 +87,28 @@ pub(crate) fn read(path: &Path) -> Result<Reading, Error> {
     let now = jiff::Timestamp::now();
     let (mut settings, mut warnings) =
         reader::parse(&text, now).map_err(|problems| Error::Wrong { path: path.into(), problems })?;
-    warnings.extend(too_open(path));
+    warnings.extend(too_open(path, "codes"));
     if let Some(storage) = &mut settings.storage {
         // Beside the file that names it, wherever the program was started.
         storage.path = path.parent().unwrap_or(Path::new("")).join(&storage.path);
     }
+    if let Some(accounts) = &mut settings.accounts {
+        *accounts = path.parent().unwrap_or(Path::new("")).join(&*accounts);
+        settings.core.accounts = accounts::read(accounts)?;
+        warnings.extend(too_open(accounts, "hashes of passwords"));
+        warnings.extend(strangers(&settings.core));
+    }
     Ok(Reading { settings, warnings })
+}
+
+/// A word about every account that a room lists and that there is not. It is no error: an account that is removed is to be
+/// gone at once.
+fn strangers(core: &qun_core::server::Config) -> Vec<String> {
+    let known: Vec<_> = core.accounts.iter().map(|account| account.name.folded()).collect();
+    let listed = core.rooms.iter().flat_map(|room| room.accounts.iter().map(|listed| (&room.id, &listed.name)));
+    let strangers = listed.filter(|(_, name)| !known.contains(&name.folded()));
+    let word = |(room, name)| format!("{room} lists {name}, and there is no such account: `qun account add {name}`");
+    strangers.map(word).collect()
 }
 
 /// What a server without a configuration serves: one room that lasts as long as the process.
@@ -105,15 +125,20 @@ pub(crate) fn temporary(entropy: &mut Entropy) -> (Settings, Code) {
             expires: None,
             max_members: None,
         }],
+        accounts: Vec::new(),
+        guests: true,
     };
     let core = qun_core::server::Config {
         agent: crate::AGENT.into(),
         rooms: vec![room],
+        accounts: Vec::new(),
+        guests: true,
         limits: Limits::default(),
         language: Language::En,
         utc_offset_s: local_offset(jiff::Timestamp::now()),
     };
-    (Settings { listen: vec![DEFAULT_LISTEN], poller: PollerKind::default(), storage: None, core }, code)
+    let poller = PollerKind::default();
+    (Settings { listen: vec![DEFAULT_LISTEN], poller, storage: None, accounts: None, core }, code)
 }
 
 /// What this machine adds to UTC at `now`, in seconds.
@@ -127,14 +152,14 @@ fn room_id(id: &'static str) -> RoomId {
     id.parse().expect("a literal that is a room id")
 }
 
-/// A word about a file that others on this machine may read: codes stand in it. It is no error, because a file that
+/// A word about a file that others on this machine may read: secrets stand in it. It is no error, because a file that
 /// comes out of a container's image or a secret store often can't be otherwise.
-fn too_open(path: &Path) -> Option<String> {
+fn too_open(path: &Path, secrets: &str) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| {
         let path = path.display();
-        format!("{path} has mode {mode:04o}, and codes stand in it: `chmod 600 {path}` keeps them to you")
+        format!("{path} has mode {mode:04o}, and {secrets} stand in it: `chmod 600 {path}` keeps them to you")
     })
 }
 

@@ -27,11 +27,15 @@ pub(super) fn parse(text: &str, now: Timestamp) -> Result<(Settings, Vec<String>
     let mut root = Section::root(&document, &problems);
     let (listen, poller) = (listen(&mut root), poller(&mut root));
     let mut storage = storage::read(&mut root);
+    let accounts = root.text("accounts").map_or(super::accounts::DEFAULT, |path| path.value).into();
     let settings = Settings {
         listen,
+        accounts: Some(accounts),
         poller,
         core: qun_core::server::Config {
             agent: crate::AGENT.into(),
+            accounts: Vec::new(),
+            guests: root.flag("guests").is_none_or(|guests| guests.value),
             language: language(&mut root),
             utc_offset_s: utc_offset(&mut root).unwrap_or_else(|| local_offset(now)),
             limits: root.table("limits", "[limits]").map(limits::read).unwrap_or_default(),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use qun_core::server::{Access, Presence, RoomConfig};
-use qun_core::{Code, Role, RoomId, Text};
+use qun_core::server::{Access, Listed, Presence, RoomConfig};
+use qun_core::{Code, Name, Role, RoomId, Text};
 
 use super::document::{Found, Section};
 use super::room_id;
@@ -56,8 +56,11 @@ fn room(
         }
     };
     let mut codes = Vec::new();
+    let accounts = accounts(&mut section);
+    let guests = section.flag("guests").is_none_or(|guests| guests.value);
     match section.tables("codes", "a code") {
-        None => section.refuse(section.at, "the room has no codes: nobody could get in"),
+        None if !accounts.is_empty() => {}
+        None => section.refuse(section.at, "the room has no codes and no accounts: nobody could get in"),
         Some(tables) if tables.value.is_empty() => {
             section.refuse(tables.at, "codes is empty: nobody could get in (`qun code new` makes a code)");
         }
@@ -75,7 +78,26 @@ fn room(
         (None, _) => {}
     }
     section.finish();
-    RoomConfig { id, title, presence, codes }
+    RoomConfig { id, title, presence, codes, accounts, guests }
+}
+
+/// Reads who needs no code.
+fn accounts(section: &mut Section<'_, '_>) -> Vec<Listed> {
+    let mut listed: Vec<Listed> = Vec::new();
+    for mut section in section.tables("accounts", "an account").map(|tables| tables.value).unwrap_or_default() {
+        let role = role(&mut section);
+        let at = section.at;
+        match section.text("name").map(|name| (name.at, name.value.parse::<Name>())) {
+            None => section.refuse(at, "the account has no name, as in { name = \"ann\", role = \"talk\" }"),
+            Some((at, Err(error))) => section.refuse(at, error.to_string()),
+            Some((at, Ok(name))) if listed.iter().any(|other| other.name.folded() == name.folded()) => {
+                section.refuse(at, format!("{name} is listed already"));
+            }
+            Some((_, Ok(name))) => listed.push(Listed { name, role }),
+        }
+        section.finish();
+    }
+    listed
 }
 
 fn id(section: &mut Section<'_, '_>, seen: &mut Seen) -> RoomId {
@@ -121,14 +143,7 @@ fn access(
     }
     let code = code.and_then(|Found { value, at }| parse_code(&section, value, at, seen));
     let label = section.text("label").map_or_else(|| format!("code-{number}"), |label| label.value.into());
-    let role = match section.text("role") {
-        None => Role::default(),
-        Some(Found { value, at }) => Role::named(value).unwrap_or_else(|| {
-            let choices = Role::ALL.map(|role| format!("{:?}", role.as_str())).join(", ");
-            section.refuse(at, format!("role is one of {choices}, not {value:?}"));
-            Role::Read
-        }),
-    };
+    let role = role(&mut section);
     let weak = section.flag("weak").is_some_and(|weak| weak.value);
     let expires = section.date("expires");
     let max_members =
@@ -153,6 +168,15 @@ fn access(
     let (code, _) = code?;
     let expires = expires.map(|expires| u64::try_from(expires.value.as_millisecond()).unwrap_or(0));
     Some(Access { code, label: label.into(), role, expires, max_members })
+}
+
+fn role(section: &mut Section<'_, '_>) -> Role {
+    let Some(Found { value, at }) = section.text("role") else { return Role::default() };
+    Role::named(value).unwrap_or_else(|| {
+        let choices = Role::ALL.map(|role| format!("{:?}", role.as_str())).join(", ");
+        section.refuse(at, format!("role is one of {choices}, not {value:?}"));
+        Role::Read
+    })
 }
 
 /// A code is never shown in what is said about it: that ends up in logs and on screens.

@@ -25,8 +25,9 @@ use crate::session::{Manner, Session};
 /// Where there is no code, or the server or the code ends it.
 pub(crate) fn run(args: args::Join) -> Result<Exit, Failure> {
     let knock = door::knock(args.door.code.as_deref())?;
+    let (name, password) = args.door.who.prove()?;
     let server = args.door.who.server;
-    let manner = Manner { server: server.clone(), name: args.door.who.name, tail: args.tail };
+    let manner = Manner { server: server.clone(), name, password, tail: args.tail };
     let is_for_a_person = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     if is_for_a_person {
         let (session, inbox) = Session::start(manner)?;

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
+use crate::account::Password;
 use crate::id::{Id, Key, MemberId, RoomId, Seq};
 use crate::json::{ByeCode, Change, ErrorCode, PageMessage, Retry};
 use crate::name::Name;
@@ -19,6 +20,9 @@ pub struct Config {
     pub name: Option<Name>,
     /// Who the person is: kept from run to run, the session can be taken up again.
     pub key: Key,
+    /// The password of the account that `name` is. Kept for as long as the machine is: the server asks for it again where
+    /// it does not know the session any more.
+    pub password: Option<Password>,
     /// Messages of backlog to ask for on joining a room for the first time.
     pub tail: u64,
     /// Messages that the timeline of one room keeps.

@@ -382,8 +382,10 @@ impl Client {
             id: Some(hello),
             v: alloc::vec![VERSION],
             agent: Some(self.config.agent.clone()),
-            name: self.wanted.clone(),
+            // With a password it is the account's, whatever one was called meanwhile.
+            name: if self.config.password.is_some() { self.config.name.clone() } else { self.wanted.clone() },
             key: Some(self.config.key),
+            password: self.config.password.clone(),
         });
     }
 

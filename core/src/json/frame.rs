@@ -175,6 +175,12 @@ pub struct Welcome {
     pub grace_s: u64,
     /// What is allowed.
     pub limits: Limits,
+    /// The account that you are logged in to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Name>,
+    /// The rooms that it may enter without a code, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<Room>,
 }
 
 /// The limits that a client keeps by itself, so that it never runs into an error.
@@ -452,6 +458,10 @@ codes! {
         BadCode = "bad_code", Fix;
         /// The code once opened a room.
         CodeExpired = "code_expired", Fix;
+        /// There is no account of that name and password.
+        BadPassword = "bad_password", Fix;
+        /// Only people with an account come in.
+        NoGuests = "no_guests", Fix;
         /// You may read here, not speak.
         ReadOnly = "read_only", No;
         /// You are not in that room.
@@ -460,7 +470,7 @@ codes! {
         RoomFull = "room_full", Later;
         /// Faster than the rate.
         SlowDown = "slow_down", Later;
-        /// Too many wrong guesses.
+        /// Too many wrong guesses, or passwords.
         Locked = "locked", Later;
         /// The log can't be reached.
         Unavailable = "unavailable", Later;
@@ -486,6 +496,8 @@ codes! {
         Kicked = "kicked", No;
         /// The room is no more.
         RoomClosed = "room_closed", No;
+        /// The account is gone, or has another password.
+        AccountChanged = "account_changed", Fix;
         /// The code was changed.
         CodeChanged = "code_changed", Fix;
         /// Took no byte for too long.

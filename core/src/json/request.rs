@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::frame::ErrorCode;
 use super::strict::Fields;
+use crate::account::Password;
 use crate::id::{Id, Key, Position, RoomId, Seq};
 use crate::log::{Kind, Span};
 use crate::name::Name;
@@ -30,6 +31,8 @@ pub enum Request {
         name: Option<Name>,
         /// By which the session outlives the connection.
         key: Option<Key>,
+        /// Of the account that `name` is.
+        password: Option<Password>,
     },
     /// Get into a room, or back into it.
     Join {
@@ -110,7 +113,7 @@ pub enum Request {
 pub enum Door {
     /// By a code, as it was typed.
     Code(String),
-    /// By a membership that the session still holds.
+    /// By a membership that the session still holds, or because its account needs no code there.
     Held(RoomId),
 }
 
@@ -152,7 +155,7 @@ impl Request {
 
     /// The same, of any line.
     pub(crate) fn general(line: &[u8]) -> Result<Self, Malformed> {
-        let fields = Fields::read(line).map_err(|error| Malformed {
+        let mut fields = Fields::read(line).map_err(|error| Malformed {
             re: None,
             code: ErrorCode::BadFrame,
             text: error.to_string(),
@@ -165,11 +168,12 @@ impl Request {
             },
             Err(error) => (None, Some(error)),
         };
-        let bad = |code, text| Malformed { re: id, code, text };
-        if let Some(text) = id_is_bad {
-            return Err(bad(ErrorCode::BadField, text));
-        }
-        Self::from_fields(id, &fields).map_err(|(code, text)| bad(code, text))
+        let read = match id_is_bad {
+            Some(text) => Err((ErrorCode::BadField, text)),
+            None => Self::from_fields(id, &fields),
+        };
+        fields.wipe("password");
+        read.map_err(|(code, text)| Malformed { re: id, code, text })
     }
 
     fn from_fields(id: Option<Id>, fields: &Fields<'_>) -> Result<Self, (ErrorCode, String)> {
@@ -178,17 +182,22 @@ impl Request {
         let name = |name: &str| -> Result<Name, _> { parse(name, "name", ErrorCode::BadName) };
         let n = || fields.integer("n").map(Option::unwrap_or_default).map_err(field);
         Ok(match fields.need("t").map_err(field)? {
-            "hello" => Self::Hello {
-                id,
-                v: fields.integers("v").map_err(field)?,
-                agent: fields.text("agent").map_err(field)?.map(ToString::to_string),
-                name: fields.text("name").map_err(field)?.map(name).transpose()?,
-                key: fields
-                    .text("key")
-                    .map_err(field)?
-                    .map(|key| parse(key, "key", ErrorCode::BadField))
-                    .transpose()?,
-            },
+            "hello" => {
+                let optional = |name| fields.text(name).map_err(field);
+                let name = optional("name")?.map(name).transpose()?;
+                let password = optional("password")?.map(|password| parse(password, "password", ErrorCode::BadField));
+                if name.is_none() && password.is_some() {
+                    return Err(field("a password is an account's: name is missing".into()));
+                }
+                Self::Hello {
+                    id,
+                    v: fields.integers("v").map_err(field)?,
+                    agent: optional("agent")?.map(ToString::to_string),
+                    name,
+                    key: optional("key")?.map(|key| parse(key, "key", ErrorCode::BadField)).transpose()?,
+                    password: password.transpose()?,
+                }
+            }
             "join" => Self::Join {
                 id,
                 door: match (fields.text("code").map_err(field)?, fields.text("room").map_err(field)?) {
@@ -277,6 +286,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     room: Option<&'a RoomId>,
@@ -304,13 +315,14 @@ impl<'a> From<&'a Request> for Line<'a> {
     fn from(request: &'a Request) -> Self {
         let line = Self::default();
         match request {
-            Request::Hello { id, v, agent, name, key } => Self {
+            Request::Hello { id, v, agent, name, key, password } => Self {
                 t: "hello",
                 id: *id,
                 v: Some(v),
                 agent: agent.as_deref(),
                 name: name.as_ref(),
                 key: key.as_ref().map(Key::expose),
+                password: password.as_ref().map(Password::expose),
                 ..line
             },
             Request::Join { id, door, resume, tail } => {

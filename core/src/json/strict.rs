@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroize;
 
 /// How deep objects and arrays may be nested, the line's own object included.
 const MAX_DEPTH: usize = 16;
@@ -81,6 +82,17 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some(Value::Object(fields)) => Ok(Some(fields)),
             Some(_) => Err(format!("{name} is not an object")),
+        }
+    }
+
+    /// Overwrites a text, where it is a copy of what stands in the line.
+    pub(super) fn wipe(&mut self, name: &str) {
+        for (key, value) in &mut self.0 {
+            if let Value::Text(Cow::Owned(text)) = value
+                && key == name
+            {
+                text.zeroize();
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) enum Command<'a> {
     Search(&'a str),
     /// `/join K7QM-2XD4`, unchecked.
     Join(&'a str),
+    /// `/login ann`, unchecked.
+    Login(&'a str),
     /// `/leave`
     Leave,
     /// `/help`
@@ -69,6 +71,8 @@ pub(crate) enum Usage {
     Search,
     /// `/join`
     Join,
+    /// `/login`
+    Login,
     /// `/echo`
     Echo,
 }
@@ -96,6 +100,7 @@ impl<'a> Command<'a> {
             () if is("history") => history(argument),
             () if is("search") => some(Self::Search, Usage::Search),
             () if is("join") => some(Self::Join, Usage::Join),
+            () if is("login") => some(Self::Login, Usage::Login),
             () if is("leave") => Self::Leave,
             () if is("help") => Self::Help,
             () if is("quit") => Self::Quit,
@@ -148,6 +153,7 @@ mod tests {
             ("/history 50", Command::History(Some(50))),
             ("/search deploy  green", Command::Search("deploy  green")),
             ("/join k7qm 2xd4", Command::Join("k7qm 2xd4")),
+            ("/login ann", Command::Login("ann")),
             ("/leave", Command::Leave),
             ("/help me", Command::Help),
             ("/quit good night", Command::Quit),
@@ -166,6 +172,7 @@ mod tests {
             ("/name", Usage::Name),
             ("/search ", Usage::Search),
             ("/join\t", Usage::Join),
+            ("/login", Usage::Login),
             ("/history 0", Usage::History),
             ("/history all", Usage::History),
             ("/history 99999999999999999999", Usage::History),

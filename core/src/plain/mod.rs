@@ -10,7 +10,7 @@ mod render;
 mod telnet;
 mod words;
 
-pub(crate) use command::{Command, Entry};
+pub(crate) use command::{Command, Entry, Usage};
 pub(crate) use render::{Day, message};
 pub(crate) use telnet::Telnet;
 pub(crate) use words::{Here, Phrase, Refusal};

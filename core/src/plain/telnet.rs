@@ -8,6 +8,8 @@ const WONT: u8 = 252;
 const DO: u8 = 253;
 const DONT: u8 = 254;
 const IAC: u8 = 255;
+/// The option by which one side echoes what the other types (RFC 857).
+const ECHO: u8 = 1;
 
 /// Strips telnet's commands from a stream, wherever its reads are split, and declines every option.
 ///
@@ -15,6 +17,10 @@ const IAC: u8 = 255;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Telnet {
     state: State,
+    /// Whether the other side has sent a command: only then does it understand one.
+    speaks: bool,
+    /// Whether it was told that we echo, so that it does not: what is typed is a password.
+    hides: bool,
 }
 
 /// What came last.
@@ -36,6 +42,21 @@ enum State {
 }
 
 impl Telnet {
+    /// Whether the other side speaks telnet.
+    pub(crate) fn speaks(&self) -> bool {
+        self.speaks
+    }
+
+    /// What to send so that the other side shows what is typed no more (RFC 857: we say that we echo, and do not), or does
+    /// so again; `None`: nothing, it is netcat or does so already.
+    pub(crate) fn hide(&mut self, hides: bool) -> Option<[u8; 3]> {
+        if !self.speaks || self.hides == hides {
+            return None;
+        }
+        self.hides = hides;
+        Some([IAC, if hides { WILL } else { WONT }, ECHO])
+    }
+
     /// Appends the text among `bytes` to `keep`, and to `reply` what is to be sent back: 3 bytes for an option that is
     /// offered or asked for. A refusal is never answered, so no two ends can keep each other busy.
     pub(crate) fn strip(&mut self, bytes: &[u8], keep: &mut Vec<u8>, reply: &mut Vec<u8>) {
@@ -51,7 +72,7 @@ impl Telnet {
         }
     }
 
-    fn next(&self, byte: u8, keep: &mut Vec<u8>, reply: &mut Vec<u8>) -> State {
+    fn next(&mut self, byte: u8, keep: &mut Vec<u8>, reply: &mut Vec<u8>) -> State {
         match (self.state, byte) {
             (State::Text | State::Return, IAC) => State::Command,
             (State::Text, 0) => State::Text,
@@ -74,7 +95,10 @@ impl Telnet {
             (State::Command | State::InsideCommand, SB) => State::Inside,
             (State::Command | State::InsideCommand, _) => State::Text,
             (State::Verb(verb), option) => {
+                self.speaks = true;
                 match verb {
+                    // That is what we said that we do.
+                    DO if option == ECHO && self.hides => {}
                     WILL => reply.extend_from_slice(&[IAC, DONT, option]),
                     DO => reply.extend_from_slice(&[IAC, WONT, option]),
                     _ => {}

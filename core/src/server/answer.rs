@@ -104,10 +104,18 @@ impl Server {
     }
 
     /// Shows who is in a room, for a person who is.
-    pub(super) fn with_here(&self, handle: Handle, room: u32, show: impl FnOnce(&str, Here<'_>)) {
-        let room = &self.rooms[room as usize];
-        let Some(you) = self.sessions.get(handle).map(|session| session.name.clone()) else { return };
-        let others = room.members.values().filter(|&&member| member != handle);
+    pub(super) fn with_here(&self, handle: Handle, index: u32, show: impl FnOnce(&str, Here<'_>)) {
+        let room = &self.rooms[index as usize];
+        let Some((me, you)) = self.sessions.get(handle).map(|session| (session.member, session.name.clone())) else {
+            return;
+        };
+        let is_shown = |member: &Handle| match self.sessions.get(*member) {
+            Some(other) if other.account.is_none() => *member != handle,
+            // Of several sessions of one account, the first.
+            Some(other) if other.member != me => self.is_first(*member, index),
+            _ => false,
+        };
+        let others = room.members.values().filter(|member| is_shown(member));
         let others = others.filter_map(|&member| Some(self.sessions.get(member)?.name.clone()));
         let others: Vec<Name> = others.take(NAMES).collect();
         let here = match room.presence {

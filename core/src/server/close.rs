@@ -171,6 +171,9 @@ impl Server {
         if let Some(grace) = session.grace {
             self.timers.cancel(grace, Timer::Session(handle));
         }
+        if let Some(account) = &session.account {
+            self.accounts.remove(account, handle);
+        }
         self.note(Note::Ended { member: session.member, name: session.name });
     }
 
@@ -204,6 +207,7 @@ impl Reason {
             Self::Version => (ByeCode::Version, "This server speaks version 1 of the protocol."),
             Self::TooBig => (ByeCode::TooBig, "That line is too long."),
             Self::Replaced => (ByeCode::Replaced, "You are connected from somewhere else now."),
+            Self::AccountChanged => (ByeCode::AccountChanged, "Your account is gone, or has another password."),
             Self::Handshake => (ByeCode::Handshake, "You took too long to get in."),
             Self::Flood => (ByeCode::Flood, "Too much at once."),
             Self::Dead => (ByeCode::Dead, "You did not answer."),

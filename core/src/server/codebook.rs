@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::code::Code;
+use crate::id::RoomId;
+use crate::name::Folded;
 
 /// What a code opens: a room, by one of its codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,10 +74,19 @@ impl Codebook {
     }
 
     pub(super) fn hash(&self, code: &Code) -> CodeHash {
+        self.hash_bytes(code.canonical().as_bytes())
+    }
+
+    /// What lets an account into the rooms that list it, as the table has it. No code has a space in it.
+    pub(super) fn hash_account(&self, account: &Folded, room: &RoomId) -> CodeHash {
+        self.hash_bytes(alloc::format!("account {room} {}", account.as_str()).as_bytes())
+    }
+
+    fn hash_bytes(&self, bytes: &[u8]) -> CodeHash {
         let mut block = [0; 64];
         block[..32].copy_from_slice(&self.key);
         let mac: Hmac<Sha256> = Hmac::new(&block.into());
-        CodeHash(mac.chain_update(code.canonical()).finalize().into_bytes().into())
+        CodeHash(mac.chain_update(bytes).finalize().into_bytes().into())
     }
 }
 

@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::account::PasswordHash;
 use crate::code::Code;
 use crate::id::RoomId;
 use crate::limits::Limits;
+use crate::name::Name;
 use crate::plain::Language;
 use crate::role::Role;
 
@@ -17,6 +19,11 @@ pub struct Config {
     pub agent: String,
     /// The rooms; ids and codes are unique (of two that are equal, the first counts).
     pub rooms: Vec<Room>,
+    /// The accounts. Their names are unique as names are compared (of two that are equal, the first counts), and nobody
+    /// else can have them.
+    pub accounts: Vec<Account>,
+    /// Whether people without an account may come in; else no room takes them, and no hello.
+    pub guests: bool,
     /// What is allowed.
     pub limits: Limits,
     /// What the plain dialect speaks.
@@ -36,6 +43,28 @@ pub struct Room {
     pub presence: Presence,
     /// Its codes.
     pub codes: Vec<Access>,
+    /// The accounts that need no code. Who is no account of the server is nobody.
+    pub accounts: Vec<Listed>,
+    /// Whether a code lets people in who have no account.
+    pub guests: bool,
+}
+
+/// Somebody who may log in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// What they are called, always.
+    pub name: Name,
+    /// What their password is verified against.
+    pub hash: PasswordHash,
+}
+
+/// An account that may enter a room without a code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Listed {
+    /// Whose.
+    pub name: Name,
+    /// What it may do there, at least: a code may give it more.
+    pub role: Role,
 }
 
 /// How a room tells who is in it.
@@ -69,6 +98,8 @@ impl Default for Config {
         Self {
             agent: concat!("qun/", env!("CARGO_PKG_VERSION")).into(),
             rooms: Vec::new(),
+            accounts: Vec::new(),
+            guests: true,
             limits: Limits::default(),
             language: Language::default(),
             utc_offset_s: 0,

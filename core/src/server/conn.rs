@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::codebook::Opens;
-use super::io::{Peer, Reason};
+use super::io::{Peer, Reason, Verification};
 use super::out::Out;
 use super::slab::Handle;
 use crate::dialect::Dialect;
@@ -12,6 +12,7 @@ use crate::id::{ConnId, Id, Position};
 use crate::limits::Limits;
 use crate::lines::Lines;
 use crate::log::Ticket;
+use crate::name::Name;
 use crate::plain::Telnet;
 use crate::time::Instant;
 
@@ -85,6 +86,8 @@ pub(super) struct Plain {
     pub(super) told_slow: bool,
     /// The room it is in: a person at a terminal is in one at a time.
     pub(super) room: Option<u32>,
+    /// The account whose password the next line is.
+    pub(super) login: Option<Name>,
 }
 
 /// What a connection's next line waits for.
@@ -96,6 +99,8 @@ pub(super) enum Wait {
     Leaving { re: Option<Id>, room: u32, until: Instant, then: Option<Box<Join>> },
     /// A page is being loaded.
     Page(Ticket),
+    /// A password is being verified.
+    Verifying(Verification),
     /// The rate allows the next line at this time.
     Pace(Instant),
 }
@@ -164,6 +169,16 @@ impl Conn {
         }
     }
 
+    /// Whether a person speaks it, and not a program.
+    pub(super) fn is_person(&self) -> bool {
+        matches!(self.tongue, Tongue::Plain(_))
+    }
+
+    /// Whether its next line is a password.
+    pub(super) fn is_asked_for_password(&self) -> bool {
+        matches!(&self.tongue, Tongue::Plain(plain) if plain.login.is_some())
+    }
+
     /// Whether it may go on when one of its session's says has landed.
     pub(super) fn is_waiting_for_says(&self) -> bool {
         matches!(self.phase, Phase::Parting(..))
@@ -199,8 +214,8 @@ impl Conn {
         };
         let wait = match &self.wait {
             Some(Wait::Leaving { until, .. } | Wait::Pace(until)) => Some(*until),
-            // The room and the page have their own.
-            Some(Wait::Opening(_) | Wait::Page(_)) | None => None,
+            // The room, the page and the verdict have their own.
+            Some(Wait::Opening(_) | Wait::Page(_) | Wait::Verifying(_)) | None => None,
         };
         let stall = self.out.armed.then(|| self.out.progress + limits.stall);
         [phase, wait, stall].into_iter().flatten().min()

@@ -9,9 +9,10 @@ use super::config::Presence;
 use super::io::Action;
 use super::out::{List, Private, PrivateKind};
 use super::room::Room;
+use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Dialect;
-use crate::id::{ConnId, MemberId, Seq};
+use crate::id::{ConnId, Seq};
 use crate::json::Change;
 use crate::log::Record;
 
@@ -20,26 +21,38 @@ impl Server {
     pub(super) fn append_messages(&mut self, room: u32, records: Vec<Record>) {
         self.stamp += 1;
         let style = self.style;
-        let Room { id, held, .. } = &mut self.rooms[room as usize];
+        let held = &self.rooms[room as usize].held;
         let skipping = Dialect::all().into_iter().find(|dialect| dialect.skips_own() && held.has(*dialect));
         let senders: Vec<_> = match skipping {
-            Some(_) => records.iter().map(|record| (record.seq, record.member)).collect(),
+            Some(_) => records.iter().filter_map(|record| Some((record.seq, self.sender(room, record)?))).collect(),
             None => Vec::new(),
         };
+        let Room { id, held, .. } = &mut self.rooms[room as usize];
         held.push_messages(self.stamp, records, &mut self.scratch, |dialect, record, out| {
             dialect.message(style, id, record, out);
         });
-        for (seq, member) in senders {
-            self.skip_own(room, seq, member);
+        for (seq, sender) in senders {
+            self.skip_own(room, seq, sender);
         }
         self.wake_idle(room);
     }
 
+    /// The session that said something, where it is still there. Of an account's it is the one whose say is settled at this
+    /// place, or that has said these words and waits for the log: what one has said, the others are to hear.
+    fn sender(&self, room: u32, record: &Record) -> Option<Handle> {
+        if let Some(guest) = self.sessions.by_member(record.member) {
+            return Some(guest);
+        }
+        let sessions = self.accounts.sessions_of(record.member);
+        let room = &self.rooms[room as usize];
+        let settled = room.unseen.iter().find(|(seq, _)| *seq == record.seq).map(|(_, session)| *session);
+        let said = || room.appending.iter().find(|said| sessions.contains(&said.session) && said.text == record.text);
+        settled.or_else(|| said().map(|said| said.session)).filter(|session| sessions.contains(session))
+    }
+
     /// Hides a message from its sender, whose dialect does not echo.
-    fn skip_own(&mut self, room: u32, seq: Seq, member: MemberId) {
-        let Some(session) = self.sessions.by_member(member).and_then(|handle| self.sessions.get(handle)) else {
-            return;
-        };
+    fn skip_own(&mut self, room: u32, seq: Seq, sender: Handle) {
+        let Some(session) = self.sessions.get(sender) else { return };
         let Some(slot) = session.memberships.get(&room).and_then(|membership| membership.slot) else { return };
         let Some(conn) = session.conn.and_then(|conn| self.conns.get_mut(conn)) else { return };
         let dialect = conn.out.dialect;

@@ -81,16 +81,15 @@ impl Server {
                 let place = self.rooms[room as usize].enter(handle, join.opens.access);
                 self.hold(handle, join.opens, place);
                 let label = self.rooms[room as usize].access[join.opens.access as usize].label.clone();
-                let role = self.role_of(handle, room).unwrap_or_default();
-                self.announce(room, &Change::In { m: member, name: name.clone(), role });
+                self.announce_entry(handle, room);
                 self.note(Note::Entered { room: self.rooms[room as usize].id.clone(), member, name, label });
             }
             Some(held) if held.access != join.opens.access => {
                 let (m, name) = (session.member, session.name.clone());
-                let before = self.role_of(handle, room);
+                let before = self.shown_role(handle, room);
                 self.rooms[room as usize].change_access(held.access, join.opens.access);
                 self.hold(handle, join.opens, held.place);
-                if let Some(role) = self.role_of(handle, room).filter(|role| Some(*role) != before) {
+                if let Some(role) = self.shown_role(handle, room).filter(|role| Some(*role) != before) {
                     self.announce(room, &Change::Role { m, name, role });
                 }
             }
@@ -102,7 +101,7 @@ impl Server {
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
         let held = session.memberships.get(&opens.room);
-        self.admits(opens, held)?;
+        self.admits(opens, held, session.account.is_none())?;
         match held {
             // Back after a cut: as many rooms as it has, at once.
             Some(held) if held.slot.is_none() => Ok(()),
@@ -221,16 +220,25 @@ impl Server {
         Some(slot)
     }
 
-    /// A session is no longer in a room; those who are hear of it.
+    /// A session is no longer in a room; those who are hear of it, unless another session of its account still is.
     pub(super) fn exit(&mut self, handle: Handle, room: u32, why: &str) {
+        let shown = self.shown_role(handle, room);
         let Some(session) = self.sessions.get_mut(handle) else { return };
         let Some(membership) = session.memberships.remove(&room) else { return };
-        let (member, name) = (session.member, session.name.clone());
+        let (m, name) = (session.member, session.name.clone());
         let state = &mut self.rooms[room as usize];
         state.exit(membership.place, membership.access);
         let id = state.id.clone();
-        self.announce(room, &Change::Out { m: member, name: name.clone(), why: Some(why.into()) });
-        self.note(Note::Left { room: id, member, name });
+        match self.twin(handle, room) {
+            None => self.announce(room, &Change::Out { m, name: name.clone(), why: Some(why.into()) }),
+            Some(twin) => {
+                self.rooms[room as usize].doubles -= 1;
+                if let Some(role) = self.shown_role(twin, room).filter(|role| Some(*role) != shown) {
+                    self.announce(room, &Change::Role { m, name: name.clone(), role });
+                }
+            }
+        }
+        self.note(Note::Left { room: id, member: m, name });
     }
 
     /// Lets all those memberships end that are held and were not joined again.

@@ -18,6 +18,7 @@ impl Server {
                 Timer::Session(handle) => self.expire_session(handle),
                 Timer::Here(room) => self.expire_here(room),
                 Timer::Room(room) => self.close_if_due(room),
+                Timer::Login(request) => self.verified(request, None),
                 Timer::Load(ticket) => self.loaded(ticket, Err(Unavailable)),
             }
         }

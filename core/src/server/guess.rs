@@ -25,11 +25,12 @@ impl Server {
         let codes = codes.filter_map(|(reading, typed)| Some((self.codes.hash_typed(typed)?, reading)));
         let mut found = codes.filter_map(|(code, reading)| Some((code, self.codes.look_up(code)?, reading)));
         let found = found.next();
+        let is_guest = self.is_guest(session);
         if let Some((code, standing, reading)) = found
             && let Some(session) = session.and_then(|handle| self.sessions.get(handle))
             && let Some((opens, membership)) = self.membership_by(session, code, standing)
         {
-            self.admits(opens, Some(membership))?;
+            self.admits(opens, Some(membership), session.account.is_none())?;
             return Ok((opens, reading));
         }
         if !wait.is_zero() {
@@ -38,7 +39,7 @@ impl Server {
         }
         match found {
             Some((_, Standing::Opens(opens), reading)) => {
-                self.admits(opens, None)?;
+                self.admits(opens, None, is_guest)?;
                 Ok((opens, reading))
             }
             // Whoever has it was told it once.
@@ -71,7 +72,7 @@ impl Server {
 
     /// Whether the code admits somebody who may be in the room already: by this code, and then it is not asked again, or
     /// by another one.
-    pub(super) fn admits(&self, opens: Opens, held: Option<&Membership>) -> Result<(), Refusal> {
+    pub(super) fn admits(&self, opens: Opens, held: Option<&Membership>, is_guest: bool) -> Result<(), Refusal> {
         if held.is_some_and(|held| held.access == opens.access) {
             return Ok(());
         }
@@ -79,6 +80,9 @@ impl Server {
         let access = &room.access[opens.access as usize];
         if access.expires.is_some_and(|expires| expires <= self.now.unix_ms) {
             return Err(Refusal::CodeExpired);
+        }
+        if is_guest && !(self.takes_guests && room.takes_guests) {
+            return Err(Refusal::NoGuests);
         }
         let is_full = room.presence == super::Presence::Full && room.members.len() >= self.limits.full_members;
         if (held.is_none() && is_full) || access.max_members.is_some_and(|most| access.members >= most) {

@@ -5,33 +5,54 @@ use alloc::collections::BTreeMap;
 use super::Server;
 use super::conn::{Phase, Ping};
 use super::io::{Note, Reason};
+use super::login::What;
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::session::Session;
 use super::slab::Handle;
+use crate::account::Password;
 use crate::id::{ConnId, Id, Key, KeyHash, MemberId};
 use crate::json::{self, Change, Frame, Welcome};
-use crate::name::Name;
+use crate::name::{Folded, Name};
 
 /// What a hello asks for.
 pub(super) struct Hello {
     pub(super) id: Option<Id>,
     pub(super) name: Option<Name>,
     pub(super) key: Option<Key>,
+    /// Of the account that the name is.
+    pub(super) password: Option<Password>,
 }
 
 impl Server {
-    /// Gives a json connection its session: the one of its key, or a new one.
+    /// Gives a json connection its session: the one of its key, or a new one, of an account where its password is right.
     pub(super) fn hello(&mut self, conn: ConnId, hello: Hello) {
         let known = hello.key.and_then(|key| self.sessions.by_key(&key.hash()));
-        let session = match known {
-            Some(session) => {
-                self.take_over(conn, session, hello.name);
-                session
+        match (known, hello.password, hello.name.as_ref()) {
+            // The key is the proof: if everybody comes back at once, no password need be verified.
+            (Some(session), password, name)
+                if password.is_none() || self.account_of(session) == name.map(Name::folded).as_ref() =>
+            {
+                self.resume(conn, session, Hello { password: None, ..hello });
             }
-            None => self.begin(conn, hello.key, hello.name),
-        };
-        self.welcome(conn, session, hello.id, known.is_some());
+            (_, Some(password), Some(name)) => {
+                let what = What::Hello { re: hello.id, key: hello.key };
+                if let Err(refusal) = self.verify(conn, name, password, what) {
+                    self.refuse(conn, hello.id, refusal);
+                }
+            }
+            _ if !self.takes_guests => self.refuse(conn, hello.id, Refusal::NoGuests),
+            _ => {
+                let session = self.begin(conn, hello.key, hello.name);
+                self.welcome(conn, session, hello.id, false);
+            }
+        }
+    }
+
+    /// Takes the session of its key up again.
+    pub(super) fn resume(&mut self, conn: ConnId, session: Handle, hello: Hello) {
+        self.take_over(conn, session, hello.name);
+        self.welcome(conn, session, hello.id, true);
     }
 
     /// A session moves to a new connection. Its memberships are held until they are joined again.
@@ -42,8 +63,8 @@ impl Server {
             self.flush_and_close(old, Reason::Replaced);
             self.start_grace(handle, until);
         }
-        if let Some(wanted) = wanted {
-            let name = self.sessions.free_name(&wanted, Some(handle), &mut self.entropy);
+        if let Some(wanted) = wanted.filter(|_| self.account_of(handle).is_none()) {
+            let name = self.free_name(&wanted, Some(handle));
             let is_new = self.sessions.get(handle).is_some_and(|session| session.name != name);
             // Over its rate it keeps the name that it has, which the welcome tells.
             if is_new && self.act(handle).is_ok() {
@@ -55,18 +76,40 @@ impl Server {
         }
     }
 
-    /// A new session.
+    /// A new session without an account.
     pub(super) fn begin(&mut self, conn: ConnId, key: Option<Key>, wanted: Option<Name>) -> Handle {
         let name = match wanted {
-            Some(wanted) => self.sessions.free_name(&wanted, None, &mut self.entropy),
+            Some(wanted) => self.free_name(&wanted, None),
             None => self.take_guest_name(),
         };
-        let (member, hash) = match &key {
-            Some(key) => (key.member(), key.hash()),
-            None => (MemberId::from_bits(self.entropy.bits()), KeyHash(self.entropy.block())),
+        let member = match &key {
+            Some(key) => key.member(),
+            None => MemberId::from_bits(self.entropy.bits()),
         };
+        self.insert(conn, key, member, name, None)
+    }
+
+    /// A new session of an account.
+    pub(super) fn begin_as(&mut self, conn: ConnId, key: Option<Key>, name: &Name) -> Handle {
+        let account = name.folded();
+        let member = MemberId::of_account(&account);
+        let handle = self.insert(conn, key, member, name.clone(), Some(account.clone()));
+        self.accounts.add(&account, handle);
+        handle
+    }
+
+    fn insert(
+        &mut self,
+        conn: ConnId,
+        key: Option<Key>,
+        member: MemberId,
+        name: Name,
+        account: Option<Folded>,
+    ) -> Handle {
+        let hash = key.map_or_else(|| KeyHash(self.entropy.block()), |key| key.hash());
         self.sessions.insert(Session {
             member,
+            account,
             key: hash,
             keyed: key.is_some(),
             name,
@@ -79,13 +122,41 @@ impl Server {
         })
     }
 
-    fn welcome(&mut self, id: ConnId, handle: Handle, re: Option<Id>, resumed: bool) {
+    /// Whether somebody has a name, or an account does: `but` is a session whose own name it may be.
+    fn is_taken(&self, name: &Name, but: Option<Handle>) -> bool {
+        let name = name.folded();
+        self.sessions.is_taken(&name, but) || self.accounts.protects(&name)
+    }
+
+    /// `name`, with a suffix where it is taken: the smallest that is free, or a random one where many share a name.
+    pub(super) fn free_name(&mut self, name: &Name, me: Option<Handle>) -> Name {
+        if !self.is_taken(name, me) {
+            return name.clone();
+        }
+        for number in 2..10 {
+            let name = name.with_suffix(number);
+            if !self.is_taken(&name, me) {
+                return name;
+            }
+        }
+        loop {
+            let name = name.with_suffix(10 + self.entropy.below(1_000_000_000));
+            if !self.is_taken(&name, me) {
+                return name;
+            }
+        }
+    }
+
+    pub(super) fn welcome(&mut self, id: ConnId, handle: Handle, re: Option<Id>, resumed: bool) {
         let ping = self.jittered_ping();
-        let Some(session) = self.sessions.get(handle) else { return };
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.phase = Phase::Live(handle);
         conn.ping = Ping::After(ping);
+        let line = conn.line as u64;
+        let Some(session) = self.sessions.get(handle) else { return };
         let limits = &self.limits;
+        let account = session.account.as_ref();
+        let rooms = account.map(|account| self.open_to(account)).unwrap_or_default();
         let welcome = Welcome {
             re,
             v: json::VERSION,
@@ -97,7 +168,7 @@ impl Server {
             ping_s: limits.ping.as_secs(),
             grace_s: if session.keyed { limits.grace.as_secs() } else { 0 },
             limits: json::Limits {
-                line: conn.line as u64,
+                line,
                 text: limits.text.bytes as u64,
                 lines: limits.text.lines as u64,
                 name: Name::MAX_CHARS as u64,
@@ -105,6 +176,8 @@ impl Server {
                 burst: limits.burst.into(),
                 per_s: limits.per_s.into(),
             },
+            account: account.map(|_| session.name.clone()),
+            rooms,
         };
         self.frame(id, &Frame::Welcome(welcome));
         self.note_welcome(id, handle, resumed);
@@ -113,12 +186,17 @@ impl Server {
     pub(super) fn note_welcome(&mut self, id: ConnId, handle: Handle, resumed: bool) {
         let (Some(session), Some(conn)) = (self.sessions.get(handle), self.conns.get(id)) else { return };
         let (member, name) = (session.member, session.name.clone());
-        self.note(Note::Welcomed { conn: id, peer: conn.peer, member, name, resumed });
+        let account = session.account.is_some();
+        self.note(Note::Welcomed { conn: id, peer: conn.peer, member, name, resumed, account });
     }
 
     /// Answers a request for another name.
     pub(super) fn change_name(&mut self, handle: Handle, name: Name) -> Result<(), Refusal> {
-        if self.sessions.is_taken(&name, Some(handle)) {
+        if self.account_of(handle).is_some() {
+            let is_own = self.sessions.get(handle).is_some_and(|session| session.name == name);
+            return if is_own { Ok(()) } else { Err(Refusal::NameIsFixed) };
+        }
+        if self.is_taken(&name, Some(handle)) {
             return Err(Refusal::NameTaken);
         }
         self.act(handle)?;
@@ -127,7 +205,7 @@ impl Server {
     }
 
     /// Gives a session a name that is free, and tells its rooms.
-    fn rename(&mut self, handle: Handle, name: Name) {
+    pub(super) fn rename(&mut self, handle: Handle, name: Name) {
         let Some(session) = self.sessions.get(handle).filter(|session| session.name != name) else { return };
         let (m, rooms): (_, alloc::vec::Vec<u32>) = (session.member, session.memberships.keys().copied().collect());
         let Some(was) = self.sessions.rename(handle, name.clone()) else { return };
@@ -156,7 +234,7 @@ impl Server {
         let mut number = self.guests + 1;
         loop {
             let name = guest.with_suffix(number);
-            if !self.sessions.is_taken(&name, None) {
+            if !self.is_taken(&name, None) {
                 return (number, name);
             }
             number += 1;

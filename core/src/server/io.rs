@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr};
 
 use super::config::Config;
+use crate::account::{Password, PasswordHash};
 use crate::id::{ConnId, MemberId, RoomId};
 use crate::log::{Answer, Request};
 use crate::name::Name;
@@ -41,6 +42,13 @@ pub enum Input<'a> {
     },
     /// The log answers.
     Log(Answer),
+    /// The verdict on a password; see [`Action::Verify`]. One that nobody waits for any more is ignored.
+    Verified {
+        /// From the action.
+        request: Verification,
+        /// What it is.
+        verdict: Verdict,
+    },
     /// Time passed. Needed no more often than [`Server::deadline`](super::Server::deadline) asks; harmless at any time.
     Tick,
     /// Go down: say `bye shutdown` to everyone, spread their return, take nobody new. Done when
@@ -107,8 +115,33 @@ pub enum Action {
     Close(ConnId, Reason),
     /// For the log.
     Log(Request),
+    /// Verify a password against a hash, and answer by [`Input::Verified`]: it takes a while, so not where the loop would
+    /// wait for it. What is not answered within `Limits::verify` is not waited for any more.
+    Verify {
+        /// What the answer is to name.
+        request: Verification,
+        /// Against what.
+        hash: PasswordHash,
+        /// Which password. It is overwritten when it is dropped.
+        password: Password,
+    },
     /// For the operator.
     Note(Note),
+}
+
+/// A question for a verdict on a password. No two of one server are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Verification(pub u64);
+
+/// What came of verifying a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It is the one that was hashed.
+    Right,
+    /// It is another one.
+    Wrong,
+    /// That could not be found out: the hash can't be read, or there was not enough memory. It counts as no guess.
+    Failed,
 }
 
 /// Why the machine closes a connection.
@@ -126,6 +159,8 @@ pub enum Reason {
     TooBig,
     /// Another connection took the session over.
     Replaced,
+    /// The account that it was logged in to is gone, or has another password.
+    AccountChanged,
     /// It never got in.
     Handshake,
     /// Too many wrong codes, connections or bytes.
@@ -153,6 +188,8 @@ pub enum Note {
         name: Name,
         /// Whether the session was still there.
         resumed: bool,
+        /// Whether the name is an account's.
+        account: bool,
     },
     /// A session is over.
     Ended {
@@ -188,7 +225,16 @@ pub enum Note {
         /// How many more this source has.
         left: u64,
     },
-    /// A guess that was not looked at, because its source or the server had too many wrong ones.
+    /// A wrong password, or a right one of an account that there is not.
+    WrongPassword {
+        /// From where.
+        peer: Peer,
+        /// For which account; `None`: there is none of that name, and the name may be anything that somebody typed.
+        account: Option<Name>,
+        /// How many more this source has.
+        left: u64,
+    },
+    /// A guess or a password that was not looked at, because its source or the server had too many wrong ones.
     Locked {
         /// From where.
         peer: Peer,

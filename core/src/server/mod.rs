@@ -4,13 +4,14 @@
 //! their encoding; a membership is an offset into it. Live delivery, backlog, resume and what a slow reader misses are
 //! one mechanism, in which that offset moves.
 //!
-//! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `conn`, `out` (the
+//! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `accounts`, `conn`, `out` (the
 //! cursors and private frames of a connection), `codebook`, `pace` (rates), `timers`. What it does: `read` (bytes to
-//! lines), `greet` (which dialect), `hello`, `request` (json), `person` (plain), `guess` (codes), `enter` (joining and
+//! lines), `greet` (which dialect), `hello`, `login` (accounts), `request` (json), `person` and `password` (plain), `guess` (codes), `enter` (joining and
 //! leaving), `say` (to the log and back), `history`, `search`,
 //! `answer`, `deliver` (to the members), `transmit` (to one
 //! connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
 
+mod accounts;
 mod answer;
 mod close;
 mod codebook;
@@ -25,9 +26,11 @@ mod held;
 mod hello;
 mod history;
 mod io;
+mod login;
 mod out;
 mod overview;
 mod pace;
+mod password;
 mod person;
 mod read;
 mod refusal;
@@ -47,21 +50,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::accounts::Accounts;
 use self::codebook::Codebook;
 use self::conn::{Conn, Conns, Phase};
 use self::history::Loads;
+use self::login::Logins;
 use self::pace::{Guesses, Rate};
 use self::room::Room;
 use self::session::Sessions;
 use self::timers::Timers;
 use crate::dialect::Style;
 use crate::entropy::Entropy;
-use crate::id::{ConnId, RoomId};
+use crate::id::{ConnId, MemberId, RoomId};
 use crate::limits::Limits;
 use crate::log::Answer;
 use crate::time::{Instant, Now};
-pub use config::{Access, Config, Presence, Room as RoomConfig};
-pub use io::{Action, Hangup, Input, LogTask, Note, Peer, Reason, Source};
+pub use config::{Access, Account, Config, Listed, Presence, Room as RoomConfig};
+pub use io::{Action, Hangup, Input, LogTask, Note, Peer, Reason, Source, Verdict, Verification};
 pub use overview::{Overview, RoomOverview};
 pub use transmit::{Overrun, Transmit};
 
@@ -82,6 +87,13 @@ pub struct Server {
     entropy: Entropy,
     codes: Codebook,
     guesses: Guesses,
+    accounts: Accounts,
+    /// Whether people without an account are taken at all.
+    takes_guests: bool,
+    logins: Logins,
+    /// Wrong passwords, by source, and by the name for which they were given, whether there is such an account or not.
+    passwords: Guesses,
+    logins_by_name: Guesses<MemberId>,
     says: Rate,
     acts: Rate,
     rooms: Vec<Room>,
@@ -131,6 +143,11 @@ impl Server {
             entropy,
             codes,
             guesses: Guesses::new(&config.limits),
+            accounts: Accounts::default(),
+            takes_guests: config.guests,
+            logins: Logins::default(),
+            passwords: Guesses::new(&config.limits),
+            logins_by_name: Guesses::new(&config.limits),
             says: Rate::default(),
             acts: Rate::default(),
             limits: config.limits,
@@ -157,6 +174,7 @@ impl Server {
             undated: Vec::new(),
         };
         server.set_rates();
+        server.set_accounts(config.accounts);
         server.set_rooms(config.rooms);
         server
     }
@@ -175,6 +193,7 @@ impl Server {
             Input::Log(Answer::Grew { room, first, records }) => self.grew(&room, first, records),
             Input::Log(Answer::Loaded { ticket, page }) => self.loaded(ticket, page),
             Input::Log(Answer::Found { ticket, found }) => self.found(ticket, found),
+            Input::Verified { request, verdict } => self.verified(request, Some(verdict)),
             Input::Tick => {}
             Input::Drain => self.drain(),
             Input::Reload(config) => self.reload(*config),

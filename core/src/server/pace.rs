@@ -3,7 +3,6 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
-use super::io::Source;
 use crate::limits::Limits;
 use crate::time::Instant;
 
@@ -48,6 +47,11 @@ impl Pace {
         self.full = self.full.max(now) + rate.every;
     }
 
+    /// Gives the last one back.
+    pub(super) fn forgive(&mut self, rate: Rate) {
+        self.full = self.full.minus(rate.every);
+    }
+
     /// The rate is another one from here on: nothing is owed that would take longer to forgive than the whole of it.
     pub(super) fn fit(&mut self, rate: Rate, now: Instant) {
         self.full = self.full.min(now + rate.every * rate.burst);
@@ -63,9 +67,9 @@ impl Pace {
     }
 }
 
-/// The wrong guesses of each source, and of all together.
+/// The wrong guesses of each source (of codes, of passwords; or for each account, whoever makes them), and of all together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Guesses {
+pub(super) struct Guesses<Source = super::io::Source> {
     rate: Rate,
     all: Rate,
     most: usize,
@@ -75,7 +79,7 @@ pub(super) struct Guesses {
     by_end: BTreeSet<(Pace, Source)>,
 }
 
-impl Guesses {
+impl<Source: Copy + Ord> Guesses<Source> {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             rate: Rate::new(limits.guess_burst, limits.guess_every),
@@ -112,6 +116,22 @@ impl Guesses {
         self.by_source.insert(source, pace);
         self.by_end.insert((pace, source));
         pace.left(self.rate, now)
+    }
+
+    /// The last wrong guess of `source` was none.
+    pub(super) fn forgive(&mut self, source: Option<Source>) {
+        self.everyone.forgive(self.all);
+        let Some((source, pace)) = source.and_then(|source| Some((source, self.by_source.get_mut(&source)?))) else {
+            return;
+        };
+        self.by_end.remove(&(*pace, source));
+        pace.forgive(self.rate);
+        self.by_end.insert((*pace, source));
+    }
+
+    /// How many more wrong guesses `source` has.
+    pub(super) fn left(&self, source: Option<Source>, now: Instant) -> u64 {
+        if source.is_none() { u64::MAX } else { self.pace(source).left(self.rate, now) }
     }
 
     fn pace(&self, source: Option<Source>) -> Pace {

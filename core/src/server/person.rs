@@ -26,7 +26,11 @@ const FOUND: u64 = 20;
 impl Server {
     /// Handles one line.
     pub(super) fn line(&mut self, id: ConnId, line: &[u8]) {
-        let Some(phase) = self.conns.get(id).map(|conn| conn.phase) else { return };
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let phase = conn.phase;
+        if let Some(name) = conn.plain().and_then(|plain| plain.login.take()) {
+            return self.password_line(id, &name, line);
+        }
         match (phase, core::str::from_utf8(line)) {
             (Phase::Code(wrong), line_text) => {
                 // Whatever it is, it is a guess.
@@ -42,6 +46,9 @@ impl Server {
     }
 
     fn try_code(&mut self, id: ConnId, wrong: u32, line: &str) {
+        if self.login_at_prompt(id, line) {
+            return;
+        }
         let entry = Entry::parse(line);
         if entry.whole.is_empty() {
             return self.phrase(id, Phrase::CodePrompt);
@@ -61,7 +68,7 @@ impl Server {
     }
 
     /// Says that a code did not do. What came behind it was meant for a room, and is no guess.
-    fn not_in(&mut self, id: ConnId, wrong: u32, refusal: Refusal) {
+    pub(super) fn not_in(&mut self, id: ConnId, wrong: u32, refusal: Refusal) {
         let tries = u64::from(self.limits.plain_guesses.saturating_sub(wrong));
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.lines.clear();
@@ -69,6 +76,7 @@ impl Server {
         let (over, ended) = (tries == 0, conn.ended);
         let refusal = match refusal {
             Refusal::WrongCode { left } => Refusal::WrongCode { left: left.min(tries) },
+            Refusal::WrongPassword { left } => Refusal::WrongPassword { left: left.min(tries) },
             refusal => refusal,
         };
         if let Some(refusal) = refusal.to_person() {
@@ -89,7 +97,7 @@ impl Server {
         self.not_in(id, 0, Refusal::CodeExpired);
     }
 
-    fn ask_for_name(&mut self, id: ConnId, opens: Opens) {
+    pub(super) fn ask_for_name(&mut self, id: ConnId, opens: Opens) {
         let (_, guest) = self.guest_name();
         if let Some(conn) = self.conn(id) {
             conn.phase = Phase::Naming(opens);
@@ -98,6 +106,9 @@ impl Server {
     }
 
     fn try_name(&mut self, id: ConnId, opens: Opens, typed: &str) {
+        if self.login_at_prompt(id, typed) {
+            return;
+        }
         let wanted = match typed.trim() {
             "" => None,
             typed => match typed.parse::<Name>() {
@@ -140,6 +151,7 @@ impl Server {
                 self.phrase(id, Phrase::Echo(on));
             }
             (Command::Name(name), _) => self.name_command(id, handle, name),
+            (Command::Login(name), _) => self.login_command(id, handle, name),
             (Command::Join(code), room) => self.join_command(id, handle, room, code),
             (_, None) => self.phrase(id, Phrase::NoRoom),
             (Command::Say(text), Some(room)) => self.say_command(id, handle, room, Kind::Say, text),
@@ -187,15 +199,25 @@ impl Server {
         match self.change_name(handle, name.clone()) {
             Ok(()) => self.phrase(id, Phrase::YouAre(&name)),
             Err(Refusal::NameTaken) => self.phrase(id, Phrase::Refused(plain::Refusal::NameTaken(&name))),
+            Err(Refusal::NameIsFixed) => {
+                if let Some(name) = self.sessions.get(handle).map(|session| session.name.clone()) {
+                    self.phrase(id, Phrase::NameIsFixed(&name));
+                }
+            }
             Err(refusal) => self.refuse(id, None, refusal),
         }
     }
 
     /// Goes to another room. A person at a terminal is in one at a time: lines of two would look alike.
     fn join_command(&mut self, id: ConnId, handle: Handle, room: Option<u32>, code: &str) {
-        let opens = match self.guess(id, Some(handle), &[code]) {
-            Ok((opens, _)) => opens,
-            Err(refusal) => return self.refuse(id, None, refusal),
+        // A room that is open to oneself goes by its name; to a stranger, whatever is typed is a code.
+        let named = code.parse().ok().and_then(|room| Some(self.room(&room)?.0));
+        let opens = match named.and_then(|room| self.door_of(handle, room)) {
+            Some(opens) => opens,
+            None => match self.guess(id, Some(handle), &[code]) {
+                Ok((opens, _)) => opens,
+                Err(refusal) => return self.refuse(id, None, refusal),
+            },
         };
         match room {
             Some(room) if room == opens.room => {
@@ -236,13 +258,13 @@ impl Server {
 }
 
 /// A join as a person means it.
-fn to_person(opens: Opens) -> Join {
+pub(super) fn to_person(opens: Opens) -> Join {
     Join { re: None, opens, resume: None, tail: Some(BACKLOG) }
 }
 
 impl Refusal {
     /// As the plain dialect has it, where it has it.
-    fn to_person(self) -> Option<plain::Refusal<'static>> {
+    pub(super) fn to_person(self) -> Option<plain::Refusal<'static>> {
         Some(match self {
             Self::WrongCode { left } => plain::Refusal::WrongCode { left },
             Self::CodeExpired => plain::Refusal::CodeExpired,
@@ -250,10 +272,15 @@ impl Refusal {
             Self::SlowDown { wait } => plain::Refusal::TooFast { wait },
             Self::RoomFull | Self::TooManyRooms => plain::Refusal::RoomFull,
             Self::Unavailable => plain::Refusal::Unavailable,
+            Self::WrongPassword { left } => plain::Refusal::WrongPassword { left },
+            Self::PasswordsLocked { wait } => plain::Refusal::PasswordsLocked { wait },
+            Self::NoVerdict => plain::Refusal::NoVerdict,
+            Self::NoGuests => plain::Refusal::NoGuests,
             Self::ReadOnly
             | Self::NotMember
             | Self::RoomClosed
             | Self::NameTaken
+            | Self::NameIsFixed
             | Self::BadText(_)
             | Self::NoHello
             | Self::SecondHello => return None,

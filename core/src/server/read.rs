@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use zeroize::Zeroize;
+
 use super::conn::{Conn, Phase, Ping, Plain, Tongue, Wait};
 use super::io::{Action, Peer, Reason};
 use super::out::PrivateKind;
@@ -114,10 +116,18 @@ impl Server {
             let mut line = core::mem::take(&mut self.line);
             let next = conn.next(&mut line);
             let is_over = conn.ended;
+            // The next line of either may hold a password, whatever it turns out to be.
+            let is_secret = conn.phase == Phase::Hello || conn.is_asked_for_password();
             match next {
                 Next::Line(Dialect::Json) => self.request(id, &line),
                 Next::Line(Dialect::Plain) => self.line(id, &line),
                 _ => {}
+            }
+            if is_secret {
+                line.as_mut_slice().zeroize();
+                if let Some(conn) = self.conns.get_mut(id) {
+                    conn.lines.wipe();
+                }
             }
             line.clear();
             self.line = line;
@@ -194,6 +204,8 @@ impl Server {
         conn.wait.is_some()
             || conn.out.private_bytes > self.limits.private
             || session.is_some_and(|session| session.in_flight >= self.limits.in_flight)
+            // Whoever logs in may be somebody else after it: what they said before is said by who they were.
+            || (session.is_some_and(|session| session.in_flight > 0) && conn.is_asked_for_password())
     }
 
     /// Says something in the plain dialect.

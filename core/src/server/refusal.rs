@@ -35,6 +35,16 @@ pub(super) enum Refusal {
     NameTaken,
     #[error("{0}")]
     BadText(TextError),
+    #[error("There is no account of that name and password.")]
+    WrongPassword { left: u64 },
+    #[error("Too many wrong passwords.")]
+    PasswordsLocked { wait: Duration },
+    #[error("The password could not be verified right now.")]
+    NoVerdict,
+    #[error("Only people with an account come in here.")]
+    NoGuests,
+    #[error("Your name is your account's.")]
+    NameIsFixed,
     #[error("Say hello first.")]
     NoHello,
     #[error("You have said hello already.")]
@@ -46,15 +56,17 @@ impl Refusal {
         match self {
             Self::WrongCode { .. } => ErrorCode::BadCode,
             Self::CodeExpired => ErrorCode::CodeExpired,
-            Self::Locked { .. } => ErrorCode::Locked,
+            Self::Locked { .. } | Self::PasswordsLocked { .. } => ErrorCode::Locked,
+            Self::WrongPassword { .. } => ErrorCode::BadPassword,
+            Self::NoGuests => ErrorCode::NoGuests,
             Self::RoomFull | Self::TooManyRooms => ErrorCode::RoomFull,
             Self::ReadOnly => ErrorCode::ReadOnly,
             Self::NotMember | Self::RoomClosed => ErrorCode::NotMember,
             Self::SlowDown { .. } => ErrorCode::SlowDown,
-            Self::Unavailable => ErrorCode::Unavailable,
+            Self::Unavailable | Self::NoVerdict => ErrorCode::Unavailable,
             Self::NameTaken => ErrorCode::NameTaken,
             Self::BadText(_) => ErrorCode::BadText,
-            Self::NoHello | Self::SecondHello => ErrorCode::BadState,
+            Self::NoHello | Self::SecondHello | Self::NameIsFixed => ErrorCode::BadState,
         }
     }
 
@@ -63,14 +75,16 @@ impl Refusal {
         let code = self.code();
         let retry = code.retry();
         let wait_ms = match self {
-            Self::Locked { wait } | Self::SlowDown { wait } => Some(ceil_ms(*wait)),
+            Self::Locked { wait } | Self::PasswordsLocked { wait } | Self::SlowDown { wait } => Some(ceil_ms(*wait)),
             // A person who leaves, or a disk that recovers: nobody knows when. A client must wait for something.
             _ if retry == Retry::Later => Some(5_000),
             _ => None,
         };
         let left = match self {
             // Without a limit there is no number, and none that the wire could hold.
-            Self::WrongCode { left } => Some(*left).filter(|left| *left <= Seq::MAX.get()),
+            Self::WrongCode { left } | Self::WrongPassword { left } => {
+                Some(*left).filter(|left| *left <= Seq::MAX.get())
+            }
             _ => None,
         };
         Frame::Error { re, code, retry, wait_ms, left, text: self.to_string() }

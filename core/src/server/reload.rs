@@ -16,7 +16,7 @@ use super::config::{Config, Presence, Room as RoomConfig};
 use super::conn::{Conn, Join, Phase, Wait};
 use super::io::{Action, Note};
 use super::refusal::Refusal;
-use super::room::{Life, Log, Room};
+use super::room::{Grant, Life, Log, Room};
 use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Style;
@@ -24,6 +24,7 @@ use crate::id::{ConnId, RoomId};
 use crate::json::Change;
 use crate::limits::Limits;
 use crate::log::Request;
+use crate::role::Role;
 
 /// What a configuration changed of the rooms.
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ impl Server {
         self.agent = config.agent;
         self.style = Style { language: config.language, utc_offset_s: config.utc_offset_s };
         self.set_limits(config.limits);
+        self.takes_guests = config.guests;
+        self.set_accounts(config.accounts);
         let Changes { added, removed, changed } = self.set_rooms(config.rooms);
         for (id, code) in doors {
             self.recheck(id, code);
@@ -60,6 +63,8 @@ impl Server {
         let room_bytes = mem::replace(&mut self.limits, limits).room_bytes;
         let limits = &self.limits;
         self.guesses.set_limits(limits, now);
+        self.passwords.set_limits(limits, now);
+        self.logins_by_name.set_limits(limits, now);
         if limits.room_bytes != room_bytes {
             self.rooms.iter_mut().for_each(|room| room.held.set_budget(limits.room_bytes));
         }
@@ -122,38 +127,51 @@ impl Server {
     /// Makes a room what its configuration says, and tells its members what concerns them; says whether anything
     /// changed.
     fn set_room(&mut self, index: u32, config: RoomConfig, codes: &mut Vec<(CodeHash, Opens)>) -> bool {
-        let RoomConfig { title, presence, codes: accesses, .. } = config;
-        let accesses = accesses.into_iter().map(|access| (self.codes.hash(&access.code), access)).collect();
+        let RoomConfig { id, title, presence, codes: accesses, accounts, guests } = config;
+        let by_code = accesses.into_iter().map(|access| (self.codes.hash(&access.code), access.into()));
+        let names: Vec<_> = accounts.iter().map(|listed| listed.name.folded()).collect();
+        let hashes: Vec<_> = names.iter().map(|name| self.codes.hash_account(name, &id)).collect();
+        let by_account = hashes.iter().copied().zip(accounts.iter().map(Grant::from));
+        let grants = by_code.chain(by_account).collect();
+        let roles = self.roles_in(index);
         let room = &mut self.rooms[index as usize];
         if let Life::Closing { until } = mem::replace(&mut room.life, Life::Serving) {
             self.timers.cancel(until, Timer::Room(index));
         }
         let before = room.access.clone();
-        let set = room.set_codes(accesses);
-        let has_other_codes = room.access != before;
+        let set = room.set_codes(grants);
+        let listed = hashes.iter().map(|hash| set.iter().find(|set| set.code == *hash).map(|set| set.access));
+        let listed = names.into_iter().zip(listed).filter_map(|(name, access)| Some((name, access?)));
+        room.set_listed(listed.collect());
+        let other_guests = mem::replace(&mut room.takes_guests, guests) != guests;
+        let has_other_codes = room.access != before || other_guests;
         let is_retitled = mem::replace(&mut room.title, title) != room.title;
         let is_other = presence != room.presence;
         codes.extend(set.iter().map(|set| (set.code, Opens { room: index, access: set.access })));
-        let new_roles: BTreeSet<u32> = set.iter().filter(|set| set.new_role).map(|set| set.access).collect();
-        if is_retitled || !new_roles.is_empty() {
-            self.tell_members(index, is_retitled, &new_roles);
-        }
+        self.tell_members(index, is_retitled, &roles);
         if is_other {
             self.set_presence(index, presence);
         }
         has_other_codes || is_retitled || is_other
     }
 
-    /// Tells those who are in a room what is new about it, or about them in it. Who is held hears it when joining again.
-    fn tell_members(&mut self, index: u32, is_retitled: bool, new_roles: &BTreeSet<u32>) {
-        for handle in self.members_of(index) {
+    /// What each session may do in a room, and what others are told that its member may.
+    fn roles_in(&self, index: u32) -> Vec<(Handle, Option<Role>, Option<Role>)> {
+        let roles = |handle| (handle, self.role_of(handle, index), self.shown_role(handle, index));
+        self.members_of(index).into_iter().map(roles).collect()
+    }
+
+    /// Tells those who are in a room what is new about it, or about them in it: `before` has their roles as they were. Who
+    /// is held hears it when joining again.
+    fn tell_members(&mut self, index: u32, is_retitled: bool, before: &[(Handle, Option<Role>, Option<Role>)]) {
+        for &(handle, role, shown) in before {
+            let has_new_role = self.role_of(handle, index) != role;
+            let now_shown = self.shown_role(handle, index);
             let Some(session) = self.sessions.get(handle) else { continue };
             let Some(membership) = session.memberships.get(&index) else { continue };
-            let has_new_role = new_roles.contains(&membership.access);
-            let role = self.rooms[index as usize].role(session, membership);
             let told = session.conn.zip(membership.slot);
             let (m, name) = (session.member, session.name.clone());
-            if has_new_role {
+            if let Some(role) = now_shown.filter(|_| now_shown != shown && self.is_first(handle, index)) {
                 self.announce(index, &Change::Role { m, name, role });
             }
             if let Some((conn, slot)) = told.filter(|_| is_retitled || has_new_role) {
@@ -244,7 +262,10 @@ impl Server {
         let Some(membership) = session.memberships.remove(&index) else { return };
         let conn = session.conn;
         let is_roomless = session.memberships.is_empty();
-        self.rooms[index as usize].exit(membership.place, membership.access);
+        let doubles = u64::from(self.twin(handle, index).is_some());
+        let room = &mut self.rooms[index as usize];
+        room.exit(membership.place, membership.access);
+        room.doubles -= doubles;
         match (conn, membership.slot) {
             (Some(id), Some(slot)) => {
                 // Who was about to leave has left by this.

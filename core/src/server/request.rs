@@ -34,8 +34,8 @@ impl Server {
             }
         };
         match (request, live) {
-            (Request::Hello { id: re, v, agent: _, name, key }, None) if v.contains(&json::VERSION) => {
-                self.hello(id, Hello { id: re, name, key });
+            (Request::Hello { id: re, v, agent: _, name, key, password }, None) if v.contains(&json::VERSION) => {
+                self.hello(id, Hello { id: re, name, key, password });
             }
             (Request::Hello { .. }, None) => self.part(id, Reason::Version),
             (Request::Hello { id: re, .. }, Some(_)) => self.refuse(id, re, Refusal::SecondHello),
@@ -111,11 +111,17 @@ impl Server {
                 if !state.is_serving() {
                     return Err(Refusal::RoomClosed);
                 }
-                let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
-                let membership = session.memberships.get(&room).ok_or(Refusal::NotMember)?;
-                Ok(super::codebook::Opens { room, access: membership.access })
+                self.door_of(handle, room).ok_or(Refusal::NotMember)
             }
         }
+    }
+
+    /// How a session gets into a room without telling a code: by its membership, or because its account is listed.
+    pub(super) fn door_of(&self, handle: Handle, room: u32) -> Option<super::codebook::Opens> {
+        let session = self.sessions.get(handle)?;
+        let held = session.memberships.get(&room).map(|membership| membership.access);
+        let access = held.or_else(|| self.rooms[room as usize].listed_access(session.account.as_ref()?))?;
+        Some(super::codebook::Opens { room, access })
     }
 }
 

@@ -11,9 +11,10 @@ use super::held::Held;
 use super::session::{Membership, Session, Sessions};
 use super::slab::Handle;
 use super::trouble::Troubles;
-use crate::id::{ConnId, Epoch, Id, RoomId, Seq};
+use crate::id::{ConnId, Epoch, Id, MemberId, RoomId, Seq};
 use crate::json::Person;
 use crate::log::Draft;
+use crate::name::Folded;
 use crate::role::Role;
 use crate::text::Text;
 use crate::time::Instant;
@@ -33,6 +34,12 @@ pub(super) struct Room {
     pub(super) idle: Vec<(ConnId, u16)>,
     /// By their place, which is the order of entering.
     pub(super) members: BTreeMap<u64, Handle>,
+    /// How many of them are not counted, because another session of their account is in.
+    pub(super) doubles: u64,
+    /// The accounts that need no code, and the place of what lets each of them in.
+    listed: BTreeMap<Folded, u32>,
+    /// Whether a code lets people in who have no account.
+    pub(super) takes_guests: bool,
     next_place: u64,
     /// When the number of members was told, in a room that only counts.
     pub(super) here_told: Option<Instant>,
@@ -60,6 +67,28 @@ pub(super) struct Access {
     pub(super) max_members: Option<u32>,
     /// How many are in by it.
     pub(super) members: u32,
+}
+
+/// What a code, or an account that is listed, is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub(super) label: Box<str>,
+    pub(super) role: Role,
+    pub(super) expires: Option<u64>,
+    pub(super) max_members: Option<u32>,
+}
+
+impl From<config::Access> for Grant {
+    fn from(config::Access { label, role, expires, max_members, .. }: config::Access) -> Self {
+        Self { label, role, expires, max_members }
+    }
+}
+
+impl From<&config::Listed> for Grant {
+    fn from(listed: &config::Listed) -> Self {
+        let label = alloc::format!("account {}", listed.name).into();
+        Self { label, role: listed.role, expires: None, max_members: None }
+    }
 }
 
 /// Whether the configuration has the room.
@@ -121,6 +150,9 @@ impl Room {
             held: Held::new(budget),
             idle: Vec::new(),
             members: BTreeMap::new(),
+            doubles: 0,
+            listed: BTreeMap::new(),
+            takes_guests: true,
             next_place: 0,
             here_told: None,
             here_due: None,
@@ -138,10 +170,10 @@ impl Room {
 
     /// Gives it these codes and no others; says where each stands, and whether that changed what those may do who are in
     /// by it. Of two that are equal, the first counts.
-    pub(super) fn set_codes(&mut self, codes: Vec<(CodeHash, config::Access)>) -> Vec<CodeSet> {
+    pub(super) fn set_codes(&mut self, codes: Vec<(CodeHash, Grant)>) -> Vec<CodeSet> {
         self.access.iter_mut().for_each(|access| access.is_current = false);
         let mut set = Vec::new();
-        for (code, config::Access { label, role, expires, max_members, .. }) in codes {
+        for (code, Grant { label, role, expires, max_members }) in codes {
             let known = self.access.iter().position(|access| access.code == code);
             if known.is_some_and(|at| self.access[at].is_current) {
                 continue;
@@ -177,7 +209,23 @@ impl Room {
 
     /// How many are in.
     pub(super) fn here(&self) -> u64 {
-        self.members.len() as u64
+        self.members.len() as u64 - self.doubles
+    }
+
+    /// Has these accounts need no code.
+    pub(super) fn set_listed(&mut self, listed: BTreeMap<Folded, u32>) {
+        self.listed = listed;
+    }
+
+    /// What lets an account in without a code.
+    pub(super) fn listed_access(&self, account: &Folded) -> Option<u32> {
+        let access = *self.listed.get(account)?;
+        self.access[access as usize].is_current.then_some(access)
+    }
+
+    /// What an account may do here at least, where it needs no code.
+    pub(super) fn listed_role(&self, account: &Folded) -> Option<Role> {
+        self.listed_access(account).map(|access| self.access[access as usize].role)
     }
 
     /// Who is in; `None` in a room that only counts. `index` is the room's own.
@@ -186,12 +234,34 @@ impl Room {
             let session = sessions.get(handle)?;
             Some(session.person(self.role(session, session.memberships.get(&index)?)))
         };
-        (self.presence == Presence::Full).then(|| self.members.values().filter_map(person).collect())
+        if self.presence != Presence::Full {
+            return None;
+        }
+        if self.doubles == 0 {
+            return Some(self.members.values().filter_map(person).collect());
+        }
+        // Several sessions of one account are one person, with the highest of their roles.
+        let mut places: BTreeMap<MemberId, usize> = BTreeMap::new();
+        let mut people: Vec<Person> = Vec::new();
+        for person in self.members.values().filter_map(person) {
+            match places.get(&person.m) {
+                Some(&at) => people[at].role = people[at].role.max(person.role),
+                None => {
+                    places.insert(person.m, people.len());
+                    people.push(person);
+                }
+            }
+        }
+        Some(people)
     }
 
     /// What a member may do here: the one place that says so.
-    pub(super) fn role(&self, _: &Session, membership: &Membership) -> Role {
-        self.access[membership.access as usize].role
+    ///
+    /// It is the highest of those that a member has: by the code that it came with, by its account.
+    pub(super) fn role(&self, session: &Session, membership: &Membership) -> Role {
+        let by_code = self.access[membership.access as usize].role;
+        let by_account = session.account.as_ref().and_then(|account| self.listed_role(account));
+        by_account.map_or(by_code, |role| role.max(by_code))
     }
 
     /// Lets a session in and says its place.

@@ -1,10 +1,10 @@
 //! Sessions: who is here, with or without a connection.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use super::pace::Pace;
 use super::slab::{Handle, Slab};
-use crate::entropy::Entropy;
 use crate::id::{ConnId, KeyHash, MemberId};
 use crate::json::Person;
 use crate::name::{Folded, Name};
@@ -20,6 +20,8 @@ pub(super) struct Session {
     /// Whether it has a key, by which it outlives its connection.
     pub(super) keyed: bool,
     pub(super) name: Name,
+    /// The account that it is of, which has its name and its member id.
+    pub(super) account: Option<Folded>,
     /// `None`: detached, and gone when its grace ends.
     pub(super) conn: Option<ConnId>,
     /// By room.
@@ -49,7 +51,9 @@ pub(super) struct Membership {
 pub(super) struct Sessions {
     slab: Slab<Session>,
     by_key: BTreeMap<KeyHash, Handle>,
+    /// Those without an account: several sessions of one are one member of one name.
     by_member: BTreeMap<MemberId, Handle>,
+    /// Of those without an account.
     by_name: BTreeMap<Folded, Handle>,
 }
 
@@ -70,22 +74,54 @@ impl Sessions {
         Self { slab: Slab::new(), by_key: BTreeMap::new(), by_member: BTreeMap::new(), by_name: BTreeMap::new() }
     }
 
-    /// Adds a session whose key, member and name are free.
+    /// Adds a session whose key is free, and whose member and name are free or its account's.
     pub(super) fn insert(&mut self, session: Session) -> Handle {
         let (key, member, name) = (session.key, session.member, session.name.folded());
+        let is_guest = session.account.is_none();
         let handle = self.slab.insert(session);
         self.by_key.insert(key, handle);
-        self.by_member.insert(member, handle);
-        self.by_name.insert(name, handle);
+        if is_guest {
+            self.by_member.insert(member, handle);
+            self.by_name.insert(name, handle);
+        }
         handle
     }
 
     pub(super) fn remove(&mut self, handle: Handle) -> Option<Session> {
         let session = self.slab.remove(handle)?;
-        self.by_key.remove(&session.key);
+        // Another session may have its key by now.
+        if self.by_key.get(&session.key) == Some(&handle) {
+            self.by_key.remove(&session.key);
+        }
+        if session.account.is_none() {
+            self.by_member.remove(&session.member);
+            self.by_name.remove(&session.name.folded());
+        }
+        Some(session)
+    }
+
+    /// Nobody takes a session up by its key from here on: it ends with its connection.
+    pub(super) fn forget_key(&mut self, handle: Handle) {
+        let Some(session) = self.slab.get_mut(handle) else { return };
+        session.keyed = false;
+        if self.by_key.get(&session.key) == Some(&handle) {
+            self.by_key.remove(&session.key);
+        }
+    }
+
+    /// A session without an account is of one from here on.
+    pub(super) fn set_account(&mut self, handle: Handle, account: Folded, name: Name) {
+        let Some(session) = self.slab.get_mut(handle) else { return };
         self.by_member.remove(&session.member);
         self.by_name.remove(&session.name.folded());
-        Some(session)
+        session.member = MemberId::of_account(&account);
+        session.name = name;
+        session.account = Some(account);
+    }
+
+    /// Those without an account whose name is such a one.
+    pub(super) fn guests_called(&self, is_such: impl Fn(&Folded) -> bool) -> Vec<Handle> {
+        self.by_name.iter().filter(|(name, _)| is_such(name)).map(|(_, &handle)| handle).collect()
     }
 
     pub(super) fn get(&self, handle: Handle) -> Option<&Session> {
@@ -110,29 +146,12 @@ impl Sessions {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_member.len()
+        self.slab.len()
     }
 
-    /// Whether a session other than `but` has this name.
-    pub(super) fn is_taken(&self, name: &Name, but: Option<Handle>) -> bool {
-        self.by_name.get(&name.folded()).is_some_and(|&holder| Some(holder) != but)
-    }
-
-    /// `name`, with a suffix where it is taken: the smallest that is free, or a random one where many share a name.
-    pub(super) fn free_name(&self, name: &Name, me: Option<Handle>, entropy: &mut Entropy) -> Name {
-        if !self.is_taken(name, me) {
-            return name.clone();
-        }
-        let small = (2..10).map(|number| name.with_suffix(number));
-        let random = core::iter::repeat_with(|| name.with_suffix(10 + entropy.below(1_000_000_000)));
-        let mut candidates = small.chain(random);
-        loop {
-            if let Some(name) = candidates.next()
-                && !self.is_taken(&name, me)
-            {
-                return name;
-            }
-        }
+    /// Whether a session without an account, other than `but`, has this name.
+    pub(super) fn is_taken(&self, name: &Folded, but: Option<Handle>) -> bool {
+        self.by_name.get(name).is_some_and(|&holder| Some(holder) != but)
     }
 
     /// Gives a session a name that is free; returns the one that it had.

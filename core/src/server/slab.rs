@@ -40,6 +40,10 @@ impl<T> Slab<T> {
         entry.as_mut().filter(|_| *generation == handle.generation)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.entries.iter_mut().filter_map(|(_, entry)| entry.as_mut())
     }

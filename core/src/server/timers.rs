@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeSet;
 
+use super::io::Verification;
 use super::slab::Handle;
 use crate::id::ConnId;
 use crate::log::Ticket;
@@ -21,6 +22,8 @@ pub(super) enum Timer {
     Here(u32),
     /// A room that closes: the end of its wait for what was said there.
     Room(u32),
+    /// A password that is being verified.
+    Login(Verification),
     /// A page that is being loaded.
     Load(Ticket),
 }

@@ -22,6 +22,7 @@ pub(crate) fn config() -> Config {
         key: Key::generate(&mut Entropy::new([1; 32])),
         tail: 50,
         timeline: 100,
+        password: None,
         backoff: Duration::from_secs(20),
     }
 }

@@ -233,7 +233,8 @@ impl World {
         while let Some(action) = self.server.poll() {
             match action {
                 Action::Log(request) => self.log.asked.push_back(request),
-                Action::Note(_) => {}
+                // Nobody has an account here.
+                Action::Verify { .. } | Action::Note(_) => {}
                 Action::Close(conn, _) => {
                     self.orphans.retain(|orphan| *orphan != conn);
                     if let Some(link) = self.link_of(conn) {
@@ -353,6 +354,7 @@ fn person(index: u8) -> Person {
         key: Key::generate(&mut Entropy::new([index; 32])),
         tail: 50,
         timeline: 0,
+        password: None,
         backoff: Duration::ZERO,
     };
     let mut client = Client::new(config, [10 + index; 32]);
@@ -369,7 +371,13 @@ fn server() -> Server {
         expires: None,
         max_members: None,
     };
-    let room =
-        server::RoomConfig { id: room(), title: String::new(), presence: server::Presence::Full, codes: vec![access] };
+    let room = server::RoomConfig {
+        id: room(),
+        title: String::new(),
+        presence: server::Presence::Full,
+        codes: vec![access],
+        accounts: Vec::new(),
+        guests: true,
+    };
     Server::new(server::Config { rooms: vec![room], ..server::Config::default() }, [7; 32])
 }

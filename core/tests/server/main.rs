@@ -3,6 +3,7 @@
 
 mod world;
 
+mod accounts;
 mod closing;
 mod codes;
 mod held;

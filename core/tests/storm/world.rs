@@ -73,7 +73,14 @@ pub(crate) fn config() -> Config {
         expires: None,
         max_members: None,
     };
-    let room = |id: &str, presence, codes| RoomConfig { id: id.parse().unwrap(), title: id.into(), presence, codes };
+    let room = |id: &str, presence, codes| RoomConfig {
+        id: id.parse().unwrap(),
+        title: id.into(),
+        presence,
+        codes,
+        accounts: Vec::new(),
+        guests: true,
+    };
     Config {
         rooms: vec![
             room("ops", Presence::Full, vec![access(OPS, Role::Talk), access("opsread1", Role::Read)]),
@@ -225,7 +232,7 @@ impl World {
                     self.buried.insert(conn, end);
                 }
                 Action::Log(request) => self.log.submit(self.now, &mut self.dice, request),
-                Action::Note(_) => {}
+                Action::Verify { .. } | Action::Note(_) => {}
             }
         }
         assert!(self.server.deadline().is_none_or(|at| at > self.now), "{:?} is not after now", self.server.deadline());

@@ -98,6 +98,16 @@ impl Wire {
         String::from_utf8(heard).expect("the server speaks UTF-8")
     }
 
+    /// Reads until just these bytes have come.
+    pub(crate) fn skips(&mut self, bytes: &[u8]) {
+        let mut heard = Vec::new();
+        while !heard.ends_with(bytes) {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).expect("more to come");
+            heard.push(byte[0]);
+        }
+    }
+
     /// All that comes until the server closes.
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = Vec::new();

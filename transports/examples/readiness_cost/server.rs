@@ -45,5 +45,12 @@ fn room(number: usize) -> Result<RoomConfig, Box<dyn Error>> {
     let code = code(number).parse()?;
     let access = Access { code, label: "all".into(), role: Role::Talk, expires: None, max_members: None };
     let id = format!("r{number}").parse()?;
-    Ok(RoomConfig { id, title: "Room".into(), presence: Presence::Full, codes: vec![access] })
+    Ok(RoomConfig {
+        id,
+        title: "Room".into(),
+        presence: Presence::Full,
+        codes: vec![access],
+        accounts: Vec::new(),
+        guests: true,
+    })
 }

@@ -64,7 +64,14 @@ fn run(senders: usize, mut log: impl Log) -> Result<Vec<Duration>, Box<dyn Error
         let (code, label) = (code.clone(), "code".into());
         let access = Access { code, label, role: Role::Talk, expires: None, max_members: None };
         let id = format!("room-{number}").parse()?;
-        Ok(RoomConfig { id, title: "Room".into(), presence: Presence::Count, codes: vec![access] })
+        Ok(RoomConfig {
+            id,
+            title: "Room".into(),
+            presence: Presence::Count,
+            codes: vec![access],
+            accounts: Vec::new(),
+            guests: true,
+        })
     };
     let rooms = codes.iter().enumerate().map(room).collect::<Result<_, _>>()?;
     let limits = Limits { burst: 0, acts_burst: 0, ..Limits::default() };

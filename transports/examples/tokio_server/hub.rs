@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use qun_core::server::{Config, Hangup, Peer};
 use qun_core::{ConnId, Instant};
-use qun_transports::{Clock, Driver, Event, Log};
+use qun_transports::{Clock, Driver, Event, Log, Verifier};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 /// What all tasks share, on one thread. It is borrowed for a step, and never across an await.
 pub(crate) struct Hub<L> {
     pub(crate) driver: RefCell<Driver<L>>,
+    verifier: RefCell<Verifier>,
     conns: RefCell<HashMap<ConnId, Rc<Conn>>>,
     pub(crate) clock: Clock,
     deadline: Cell<Option<Instant>>,
@@ -49,7 +50,15 @@ impl<L: Log + 'static> Hub<L> {
         let alarm = Arc::<Alarm>::default();
         log.start(alarm.clone().into());
         let driver = RefCell::new(Driver::new(config, seed, log)); // 9: the seed
-        Rc::new(Self { driver, conns: RefCell::default(), clock: Clock::start(), deadline: Cell::new(None), alarm })
+        let verifier = RefCell::new(Verifier::new(alarm.clone().into()));
+        Rc::new(Self {
+            driver,
+            verifier,
+            conns: RefCell::default(),
+            clock: Clock::start(),
+            deadline: Cell::new(None),
+            alarm,
+        })
     }
 
     pub(crate) async fn serve(self: Rc<Self>, listener: TcpListener) {
@@ -66,7 +75,14 @@ impl<L: Log + 'static> Hub<L> {
     pub(crate) fn step<T>(&self, input: impl FnOnce(&mut Driver<L>) -> T) -> T {
         let mut driver = self.driver.borrow_mut();
         let output = input(&mut driver);
+        while let Some((request, verdict)) = self.verifier.borrow_mut().poll() {
+            driver.verified(self.clock.now(), request, verdict);
+        }
         while let Some(event) = driver.poll(self.clock.now()) {
+            if let Event::Verify { request, hash, password } = event {
+                self.verifier.borrow_mut().submit(request, hash, password);
+                continue;
+            }
             let (Event::Transmit(id) | Event::Read(id, _) | Event::Close(id, _)) = event else { continue };
             let Some(conn) = self.conns.borrow().get(&id).cloned() else { continue };
             match event {

@@ -19,7 +19,14 @@ async fn main() -> io::Result<()> {
     eprintln!("the code is {code}");
     let access = Access { code, label: "all".into(), role: Role::Talk, expires: None, max_members: None };
     let id = "hall".parse().map_err(io::Error::other)?;
-    let room = RoomConfig { id, title: "The hall".into(), presence: Presence::Full, codes: vec![access] };
+    let room = RoomConfig {
+        id,
+        title: "The hall".into(),
+        presence: Presence::Full,
+        codes: vec![access],
+        accounts: Vec::new(),
+        guests: true,
+    };
     let config = Config { rooms: vec![room], ..Config::default() };
     let hub = hub::Hub::new(config, entropy.block(), MemoryLog::new(entropy.block()));
     let listener = TcpListener::bind("127.0.0.1:7777").await?;

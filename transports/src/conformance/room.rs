@@ -24,7 +24,14 @@ pub(super) fn serve_with<S: Subject>(log: CheckedLog, change: impl FnOnce(&mut L
     let code = CODE.parse().map_err(|error| wrong(&error))?;
     let access = Access { code, label: "team".into(), role: Role::Talk, expires: None, max_members: None };
     let id = "ops".parse().map_err(|error| wrong(&error))?;
-    let room = RoomConfig { id, title: "On-call".into(), presence: Presence::Full, codes: vec![access] };
+    let room = RoomConfig {
+        id,
+        title: "On-call".into(),
+        presence: Presence::Full,
+        codes: vec![access],
+        accounts: Vec::new(),
+        guests: true,
+    };
     Ok(S::start(Config { rooms: vec![room], limits, ..Config::default() }, log))
 }
 

@@ -56,7 +56,8 @@ impl World {
                     self.journal(|| format!("{conn:?} is closed: {reason:?}"));
                     self.close(conn, reason);
                 }
-                Event::Note(_) => {}
+                // Nobody has an account here, and so no password is looked at.
+                Event::Verify { .. } | Event::Note(_) => {}
             }
         }
         self.look_at_server();

@@ -190,6 +190,7 @@ impl World {
             key,
             tail: self.acts.u64(0..=60),
             timeline: TIMELINE,
+            password: None,
             backoff: Duration::from_secs(20),
         };
         let mut client = Client::new(config, self.acts.seed());
@@ -409,7 +410,14 @@ fn room(index: usize, (id, talk, read): &(RoomId, Code, Code), guest: &Code) -> 
         ..access(guest, Role::Talk)
     };
     let codes = vec![access(talk, Role::Talk), access(read, Role::Read), guest];
-    server::RoomConfig { id: id.clone(), title: format!("Room {index}"), presence, codes }
+    server::RoomConfig {
+        id: id.clone(),
+        title: format!("Room {index}"),
+        presence,
+        codes,
+        accounts: Vec::new(),
+        guests: true,
+    }
 }
 
 fn room_facts(room: &server::RoomConfig) -> (String, RoomFacts) {

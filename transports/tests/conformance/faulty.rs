@@ -260,7 +260,7 @@ impl Loop {
                         self.lingering.push((conn.stream, Instant::now() + Duration::from_secs(2)));
                     }
                 }
-                Event::Note(_) => {}
+                Event::Verify { .. } | Event::Note(_) => {}
             }
         }
     }

@@ -120,6 +120,7 @@ fn client_config() -> qun_core::client::Config {
         key: qun_core::Key::generate(&mut qun_core::Entropy::new(smol::seed().unwrap())),
         tail: 50,
         timeline: 100,
+        password: None,
         backoff: Duration::from_millis(100),
     }
 }

@@ -30,7 +30,14 @@ pub(crate) fn config() -> Config {
         expires: None,
         max_members: None,
     };
-    let room = RoomConfig { id: room(), title: "Ops".into(), presence: Presence::Count, codes: vec![code] };
+    let room = RoomConfig {
+        id: room(),
+        title: "Ops".into(),
+        presence: Presence::Count,
+        codes: vec![code],
+        accounts: Vec::new(),
+        guests: true,
+    };
     let limits = Limits { burst: 0, per_s: 0, ..Limits::default() };
     Config { rooms: vec![room], limits, ..Config::default() }
 }
@@ -52,6 +59,7 @@ pub(crate) fn client(addr: SocketAddr) -> Connection {
         key: Key::generate(&mut Entropy::new(seed().unwrap())),
         tail: 50,
         timeline: 100,
+        password: None,
         backoff: Duration::from_millis(100),
     };
     connect(addr.to_string(), config).unwrap()

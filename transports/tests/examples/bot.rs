@@ -16,8 +16,14 @@ const CODE: &str = "K7QM-2XD4";
 fn it_says_what_it_is_asked_to_say() {
     let access =
         Access { code: CODE.parse().unwrap(), label: "a".into(), role: Role::Talk, expires: None, max_members: None };
-    let room =
-        RoomConfig { id: "ops".parse().unwrap(), title: "Ops".into(), presence: Presence::Full, codes: vec![access] };
+    let room = RoomConfig {
+        id: "ops".parse().unwrap(),
+        title: "Ops".into(),
+        presence: Presence::Full,
+        codes: vec![access],
+        accounts: Vec::new(),
+        guests: true,
+    };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let config = server::Config { rooms: vec![room], ..server::Config::default() };
@@ -26,7 +32,7 @@ fn it_says_what_it_is_asked_to_say() {
     let asking = async {
         let key = Key::generate(&mut Entropy::new(seed().unwrap()));
         let backoff = Duration::from_secs(1);
-        let config = Config { agent: "test".into(), name: None, key, tail: 0, timeline: 10, backoff };
+        let config = Config { agent: "test".into(), name: None, key, password: None, tail: 0, timeline: 10, backoff };
         let mut ann = connect(addr.as_str(), config).unwrap();
         ann.join(CODE.parse().unwrap());
         loop {

@@ -32,6 +32,7 @@ fn somebody(server: &str, seed: u8) -> Somebody {
         key: Key::generate(&mut Entropy::new([seed; 32])),
         tail: 50,
         timeline: 100,
+        password: None,
         backoff: Duration::from_millis(100),
     };
     let connection = Connection::new(server.into(), config, [seed; 32]).unwrap();

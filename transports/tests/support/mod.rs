@@ -76,6 +76,8 @@ pub(crate) fn config() -> Config {
         title: "On-call".into(),
         presence: Presence::Count,
         codes: vec![code],
+        accounts: Vec::new(),
+        guests: true,
     };
     Config { rooms: vec![room], limits, ..Config::default() }
 }

@@ -3,7 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::{HEADER_NAMES, Here, Phrase, Quote, Refusal, Voice, WHO_NAMES, seconds};
+use super::{HEADER_NAMES, Here, List, Phrase, Quote, Refusal, Voice, WHO_NAMES, seconds};
+use crate::account::PasswordError;
 use crate::json::ByeCode;
 use crate::name::NameError;
 use crate::plain::command::Usage;
@@ -14,7 +15,7 @@ use crate::text::TextError;
 
 const COMMANDS: &str = "/who /name /me /history /search /join /leave /help /quit";
 
-const HELP: [&str; 12] = [
+const HELP: [&str; 13] = [
     "What you type is said to everyone in the room.",
     "/who            who is here",
     "/name NAME      change your name",
@@ -22,6 +23,7 @@ const HELP: [&str; 12] = [
     "/history [N]    the newest messages",
     "/search WORDS   the newest messages that have them",
     "/join CODE      go to another room",
+    "/login NAME     log in to your account",
     "/leave          leave the room",
     "/echo on|off    whether your own lines come back to you",
     "/help           this",
@@ -33,6 +35,20 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
     match *phrase {
         Phrase::CodePrompt => voice.ask(format_args!("Room code: ")),
         Phrase::NamePrompt(name) => voice.ask(format_args!("Your name [{name}]: ")),
+        Phrase::PasswordPrompt { hidden: true } => voice.ask(format_args!("Password: ")),
+        Phrase::PasswordPrompt { hidden: false } => voice.ask(format_args!("Password (it will be seen as you type): ")),
+        Phrase::LoggedIn { name, rooms: [], is_in: true } => voice.line(format_args!("You are logged in as {name}.")),
+        Phrase::LoggedIn { name, rooms: [], is_in: false } => {
+            voice.line(format_args!("You are logged in as {name}. To a room: /join CODE"));
+        }
+        Phrase::LoggedIn { name, rooms, .. } => {
+            voice.line(format_args!(
+                "You are logged in as {name}. Your rooms: {}. To one of them: /join ROOM",
+                List(rooms)
+            ));
+        }
+        Phrase::LoggedInAlready(name) => voice.line(format_args!("You are logged in as {name} already.")),
+        Phrase::NameIsFixed(name) => voice.line(format_args!("Your name is your account's: {name}.")),
         Phrase::TryAgain(why) | Phrase::Refused(why) => refuse(why, voice),
         Phrase::NameGiven { wanted, given } => voice.line(format_args!("{wanted} is taken: you are {given}.")),
         Phrase::YouAre(name) => voice.line(format_args!("You are {name}.")),
@@ -121,6 +137,9 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
             voice.line(format_args!("/search and words, for example: /search deploy green"));
         }
         Phrase::Usage(Usage::Join) => voice.line(format_args!("/join and a code, for example: /join K7QM-2XD4")),
+        Phrase::Usage(Usage::Login) => {
+            voice.line(format_args!("/login and the name of your account, for example: /login ann"))
+        }
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on, or /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("Echo is on: your own lines come back to you.")),
         Phrase::Echo(false) => voice.line(format_args!("Echo is off: your own lines don't come back to you.")),
@@ -134,6 +153,28 @@ fn refuse(why: Refusal<'_>, voice: &mut Voice<'_>) {
         Refusal::WrongCode { left } => {
             voice.line(format_args!("That code does not open a room. {} left.", Count(left, "try", "tries")));
         }
+        Refusal::WrongPassword { left: 0 } => {
+            voice.line(format_args!("There is no account of that name and password. No tries left."));
+        }
+        Refusal::WrongPassword { left: u64::MAX } => {
+            voice.line(format_args!("There is no account of that name and password."));
+        }
+        Refusal::WrongPassword { left } => {
+            let left = Count(left, "try", "tries");
+            voice.line(format_args!("There is no account of that name and password. {left} left."));
+        }
+        Refusal::PasswordsLocked { wait } => {
+            voice.line(format_args!("Too many wrong passwords. Try again in {}.", in_seconds(wait)));
+        }
+        Refusal::BadPassword(PasswordError::Empty) => {
+            voice.line(format_args!("A password has at least one character."))
+        }
+        Refusal::BadPassword(PasswordError::TooLong) => voice.line(format_args!("A password has at most 256 bytes.")),
+        Refusal::BadPassword(PasswordError::Control) => {
+            voice.line(format_args!("A password has no control characters."))
+        }
+        Refusal::NoVerdict => voice.line(format_args!("The password can't be verified right now. Try again later.")),
+        Refusal::NoGuests => voice.line(format_args!("Only people with an account come in here: /login NAME")),
         Refusal::CodeExpired => voice.line(format_args!("That code has expired. Ask for a new one.")),
         Refusal::TooFast { wait } => voice.line(format_args!("Too fast. Try again in {}.", in_seconds(wait))),
         Refusal::Locked { wait } => {
@@ -173,6 +214,7 @@ fn bye(code: &ByeCode, wait: Option<Duration>, voice: &mut Voice<'_>) {
         ByeCode::Replaced => "You are on another connection now.",
         ByeCode::Kicked => "You were put out.",
         ByeCode::RoomClosed => "The room is closed.",
+        ByeCode::AccountChanged => "Your account is gone, or has another password.",
         ByeCode::CodeChanged => "The room has a new code. Ask for it.",
         ByeCode::Slow => "You read too slowly.",
         ByeCode::Dead => "Nothing came from you for too long.",

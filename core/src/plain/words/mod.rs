@@ -10,7 +10,8 @@ use core::time::Duration;
 use super::Language;
 use super::command::Usage;
 use super::render::Day;
-use crate::id::Seq;
+use crate::account::PasswordError;
+use crate::id::{RoomId, Seq};
 use crate::json::ByeCode;
 use crate::name::{Name, NameError};
 use crate::role::Role;
@@ -33,6 +34,24 @@ pub(crate) enum Phrase<'a> {
     CodePrompt,
     /// Asks for a name, with the one that an empty line takes; leaves the line open.
     NamePrompt(&'a Name),
+    /// Asks for a password; leaves the line open.
+    PasswordPrompt {
+        /// Whether what is typed will not be seen.
+        hidden: bool,
+    },
+    /// You are logged in.
+    LoggedIn {
+        /// Your account.
+        name: &'a Name,
+        /// The rooms that you may enter without a code.
+        rooms: &'a [RoomId],
+        /// Whether you are in a room.
+        is_in: bool,
+    },
+    /// You are logged in already.
+    LoggedInAlready(&'a Name),
+    /// Your name is your account's.
+    NameIsFixed(&'a Name),
     /// The answer to a prompt did not do. The prompt comes again.
     TryAgain(Refusal<'a>),
     /// A command failed.
@@ -182,6 +201,22 @@ pub(crate) enum Refusal<'a> {
         /// Until the next one is looked at.
         wait: Duration,
     },
+    /// There is no account of that name and password.
+    WrongPassword {
+        /// How many more may be tried.
+        left: u64,
+    },
+    /// Too many wrong passwords.
+    PasswordsLocked {
+        /// Until the next one is looked at.
+        wait: Duration,
+    },
+    /// Nothing that could be a password.
+    BadPassword(PasswordError),
+    /// The password could not be verified.
+    NoVerdict,
+    /// Only people with an account come in.
+    NoGuests,
     /// Too many joins and changes of name.
     TooFast {
         /// Until the next one is allowed.
@@ -217,7 +252,7 @@ impl Phrase<'_> {
     /// Appends it as whole lines; a prompt without a line's end.
     pub(crate) fn write(&self, language: Language, out: &mut Vec<u8>) {
         let mark = match self {
-            Self::CodePrompt | Self::NamePrompt(_) | Self::TryAgain(_) => "",
+            Self::CodePrompt | Self::NamePrompt(_) | Self::PasswordPrompt { .. } | Self::TryAgain(_) => "",
             _ => "-- ",
         };
         let mut voice = Voice::new(mark, out);
@@ -263,6 +298,19 @@ impl Write for Voice<'_> {
                 self.out.extend_from_slice("\u{FFFD}".as_bytes());
             }
             self.out.extend_from_slice(clean.as_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// Rooms, one after the other.
+struct List<'a>(&'a [RoomId]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, room) in self.0.iter().enumerate() {
+            f.write_str(if i > 0 { ", " } else { "" })?;
+            room.fmt(f)?;
         }
         Ok(())
     }
@@ -430,10 +478,20 @@ mod tests {
         let named = Here::Named { count: 3, others: &others, you: &you };
         let (one, nine) = (Seq::new(1), Seq::new(9));
         let second = Duration::from_secs(1);
+        let ids: Vec<RoomId> = vec!["ops".parse().unwrap(), "dev".parse().unwrap()];
         let refusals = [
             Refusal::WrongCode { left: 0 },
             Refusal::WrongCode { left: 4 },
             Refusal::CodeExpired,
+            Refusal::WrongPassword { left: 0 },
+            Refusal::WrongPassword { left: 1 },
+            Refusal::WrongPassword { left: u64::MAX },
+            Refusal::PasswordsLocked { wait: second },
+            Refusal::BadPassword(PasswordError::Empty),
+            Refusal::BadPassword(PasswordError::TooLong),
+            Refusal::BadPassword(PasswordError::Control),
+            Refusal::NoVerdict,
+            Refusal::NoGuests,
             Refusal::Locked { wait: second },
             Refusal::TooFast { wait: second },
             Refusal::RoomFull,
@@ -452,6 +510,7 @@ mod tests {
             ByeCode::Kicked,
             ByeCode::RoomClosed,
             ByeCode::CodeChanged,
+            ByeCode::AccountChanged,
             ByeCode::Slow,
             ByeCode::Dead,
             ByeCode::Handshake,
@@ -463,6 +522,11 @@ mod tests {
         let mut phrases = vec![
             Phrase::NameGiven { wanted: &you, given: &others[0] },
             Phrase::YouAre(&you),
+            Phrase::LoggedIn { name: &you, rooms: &[], is_in: false },
+            Phrase::LoggedIn { name: &you, rooms: &ids, is_in: false },
+            Phrase::LoggedIn { name: &you, rooms: &ids, is_in: true },
+            Phrase::LoggedInAlready(&you),
+            Phrase::NameIsFixed(&you),
             Phrase::Room { title: "On-call", here: named, backlog: 2, head: nine },
             Phrase::Room { title: "On-call", here: Here::Counted(1), backlog: 0, head: nine },
             Phrase::AlreadyIn { title: "On-call" },
@@ -507,7 +571,8 @@ mod tests {
         phrases.extend(Role::ALL.into_iter().flat_map(|role| [Phrase::In(role), Phrase::NewRole(role)]));
         phrases.extend(refusals.map(Phrase::Refused));
         phrases.extend(
-            [Usage::Me, Usage::Name, Usage::History, Usage::Search, Usage::Join, Usage::Echo].map(Phrase::Usage),
+            [Usage::Me, Usage::Name, Usage::History, Usage::Search, Usage::Join, Usage::Login, Usage::Echo]
+                .map(Phrase::Usage),
         );
         phrases.extend(byes.iter().flat_map(|code| [None, Some(second)].map(|wait| Phrase::Bye { code, wait })));
         for phrase in phrases {

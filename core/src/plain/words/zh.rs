@@ -3,7 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::{HEADER_NAMES, Here, Phrase, Quote, Refusal, Voice, WHO_NAMES, seconds};
+use super::{HEADER_NAMES, Here, List, Phrase, Quote, Refusal, Voice, WHO_NAMES, seconds};
+use crate::account::PasswordError;
 use crate::json::ByeCode;
 use crate::name::NameError;
 use crate::plain::command::Usage;
@@ -14,7 +15,7 @@ use crate::text::TextError;
 
 const COMMANDS: &str = "/who /name /me /history /search /join /leave /help /quit";
 
-const HELP: [&str; 12] = [
+const HELP: [&str; 13] = [
     "直接输入的内容会发给群里所有人。",
     "/who            谁在线",
     "/name 名字      改名",
@@ -22,6 +23,7 @@ const HELP: [&str; 12] = [
     "/history [N]    最近的消息",
     "/search 词语    含有这些词语的最近消息",
     "/join 口令      换到另一个群",
+    "/login 名字     登录你的账号",
     "/leave          离开本群",
     "/echo on|off    是否回显自己发的消息",
     "/help           显示本说明",
@@ -33,6 +35,17 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
     match *phrase {
         Phrase::CodePrompt => voice.ask(format_args!("请输入群口令：")),
         Phrase::NamePrompt(name) => voice.ask(format_args!("你的名字 [{name}]：")),
+        Phrase::PasswordPrompt { hidden: true } => voice.ask(format_args!("密码：")),
+        Phrase::PasswordPrompt { hidden: false } => voice.ask(format_args!("密码（输入时会显示出来）：")),
+        Phrase::LoggedIn { name, rooms: [], is_in: true } => voice.line(format_args!("你已登录账号 {name}。")),
+        Phrase::LoggedIn { name, rooms: [], is_in: false } => {
+            voice.line(format_args!("你已登录账号 {name}。进群：/join 口令"));
+        }
+        Phrase::LoggedIn { name, rooms, .. } => {
+            voice.line(format_args!("你已登录账号 {name}。你的群：{}。进群：/join 群名", List(rooms)));
+        }
+        Phrase::LoggedInAlready(name) => voice.line(format_args!("你已经登录账号 {name} 了。")),
+        Phrase::NameIsFixed(name) => voice.line(format_args!("你的名字就是账号名：{name}。")),
         Phrase::TryAgain(why) | Phrase::Refused(why) => refuse(why, voice),
         Phrase::NameGiven { wanted, given } => {
             voice.line(format_args!("名字 {wanted} 已被使用，你现在叫 {given}。"));
@@ -106,6 +119,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::History) => voice.line(format_args!("/history，或加上条数：/history 50")),
         Phrase::Usage(Usage::Search) => voice.line(format_args!("/search 后面写词语，例如：/search 部署")),
         Phrase::Usage(Usage::Join) => voice.line(format_args!("/join 后面写群口令，例如：/join K7QM-2XD4")),
+        Phrase::Usage(Usage::Login) => voice.line(format_args!("/login 后面写账号名，例如：/login 小明")),
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on 或 /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("回显已开：你会看到自己发的消息。")),
         Phrase::Echo(false) => voice.line(format_args!("回显已关：你不会看到自己发的消息。")),
@@ -117,6 +131,17 @@ fn refuse(why: Refusal<'_>, voice: &mut Voice<'_>) {
     match why {
         Refusal::WrongCode { left: 0 } => voice.line(format_args!("口令不对，没有机会了。")),
         Refusal::WrongCode { left } => voice.line(format_args!("口令不对，还可以试 {left} 次。")),
+        Refusal::WrongPassword { left: 0 } => voice.line(format_args!("账号或密码不对，没有机会了。")),
+        Refusal::WrongPassword { left: u64::MAX } => voice.line(format_args!("账号或密码不对。")),
+        Refusal::WrongPassword { left } => voice.line(format_args!("账号或密码不对，还可以试 {left} 次。")),
+        Refusal::PasswordsLocked { wait } => {
+            voice.line(format_args!("密码错误次数太多，请 {} 秒后再试。", seconds(wait)));
+        }
+        Refusal::BadPassword(PasswordError::Empty) => voice.line(format_args!("密码至少要有一个字符。")),
+        Refusal::BadPassword(PasswordError::TooLong) => voice.line(format_args!("密码最多 256 字节。")),
+        Refusal::BadPassword(PasswordError::Control) => voice.line(format_args!("密码不能含有控制字符。")),
+        Refusal::NoVerdict => voice.line(format_args!("现在无法验证密码，请稍后再试。")),
+        Refusal::NoGuests => voice.line(format_args!("这里只有登录账号的人才能进：/login 名字")),
         Refusal::CodeExpired => voice.line(format_args!("口令已过期，请索取新的口令。")),
         Refusal::TooFast { wait } => voice.line(format_args!("太快了，请 {} 秒后再试。", seconds(wait))),
         Refusal::Locked { wait } => voice.line(format_args!("口令错误次数太多，请 {} 秒后再试。", seconds(wait))),
@@ -148,6 +173,7 @@ fn bye(code: &ByeCode, wait: Option<Duration>, voice: &mut Voice<'_>) {
         ByeCode::Replaced => "你已在另一个连接上。",
         ByeCode::Kicked => "你被移出了。",
         ByeCode::RoomClosed => "群已关闭。",
+        ByeCode::AccountChanged => "账号已不存在，或密码已更改。",
         ByeCode::CodeChanged => "群口令已更换，请索取新的口令。",
         ByeCode::Slow => "你接收得太慢了。",
         ByeCode::Dead => "太久没有收到你的消息。",

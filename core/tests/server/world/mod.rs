@@ -7,8 +7,10 @@ mod watch;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use qun_core::server::{Access, Action, Config, Hangup, Input, Note, Peer, Presence, Reason, RoomConfig, Server};
-use qun_core::{ConnId, Entropy, Instant, Limits, Now, Role};
+use qun_core::server::{
+    Access, Action, Config, Hangup, Input, Note, Peer, Presence, Reason, RoomConfig, Server, Verdict, Verification,
+};
+use qun_core::{ConnId, Entropy, Instant, Limits, Now, Password, PasswordHash, Role};
 
 use log::Log;
 pub(crate) use speak::{ANN, BOB, DEV, GUEST, HALL, MEI, OPS, WRONG, names, texts, types};
@@ -34,6 +36,10 @@ pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) log: Log,
     pub(crate) notes: Vec<Note>,
+    /// Passwords whose verdict is awaited; only where they are held.
+    pub(crate) asked: VecDeque<(Verification, PasswordHash, Password)>,
+    /// Whether verdicts are held, until a test gives them.
+    pub(crate) hold_verdicts: bool,
     pub(crate) split: Split,
     /// Whether every rest is checked on a copy of the whole machine; off where that would be slow.
     pub(crate) thorough: bool,
@@ -96,6 +102,8 @@ impl World {
                 room("hall", "The hall", Presence::Count, &[(HALL, Role::Talk)]),
             ],
             limits: Limits::default(),
+            accounts: Vec::new(),
+            guests: true,
             language: Default::default(),
             utc_offset_s: 0,
         };
@@ -105,6 +113,8 @@ impl World {
             config,
             log: Log::new(),
             notes: Vec::new(),
+            asked: VecDeque::new(),
+            hold_verdicts: false,
             split: Split::Whole,
             thorough: true,
             step: None,
@@ -250,6 +260,19 @@ impl World {
         }
     }
 
+    /// Gives the verdict on the password that was asked about first.
+    pub(crate) fn judge(&mut self) {
+        self.judge_next();
+        self.settle();
+    }
+
+    fn judge_next(&mut self) {
+        let (request, hash, password) = self.asked.pop_front().expect("a password is asked about");
+        let is_right = hash.expose() == format!("hash of {}", password.expose());
+        let verdict = if is_right { Verdict::Right } else { Verdict::Wrong };
+        self.input(Input::Verified { request, verdict });
+    }
+
     /// What came since the last time.
     pub(crate) fn take(&mut self, conn: ConnId) -> Vec<u8> {
         let wire = self.wire(conn);
@@ -352,6 +375,12 @@ impl World {
             }
             Action::Log(request) if self.log.hold => self.log.held.push_back(request),
             Action::Log(request) => self.answer(request),
+            Action::Verify { request, hash, password } => {
+                self.asked.push_back((request, hash, password));
+                if !self.hold_verdicts {
+                    self.judge_next();
+                }
+            }
             Action::Note(note) => self.notes.push(note),
         }
     }
@@ -417,7 +446,14 @@ impl World {
 
 pub(crate) fn room(id: &str, title: &str, presence: Presence, codes: &[(&str, Role)]) -> RoomConfig {
     let code = |&(code, role): &(&str, Role)| access(code, role);
-    RoomConfig { id: id.parse().unwrap(), title: title.into(), presence, codes: codes.iter().map(code).collect() }
+    RoomConfig {
+        id: id.parse().unwrap(),
+        title: title.into(),
+        presence,
+        codes: codes.iter().map(code).collect(),
+        accounts: Vec::new(),
+        guests: true,
+    }
 }
 
 pub(crate) fn access(code: &str, role: Role) -> Access {

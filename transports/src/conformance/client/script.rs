@@ -203,6 +203,7 @@ fn config() -> Config {
         key: Key::generate(&mut Entropy::new([7; 32])),
         tail: 50,
         timeline: 10,
+        password: None,
         backoff: BACKOFF,
     }
 }

@@ -24,6 +24,7 @@ use super::unheard::Unheard;
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::log::Log;
+use crate::verifier::Verifier;
 use conn::{Conn, Work};
 pub use handle::Handle;
 use handle::{Asked, Seat, Wish};
@@ -32,6 +33,7 @@ use key::Key;
 /// A server on TCP: listeners, connections, a machine and its log, all on the thread that calls [`run`](Self::run).
 pub struct Server<L> {
     driver: Driver<L>,
+    verifier: Verifier,
     listeners: Listeners,
     conns: Table<Conn>,
     lingering: Lingering,
@@ -141,9 +143,11 @@ impl<L: Log> Server<L> {
         poller.add(bell.as_fd(), Key::bell(), Interest::READ)?;
         let listeners = Listeners::new(listeners, &mut *poller, Key::listener)?;
         log.start(alarm.clone().into());
+        let verifier = Verifier::new(alarm.clone().into());
         let seat = Seat::new();
         Ok(Self {
             driver: Driver::new(config, seed, log),
+            verifier,
             listeners,
             conns: Table::new(),
             lingering: Lingering::default(),

@@ -173,11 +173,15 @@ impl<L: Log> Server<L> {
     }
 
     fn drain_driver(&mut self, now: Now, on_event: &mut dyn FnMut(Event)) {
+        while let Some((request, verdict)) = self.verifier.poll() {
+            self.driver.verified(now, request, verdict);
+        }
         while let Some(event) = self.driver.poll(now) {
             match event {
                 driver::Event::Transmit(id) => self.has_bytes(id),
                 driver::Event::Read(id, on) => self.set_reading(id, on),
                 driver::Event::Close(id, _) => self.close(now, id),
+                driver::Event::Verify { request, hash, password } => self.verifier.submit(request, hash, password),
                 driver::Event::Note(note) => on_event(Event::Note(note)),
             }
         }

@@ -76,6 +76,8 @@ impl Wire {
                 Trust::Plain(_) => false,
                 Trust::Hostile(_) => true,
             },
+            // Nobody has an account here.
+            Reason::AccountChanged => false,
             // What is read at once may be more than a connection may have waiting.
             Reason::Flood if limits.unread < 64 << 10 => true,
             // Who takes nothing has not heard yet that they were wrong.

@@ -201,7 +201,9 @@ fn limits(dice: &mut Dice) -> Limits {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { clients, plain, hostile, rooms, chatter, storm, roughness, log_bytes, limits, .. } = self;
-        write!(f, "{clients} clients, {plain} at netcat, {hostile} hostile, {rooms} rooms, ")?;
+        let s = |count: &usize| if *count == 1 { "" } else { "s" };
+        write!(f, "{clients} client{}, {plain} at netcat, {hostile} hostile, ", s(clients))?;
+        write!(f, "{rooms} room{}, ", s(rooms))?;
         write!(f, "an act each {chatter:?}, {storm:?} of roughness {roughness}")?;
         let defaults = Limits::default();
         let numbers = [

@@ -138,8 +138,8 @@ pub fn shrink(plan: &Plan, which: Option<Break>, violation: &Violation, tries: u
     }
     // No more of it than up to where it broke.
     if best.1.simulated < best.0.storm {
-        let storm = best.1.simulated + Duration::from_millis(1);
-        best.0.storm = storm;
+        // In whole milliseconds, as the command line has them.
+        best.0.storm = Duration::from_millis(best.1.simulated.as_millis() as u64 + 2);
         best.1 = run(&best.0, which, None);
     }
     best
@@ -152,6 +152,7 @@ impl fmt::Display for Report {
             Some(violation) => write!(f, "after {simulated:?}: {violation}")?,
             None => write!(f, "{simulated:?}, healed after {healed:?}")?,
         }
-        write!(f, "; trace {trace_hash:016x}; {counters}")
+        write!(f, "; trace {trace_hash:016x}")?;
+        if counters.total() > 0 { write!(f, "; {counters}") } else { Ok(()) }
     }
 }

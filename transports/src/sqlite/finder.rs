@@ -84,13 +84,15 @@ pub(super) struct Finder {
     tell: Tell,
     /// Whether a failing index was told of.
     is_told: bool,
+    /// What was told last of messages that can't be read, so that one damage is not told a thousand times.
+    told: Option<Event>,
 }
 
 impl Finder {
     pub(super) fn new(messages: Connection, database: &std::path::Path, tell: Tell) -> Self {
         let path = index::path_of(database);
         let growth = Growth::default();
-        Self { messages, path, index: None, growth, due: Some(Instant::now()), tell, is_told: false }
+        Self { messages, path, index: None, growth, due: Some(Instant::now()), tell, is_told: false, told: None }
     }
 
     pub(super) fn growth(&self) -> Growth {
@@ -147,7 +149,10 @@ impl Finder {
         match found {
             Ok(found) => found.ok_or(Unavailable),
             Err(error) => {
-                (self.tell)(Event::Unreadable { room: search.room.clone(), why: fault::describe(&error) });
+                let event = Event::Unreadable { room: search.room.clone(), why: fault::describe(&error) };
+                if self.told.replace(event.clone()).as_ref() != Some(&event) {
+                    (self.tell)(event);
+                }
                 Err(Unavailable)
             }
         }
@@ -488,6 +493,21 @@ mod tests {
             assert_eq!(given(&finder, "ops", "one"), usize::from(!is_believed), "{boot:?}");
             finder.close();
         }
+    }
+
+    #[test]
+    fn messages_that_cannot_be_read_are_told_of_once() {
+        let (_dir, path) = place();
+        fill(&path, "ops", &[record(1, "one"), record(2, "two")]);
+        let shell = Connection::open(&path).unwrap();
+        shell.execute("UPDATE message SET name = '' WHERE seq = 2", []).unwrap();
+        let (_writer, mut finder, told) = open(&path);
+        for _ in 0..3 {
+            assert_eq!(finder.answer(&search("ops", "two", 9, 9)), Err(Unavailable));
+        }
+        assert!(matches!(told.try_iter().collect::<Vec<_>>()[..], [Event::Unreadable { .. }]));
+        shell.execute("UPDATE message SET name = 'ann' WHERE seq = 2", []).unwrap();
+        assert_eq!(seqs(&finder.answer(&search("ops", "two", 9, 9)).unwrap()), [2]);
     }
 
     #[test]

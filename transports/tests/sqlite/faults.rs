@@ -55,6 +55,13 @@ impl Drop for SmallDisk {
     }
 }
 
+/// What was told of the database: the index beside it, on the same disk, has its own troubles.
+fn of_messages(rig: &Rig) -> Vec<Event> {
+    let mut events = rig.events();
+    events.retain(|event| !matches!(event, Event::Unindexed { .. } | Event::Indexed));
+    events
+}
+
 #[test]
 fn a_disk_that_fills_up_refuses_and_heals_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount() else { return };
@@ -74,7 +81,8 @@ fn a_disk_that_fills_up_refuses_and_heals_and_loses_nothing() {
             }
         };
         assert_eq!(refused, Outcome::Refused);
-        let [Event::Faulty { why }] = &rig.events()[..] else { panic!("it is told once") };
+        let events = of_messages(&rig);
+        let [Event::Faulty { why }] = &events[..] else { panic!("it is told once: {events:?}") };
         assert!(why.contains("full"), "{why}");
         let page = rig.page("ops", Span::Before(Seq::MAX), 5).expect("reading goes on");
         assert_eq!(page.records.last().map_or(0, |record| record.seq.get()), taken);
@@ -84,7 +92,7 @@ fn a_disk_that_fills_up_refuses_and_heals_and_loses_nothing() {
         let (outcomes, records) = rig.append("ops", NOW, vec![draft(Some(taken), &format!("round {round}"))]);
         taken += 1;
         assert_eq!((outcomes, records.len()), (vec![Outcome::New(Seq::new(taken))], 1));
-        assert_eq!(rig.events(), [Event::Healed]);
+        assert_eq!(of_messages(&rig), [Event::Healed]);
     }
     drop(rig);
     let mut rig = Rig::open(&path);

@@ -76,7 +76,7 @@ mod tests {
         for at in [0, 500, 1_000, 1_500, 2_000, 2_500] {
             assert_eq!(pace.does(ms(at), ms(2_500), RATE), None);
         }
-        assert!(pace.does(ms(2_400), ms(2_500), RATE).is_none());
+        assert!((0..2).all(|_| pace.does(ms(2_400), ms(2_500), RATE).is_none()));
         assert!(pace.does(ms(2_400), ms(2_500), RATE).is_some());
     }
 
@@ -87,6 +87,8 @@ mod tests {
             pace.begins(ms(burst));
             assert!((0..3).all(|_| pace.does(ms(burst), ms(burst), RATE).is_none()));
         }
+        // What they had left before counts, too: nobody knows how much that was.
+        assert!((0..3).all(|_| pace.does(ms(1), ms(1), RATE).is_none()));
         assert!(pace.does(ms(1), ms(1), RATE).is_some());
     }
 }

@@ -180,8 +180,8 @@ mod tests {
             errors(&format!("lisen = []\n{ROOM}titel = \"x\"\n")),
             [
                 "1:1: the configuration has no key \"lisen\": did you mean \"listen\"? \
-                 The keys are listen, poller, storage, language, utc_offset, limits, room",
-                "5:1: [[room]] has no key \"titel\": did you mean \"title\"? The keys are id, title, presence, codes, keep_messages, keep_days, keep_bytes",
+                 The keys are listen, poller, storage, accounts, guests, language, utc_offset, limits, room",
+                "5:1: [[room]] has no key \"titel\": did you mean \"title\"? The keys are id, title, presence, accounts, guests, codes, keep_messages, keep_days, keep_bytes",
             ]
         );
         assert_eq!(

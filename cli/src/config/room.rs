@@ -268,7 +268,10 @@ mod tests {
         assert_eq!(errors(""), ["1:1: there is no room: add [[room]] with an id and codes (`qun init` shows how)"]);
         assert_eq!(
             errors("[[room]]\n"),
-            ["1:1: the room has no codes: nobody could get in", "1:1: the room has no id, as in id = \"ops\"",]
+            [
+                "1:1: the room has no codes and no accounts: nobody could get in",
+                "1:1: the room has no id, as in id = \"ops\"",
+            ]
         );
         assert_eq!(
             errors("[[room]]\nid = \"Ops!\"\ntitle = \"\"\ncodes = []\n"),

@@ -380,7 +380,7 @@ mod tests {
                 agent: Some("test/1".into()),
                 name: Some(name.clone()),
                 key: "q8ZtV1c0TgW2q8ZtV1c0Tg".parse().ok(),
-                password: "correct horse".parse().ok(),
+                password: "caf\u{e9} \"horse\"".parse().ok(),
             },
             Request::Hello { id: None, v: [1].into(), agent: None, name: None, key: None, password: None },
             Request::Join { id, door: Door::Code(code), resume: Some(Position { epoch, seq }), tail: Some(5) },

@@ -235,6 +235,11 @@ impl Wire {
         model.received(now, token, names, read_only, epoch.as_deref())
     }
 
+    /// Whether a join or a leave has no answer yet.
+    pub(super) fn asks_for_a_way(&self) -> bool {
+        self.asked.iter().any(|asked| matches!(asked.what, Ask::Join { .. } | Ask::Leave { .. }))
+    }
+
     /// The request that an answer with this id is to. All but says are answered in their order, and what the server knew
     /// as it got one goes out before the answer.
     pub(super) fn answered(&mut self, now: Instant, re: &str) -> Result<Asked, Violation> {

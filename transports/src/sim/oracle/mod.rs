@@ -245,6 +245,9 @@ impl Oracle {
         for person in given_up.filter_map(|wire| wire.person()).collect::<Vec<_>>() {
             self.model.people.session(person).may_be_lost();
         }
+        for person in self.wires.values().filter(|wire| wire.asks_for_a_way()).filter_map(Wire::person) {
+            self.model.people.session(person).asks(now);
+        }
         let (people, thawed, limits) = (&self.model.people, self.model.thawed, &self.model.facts.limits);
         let gone = people.long_gone(now, thawed, limits);
         let out = |room: &RoomFacts| people.are_out(now, thawed, limits, |code| room.codes.contains_key(code));

@@ -55,6 +55,8 @@ pub(super) struct Session {
     held: BTreeMap<String, Instant>,
     /// When the server got their last hello, or lost their last connection.
     changed: Instant,
+    /// Until when a way in or out that they asked for had no answer: their line may have waited.
+    asks: Instant,
     /// When the server lost their last connection.
     lost: Option<Instant>,
     /// Whether it ever lost one.
@@ -265,7 +267,7 @@ impl People {
         let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
         let mut is_out: BTreeMap<usize, bool> = BTreeMap::new();
         for ((_, person), let_in) in self.let_in.iter().filter(|((code, _), _)| codes(code)) {
-            let changed = self.sessions.get(person).map_or(now, |session| session.changed);
+            let changed = self.sessions.get(person).map_or(now, |session| session.changed.max(session.asks));
             let ended = let_in.until.is_some_and(|until| now > until.max(changed).max(thawed) + long);
             *is_out.entry(*person).or_insert(true) &= ended;
         }
@@ -323,6 +325,11 @@ impl Session {
     pub(super) fn leaves(&mut self, room: &str) {
         self.held.remove(room);
         self.leaves.insert(room.into());
+    }
+
+    /// A way in or out that they asked for has no answer yet.
+    pub(super) fn asks(&mut self, now: Instant) {
+        self.asks = now;
     }
 
     /// The server may have given them up, and not be able to say so.

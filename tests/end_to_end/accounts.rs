@@ -163,6 +163,8 @@ fn a_password_stands_in_no_file_and_in_nothing_that_is_printed() {
         wire.send(format!("{{\"t\":\"hello\",\"v\":[1],\"name\":\"ann\",\"password\":\"{SECRET}\",\"password\":1}}\n"));
         let mut person = server.connect();
         person.send(format!("/login {name}\n{SECRET}\n/quit\n"));
+        // Behind a wrong password nothing is heard, the goodbye neither.
+        person.finish();
         person.rest();
     }
     server.terminate();

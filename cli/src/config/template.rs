@@ -52,6 +52,12 @@ const HEAD: &str = r#"# The configuration of a qun server. `qun check` reads it 
 # How the server waits for its sockets: POLLERS.
 # poller = "POLLER"
 
+# Who may log in, beside this file: `qun account add NAME` writes it.
+# accounts = "accounts.toml"
+
+# Whether people without an account may come in; a room may say so for itself.
+# guests = true
+
 # Where what is said is kept, beside this file. Without this section: in memory, for as long as the server runs.
 # durability: "full" survives a power cut, too; "normal" is faster, and after a power cut rooms begin a new history.
 [storage]
@@ -71,6 +77,7 @@ const ROOMS: &str = r#"
 #   expires      until when it opens the room, as "2027-01-31T00:00:00Z"
 #   max_members  how many may be in the room by this code at once
 #   weak         true allows a code of fewer than 8 characters, which needs an expiry
+# Who needs no code is listed, with what they may do at least: accounts = [{ name = "ann", role = "owner" }]
 # A room keeps everything, or the newest of it, with keep_messages, keep_days or keep_bytes as a limit, or several.
 [[room]]
 id = "ops"

@@ -202,6 +202,14 @@ impl Entry {
                 let why = format!("{here} are in {room}, and a room with presence = \"full\" has at most {most}");
                 Self { event: "presence_unchanged", room: Some(room.to_string()), why: Some(why), ..none }
             }
+            Note::Acted { room, member, name, act } => Self {
+                event: "acted",
+                room: Some(room.to_string()),
+                m: Some(member.to_string()),
+                name: Some(name.to_string()),
+                why: Some(act.to_string()),
+                ..none
+            },
             Note::LogFault { room, task, count } => {
                 let why = Some(task_name(task).into());
                 Self { event: "log_fault", room: Some(room.to_string()), n: Some(count), why, ..none }
@@ -250,6 +258,7 @@ impl Entry {
             "ended" => format!("{name} is gone"),
             "entered" => format!("{name} entered {room} by the code {:?}", self.label.as_deref().unwrap_or_default()),
             "left" => format!("{name} left {room}"),
+            "acted" => format!("{name} in {room}: {why}"),
             "wrong_code" => format!("{peer} tried a wrong code, {} left", self.left.unwrap_or_default()),
             "locked" => format!("{peer} is locked: too many wrong codes"),
             "closed" => format!("{peer} closed: {why}"),

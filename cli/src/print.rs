@@ -42,7 +42,9 @@ impl<'a> Printer<'a> {
         let text = text.replace(BREAKS, "\n                 | ");
         match message.kind {
             Kind::Me => format!("{time}{seq} * {} {text}", message.name),
-            Kind::Say => format!("{time}{seq} <{}> {text}", message.name),
+            // Nobody says what begins so.
+            Kind::Act(_) => format!("{time}{seq} -- {} {text}", message.name),
+            Kind::Say | Kind::Removed => format!("{time}{seq} <{}> {text}", message.name),
         }
     }
 

@@ -14,7 +14,7 @@ use futures_lite::future;
 use qun_core::client::{Client, Config, Event, Status};
 use qun_core::json::Person;
 use qun_core::log::Kind;
-use qun_core::{Code, Id, MemberId, Name, Now, Password, RoomId, Seq, Text, TextLimits, Words};
+use qun_core::{Code, Id, MemberId, Name, Now, Order, Password, RoomId, Seq, Text, TextLimits, Words};
 use qun_transports::smol::{self, Connection};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -118,6 +118,8 @@ pub(crate) enum Doing {
     Leave(RoomId),
     /// Take another name.
     Rename(Name),
+    /// Keep order in a room.
+    Order(RoomId, Order),
 }
 
 /// How the client is at a moment.
@@ -214,13 +216,14 @@ impl Session {
         self.with(|client, now, to| {
             let given = match &doing {
                 Doing::Join(code) => Ok(client.join(now, code.clone())),
-                Doing::Say { room, kind, text } => client.say(now, room, *kind, text.clone()),
+                Doing::Say { room, kind, text } => client.say(now, room, kind.clone(), text.clone()),
                 Doing::History { room, before, limit } => client.history(now, room, *before, *limit),
                 Doing::Search { room, words, before, limit } => {
                     client.search(now, room, words.clone(), *before, *limit)
                 }
                 Doing::Leave(room) => client.leave(now, room),
                 Doing::Rename(name) => Ok(client.rename(now, name.clone())),
+                Doing::Order(room, order) => client.order(now, room, order.clone()),
             };
             let _ = to.send(match given {
                 Ok(id) => Msg::Given { id, doing, state: State::of(client) },

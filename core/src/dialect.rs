@@ -41,7 +41,7 @@ impl Dialect {
     pub(crate) fn message(self, style: Style, room: &RoomId, record: &Record, out: &mut Vec<u8>) {
         match self {
             Self::Json => json::write_message(room, record, out),
-            Self::Plain => plain::message(record, style.utc_offset_s, out),
+            Self::Plain => plain::message(record, style, out),
         }
     }
 

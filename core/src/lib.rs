@@ -49,6 +49,7 @@
 extern crate alloc;
 
 mod account;
+mod act;
 pub mod client;
 mod code;
 mod dialect;
@@ -59,6 +60,7 @@ mod limits;
 mod lines;
 pub mod log;
 mod name;
+mod order;
 pub mod plain;
 mod role;
 pub mod search;
@@ -68,11 +70,13 @@ mod text;
 mod time;
 
 pub use account::{Password, PasswordError, PasswordHash};
+pub use act::{Act, Deed, Subject};
 pub use code::{Code, CodeError};
 pub use entropy::Entropy;
 pub use id::{ConnId, Epoch, Id, IdError, Key, KeyHash, MemberId, Position, RoomId, Seq};
 pub use limits::{FIRST_LINE, Limits, SERVER_LINE};
 pub use name::{Folded, Name, NameError};
+pub use order::{By, CodeOrder, Order, Which, Whom};
 pub use role::Role;
 pub use search::{Words, WordsError};
 pub use text::{Text, TextError, TextLimits};

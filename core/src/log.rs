@@ -8,12 +8,15 @@
 //!   [`Answer::Settled`] says what became of each draft, [`Answer::Grew`] brings the records, and is the only source of
 //!   delivery.
 //! - [`Request::Load`] is answered by [`Answer::Loaded`], [`Request::Search`] by [`Answer::Found`].
+//! - [`Request::Recall`] may come before `Open` and is answered by [`Answer::Recalled`]; [`Request::Keep`] has no answer.
 //! - [`Request::Close`] comes after everything else of a room, and has no answer. The room may be opened again.
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::fmt;
 
-use serde::{Deserialize, Serialize};
-
+use crate::act::Act;
 use crate::id::{Epoch, Id, KeyHash, MemberId, RoomId, Seq};
 use crate::name::Name;
 use crate::search::Words;
@@ -33,6 +36,8 @@ pub struct Draft {
     pub kind: Kind,
     /// What is said.
     pub text: Text,
+    /// What else the log is to hold of the room from then on, in the same commit.
+    pub facts: Vec<Fact>,
 }
 
 /// A message in the log.
@@ -55,15 +60,144 @@ pub struct Record {
 }
 
 /// How a message is meant. Kinds that this version does not know are ordinary messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// `* ann waves`
-    Me,
     /// `<ann> deploy is green`
     #[default]
-    #[serde(other)]
     Say,
+    /// `* ann waves`
+    Me,
+    /// It was said and taken back: its text is [`Text::removed`].
+    Removed,
+    /// Somebody who keeps order did something.
+    Act(Box<Act>),
+}
+
+impl Kind {
+    /// What the wire and the log call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Say => "say",
+            Self::Me => "me",
+            Self::Removed => "removed",
+            Self::Act(act) => act.name(),
+        }
+    }
+
+    /// The kind of this name, with the details of an act where it is one.
+    pub fn read(name: &str, details: Option<&str>) -> Self {
+        match name {
+            "me" => Self::Me,
+            "removed" => Self::Removed,
+            name => details.and_then(|details| Act::read(name, details)).map(Self::from).unwrap_or_default(),
+        }
+    }
+
+    /// Which message it takes back.
+    pub fn removes(&self) -> Option<Seq> {
+        match self {
+            Self::Act(act) => match **act {
+                Act::Remove { of, .. } => Some(of),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What it holds beside itself, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Act(act) => act.held(),
+            _ => 0,
+        }
+    }
+}
+
+impl From<Act> for Kind {
+    fn from(act: Act) -> Self {
+        Self::Act(Box::new(act))
+    }
+}
+
+impl Record {
+    /// Takes back what was said, as [`Act::Remove`] demands of whoever holds it; says whether there was something. An act
+    /// stays.
+    pub fn remove(&mut self) -> bool {
+        let is_said = matches!(self.kind, Kind::Say | Kind::Me);
+        if is_said {
+            (self.kind, self.text) = (Kind::Removed, Text::removed());
+        }
+        is_said
+    }
+}
+
+/// Something that a room's log holds beside its messages, and understands nothing of: a text under a key. A value may be
+/// a secret, so that no debug print shows it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fact {
+    /// Under which key, at most [`Facts::KEY`] bytes.
+    pub key: Box<str>,
+    /// What from then on, at most [`Facts::VALUE`] bytes; `None`: nothing any more.
+    pub value: Option<Box<str>>,
+}
+
+/// All that a room's log holds beside its messages.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Facts(BTreeMap<Box<str>, Box<str>>);
+
+impl Facts {
+    /// Bytes of a key at most.
+    pub const KEY: usize = 200;
+    /// Bytes of a value at most.
+    pub const VALUE: usize = 1_024;
+    /// Facts of one room at most.
+    pub const MOST: usize = 1_024;
+
+    /// What stands under a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(AsRef::as_ref)
+    }
+
+    /// Changes one of them.
+    pub fn set(&mut self, fact: Fact) {
+        match fact.value {
+            Some(value) => drop(self.0.insert(fact.key, value)),
+            None => drop(self.0.remove(&fact.key)),
+        }
+    }
+
+    /// All of them, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(Box<str>, Box<str>)> for Facts {
+    fn from_iter<T: IntoIterator<Item = (Box<str>, Box<str>)>>(facts: T) -> Self {
+        Self(facts.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fact({} {})", self.key, if self.value.is_some() { "is …" } else { "is no more" })
+    }
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// What became of one draft.
@@ -93,6 +227,15 @@ pub struct Tail {
     pub head: Seq,
     /// The newest messages, ascending and without a hole up to `head`, as many as the request's `bytes` hold.
     pub records: Vec<Record>,
+    /// What it holds beside them.
+    pub facts: Facts,
+}
+
+impl Tail {
+    /// Of a room in which nothing was said yet.
+    pub fn empty(epoch: Epoch) -> Self {
+        Self { epoch, first: Seq::ZERO.next(), head: Seq::ZERO, records: Vec::new(), facts: Facts::default() }
+    }
 }
 
 /// The messages of a room that a page shall have.
@@ -165,7 +308,20 @@ pub enum Request {
         /// How many bytes of text the newest records may hold.
         bytes: usize,
     },
-    /// Take these messages, in this order.
+    /// Say what is held of this room beside its messages: it says who may come in, before anybody has.
+    Recall {
+        /// The room.
+        room: RoomId,
+    },
+    /// Hold this of the room from now on, which nothing is said of. It has no answer: what is lost of it can be borne.
+    Keep {
+        /// The room, which is ready.
+        room: RoomId,
+        /// What.
+        facts: Vec<Fact>,
+    },
+    /// Take these messages, in this order. One that [takes another back](Kind::removes) has the log let go of what that one
+    /// said, in the same commit.
     Append {
         /// The room, which is ready and has no other append outstanding.
         room: RoomId,
@@ -213,6 +369,13 @@ pub enum Answer {
         room: RoomId,
         /// Its newest end. After an error the room is opened again with the next join.
         tail: Result<Tail, Unavailable>,
+    },
+    /// To [`Request::Recall`].
+    Recalled {
+        /// The room.
+        room: RoomId,
+        /// What is held of it beside its messages: nothing where the log has no such room.
+        facts: Result<Facts, Unavailable>,
     },
     /// To [`Request::Append`]: the acknowledgement.
     Settled {

@@ -42,6 +42,11 @@ pub enum TextError {
 }
 
 impl Text {
+    /// What stands in the place of a text that was taken back.
+    pub fn removed() -> Self {
+        Self("(removed)".into())
+    }
+
     /// The text as a string.
     pub fn as_str(&self) -> &str {
         &self.0

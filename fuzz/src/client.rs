@@ -74,7 +74,7 @@ pub fn client_any(bytes: &[u8]) {
 
 /// One thing happens.
 fn act(driven: &mut Driven, given: &mut Unstructured<'_>, cut: &mut Pieces) -> arbitrary::Result<()> {
-    match given.int_in_range(0..=23)? {
+    match given.int_in_range(0..=24)? {
         0 => {
             let length = usize::from(given.arbitrary::<u8>()?).min(given.len());
             driven.receive(given.bytes(length)?, cut);
@@ -95,14 +95,15 @@ fn act(driven: &mut Driven, given: &mut Unstructured<'_>, cut: &mut Pieces) -> a
         12 => {
             driven.client.join(driven.now, values::code(given)?);
         }
-        kind @ 13..=17 => {
+        kind @ (13..=17 | 23) => {
             let rooms: Vec<_> = driven.client.rooms().map(|room| room.id().clone()).collect();
             let Some(room) = rooms.get(given.choose_index(rooms.len().max(1))?) else { return Ok(()) };
             match kind {
                 13 | 14 => driven.say(room, Kind::Say, values::text(given)?),
                 15 => driven.say(room, Kind::Me, values::text(given)?),
                 16 => drop(driven.client.history(driven.now, room, values::seq(given)?, values::small(given)?)),
-                _ => drop(driven.client.leave(driven.now, room)),
+                17 => drop(driven.client.leave(driven.now, room)),
+                _ => drop(driven.client.order(driven.now, room, values::order(given)?)),
             }
         }
         18 => {

@@ -1,9 +1,9 @@
 //! Lines of the json dialect, read and written.
 
 use arbitrary::Unstructured;
-use qun_core::Seq;
 use qun_core::json::{Change, Door, ErrorCode, Frame, Request};
 use qun_core::log::Span;
+use qun_core::{CodeOrder, Order, Seq};
 use serde_json::Value;
 
 use crate::json::{Json, Verdict};
@@ -119,6 +119,22 @@ fn holds(line: &Json, request: &Request) -> bool {
         Request::Leave { id: re, room } => text("t", "leave") && id(re) && text("room", room.as_str()),
         // What is typed is not always in NFC.
         Request::Name { id: re, .. } => text("t", "name") && id(re) && line.get("name").is_some(),
+        Request::Act { id: re, room, order } => {
+            let (deed, reason) = match order {
+                Order::Kick { why, .. }
+                | Order::Ban { why, .. }
+                | Order::Mute { why, .. }
+                | Order::Remove { why, .. }
+                | Order::Close { why } => (None, why.as_ref()),
+                Order::Code(CodeOrder::Add { .. }) => (Some("add"), None),
+                Order::Code(CodeOrder::Rotate { .. }) => (Some("rotate"), None),
+                Order::Code(CodeOrder::Retire { .. }) => (Some("retire"), None),
+                _ => (None, None),
+            };
+            let reason = reason.is_none_or(|why| text("why", why.as_str()));
+            let deed = deed.is_none_or(|deed| text("do", deed));
+            text("t", order.name()) && id(re) && text("room", room.as_str()) && reason && deed
+        }
         Request::Ping { n } => text("t", "ping") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),
         Request::Pong { n } => text("t", "pong") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),
         Request::Bye => text("t", "bye"),

@@ -3,16 +3,19 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use qun_core::json::{
     ByeCode, Change, Door, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Request, Retry,
-    Room, Welcome,
+    Room, ShownCode, Welcome,
 };
 use qun_core::log::{Kind, Span};
-use qun_core::{Code, Epoch, Id, Key, MemberId, Name, Password, Position, Role, RoomId, Seq, Text, Words};
+use qun_core::{
+    Act, By, Code, CodeOrder, Epoch, Id, Key, MemberId, Name, Order, Password, Position, Role, RoomId, Seq, Subject,
+    Text, Which, Whom, Words,
+};
 
 type Given<'a, 'b> = &'a mut Unstructured<'b>;
 
 pub(crate) fn request(given: Given<'_, '_>) -> Result<Request> {
     let id = option(given, id)?;
-    Ok(match given.int_in_range(0..=9)? {
+    Ok(match given.int_in_range(0..=10)? {
         0 => Request::Bye,
         1 => {
             let v = (0..given.int_in_range(0..=3)?).map(|_| integer(given)).collect::<Result<_>>()?;
@@ -25,7 +28,10 @@ pub(crate) fn request(given: Given<'_, '_>) -> Result<Request> {
             let door = if given.arbitrary()? { Door::Held(room(given)?) } else { Door::Code(string(given)?) };
             Request::Join { id, door, resume: option(given, position)?, tail: option(given, integer)? }
         }
-        3 => Request::Say { id, room: room(given)?, text: text(given)?, kind: kind(given)? },
+        3 => {
+            let kind = if given.ratio(1, 4)? { Kind::Me } else { Kind::Say };
+            Request::Say { id, room: room(given)?, text: text(given)?, kind }
+        }
         4 => {
             let span = if given.arbitrary()? { Span::Before(seq(given)?) } else { Span::After(seq(given)?) };
             Request::History { id, room: room(given)?, span, limit: option(given, integer)? }
@@ -43,6 +49,7 @@ pub(crate) fn request(given: Given<'_, '_>) -> Result<Request> {
                 limit: option(given, integer)?,
             }
         }
+        9 => Request::Act { id, room: room(given)?, order: order(given)? },
         _ => Request::Pong { n: integer(given)? },
     })
 }
@@ -106,6 +113,11 @@ pub(crate) fn answer(given: Given<'_, '_>, request: Request, me: MemberId) -> Re
         Request::Search { room, .. } => Frame::Found(Found { room, ..found(given, re)? }),
         Request::Leave { room, .. } => Frame::Left { re, room, code: None, retry: None, text: None },
         Request::Name { .. } => Frame::Ok { re, seq: None },
+        Request::Act { room, order: Order::Code(_), .. } if given.arbitrary()? => {
+            let code = ShownCode(string(given)?);
+            Frame::Code { re, room, label: string(given)?.into(), code }
+        }
+        Request::Act { .. } => Frame::Ok { re, seq: Some(seq(given)?) },
         Request::Ping { n } => Frame::Pong { n },
         Request::Pong { .. } => Frame::Ping { n: small(given)? },
         Request::Bye => Frame::Bye { code: ByeCode::Done, retry: Retry::No, wait_ms: None, text: "Goodbye.".into() },
@@ -127,7 +139,8 @@ pub(crate) fn id_of(request: &Request) -> Option<Id> {
         | Request::History { id, .. }
         | Request::Search { id, .. }
         | Request::Leave { id, .. }
-        | Request::Name { id, .. } => *id,
+        | Request::Name { id, .. }
+        | Request::Act { id, .. } => *id,
         Request::Ping { .. } | Request::Pong { .. } | Request::Bye => None,
     }
 }
@@ -162,7 +175,8 @@ fn welcome(given: Given<'_, '_>, re: Option<Id>) -> Result<Welcome> {
 }
 
 fn room_frame(given: Given<'_, '_>) -> Result<Room> {
-    Ok(Room { id: room(given)?, title: string(given)?, role: role(given)? })
+    let (topic, closed) = (option(given, short)?, given.ratio(1, 8)?);
+    Ok(Room { id: room(given)?, title: string(given)?, role: role(given)?, topic, closed })
 }
 
 fn password(given: Given<'_, '_>) -> Result<Password> {
@@ -278,7 +292,65 @@ fn member(given: Given<'_, '_>) -> Result<MemberId> {
 }
 
 fn kind(given: Given<'_, '_>) -> Result<Kind> {
-    Ok(if given.ratio(1, 4)? { Kind::Me } else { Kind::Say })
+    Ok(match given.int_in_range(0..=15)? {
+        0..=10 => Kind::Say,
+        11..=13 => Kind::Me,
+        14 => Kind::Removed,
+        _ => act(given)?.into(),
+    })
+}
+
+fn act(given: Given<'_, '_>) -> Result<Act> {
+    let (on, why) = (Subject { m: option(given, member)?, name: name(given)? }, option(given, short)?);
+    let until = option(given, integer)?;
+    Ok(match given.int_in_range(0..=10)? {
+        0 => Act::Kick { on, why },
+        1 => Act::Ban { on, until, why },
+        2 => Act::Unban { on },
+        3 => Act::Mute { on, until, why },
+        4 => Act::Unmute { on },
+        5 => Act::Topic { topic: why },
+        6 | 7 => Act::Remove { of: Seq::new(small(given)?), on, why },
+        8 => Act::Close { why },
+        9 => Act::Open,
+        _ => Act::Role { on, role: option(given, role)? },
+    })
+}
+
+/// A reason or a topic.
+fn short(given: Given<'_, '_>) -> Result<Text> {
+    Ok(parsed(&choice(given, &["spam", "the deploy"])?.replace(['\n', '\u{2028}', '\u{2029}'], " "), "spam"))
+}
+
+/// What somebody who keeps order asks for.
+pub(crate) fn order(given: Given<'_, '_>) -> Result<Order> {
+    let why = option(given, short)?;
+    let whom = if given.arbitrary()? { Whom::Member(member(given)?) } else { Whom::Name(name(given)?) };
+    let for_s = option(given, small)?.map(|s| s + 1);
+    let label = option(given, |given| choice(given, &["team", "guests"]))?;
+    let label = label.filter(|label| !label.is_empty() && label.chars().all(char::is_alphanumeric) && label.len() < 32);
+    Ok(match given.int_in_range(0..=13)? {
+        0 => Order::Kick { whom, why },
+        1 => Order::Ban { whom, by: vec![*given.choose(&By::ALL)?], for_s, why },
+        2 => Order::Ban { whom, by: Vec::new(), for_s, why },
+        3 => Order::Unban { whom },
+        4 => Order::Mute { whom, for_s, why },
+        5 => Order::Unmute { whom },
+        6 => Order::Topic { topic: why },
+        7 => Order::Remove { which: Which::Message(Seq::new(small(given)?)), why },
+        8 => Order::Remove { which: Which::Newest(whom), why },
+        9 => Order::Close { why },
+        10 => Order::Open,
+        11 => Order::Role { whom, role: option(given, role)? },
+        12 => {
+            let (role, uses) = (role(given)?, for_s);
+            Order::Code(CodeOrder::Add { label: label.map(Into::into), role, for_s, uses })
+        }
+        _ => match label {
+            Some(label) => Order::Code(CodeOrder::Retire { label: label.into(), after_s: for_s, kick: false }),
+            None => Order::Code(CodeOrder::Rotate { label: None, after_s: for_s }),
+        },
+    })
 }
 
 fn retry(given: Given<'_, '_>) -> Result<Retry> {

@@ -9,6 +9,7 @@ mod accounts;
 mod bench;
 mod crowd;
 mod hostile;
+mod keep;
 mod programs;
 mod reload;
 mod resume;

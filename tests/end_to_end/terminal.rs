@@ -13,14 +13,14 @@ use tempfile::TempDir;
 use crate::world::{Heard, OPS, Process, Server, WRONG, qun};
 
 /// A person at a terminal.
-struct Person {
+pub(crate) struct Person {
     terminal: File,
     process: Process,
     _state: TempDir,
 }
 
 impl Person {
-    fn joins(server: &Server, args: &[&str]) -> Self {
+    pub(crate) fn joins(server: &Server, args: &[&str]) -> Self {
         let state = TempDir::new().expect("a directory");
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
@@ -45,11 +45,11 @@ impl Person {
         Self { terminal: File::from(terminal), process: Process::adopt(child, heard), _state: state }
     }
 
-    fn types(&mut self, keys: &str) {
+    pub(crate) fn types(&mut self, keys: &str) {
         self.terminal.write_all(keys.as_bytes()).expect("the terminal takes it");
     }
 
-    fn sees(&self, words: &str) {
+    pub(crate) fn sees(&self, words: &str) {
         self.process.out.until(words, |text| without_escapes(text).contains(words).then_some(()));
     }
 

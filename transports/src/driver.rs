@@ -224,6 +224,8 @@ mod tests {
     fn the_log_is_asked_and_heard_inside() {
         let mut driver = driver();
         let conn = driver.open(NOW, Peer::Local);
+        // What its rooms were left with is asked before anything else.
+        assert_eq!(events(&mut driver), []);
         driver.received(NOW, conn, IN);
         assert_eq!(events(&mut driver), [Event::Transmit(conn)]);
         assert!(sent(&mut driver, conn).contains(r#""t":"joined""#));

@@ -1,7 +1,7 @@
 //! What a person types in a room.
 
 use qun_core::log::Kind;
-use qun_core::{Code, Name, RoomId, Words};
+use qun_core::{Code, Name, Order, RoomId, Words, plain};
 
 /// A line that was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) enum Typed {
     Rooms,
     /// `/room ID`
     Room(RoomId),
+    /// `/kick bob spam`, and what else keeps order.
+    Order(Order),
     /// `/help`
     Help,
     /// `/quit`
@@ -47,6 +49,24 @@ pub(super) const HELP: &[&str] = &[
     "/room ID         talk in another of them",
     "/quit            leave (Ctrl-D, Ctrl-C)",
     "//x              say /x",
+];
+
+/// What a moderator may, too, and an owner more than that; for `/help`.
+pub(super) const KEEPING: &[&str] = &[
+    "/kick NAME [WHY]           put somebody out; they may come back",
+    "/ban NAME [1h] [WHY]       put somebody out, and keep them out; /unban NAME",
+    "/ban NAME +source          the same, with everybody from where they connect",
+    "/mute NAME [10m] [WHY]     silence somebody; /unmute NAME",
+    "/topic [TEXT]              say what the room is about",
+    "/remove NAME|NUMBER [WHY]  take back a message, or the newest one of somebody",
+];
+
+/// What an owner may, too; for `/help`.
+pub(super) const OWNING: &[&str] = &[
+    "/role NAME ROLE            give somebody a role: read, talk, moderator, or none",
+    "/close [WHY], /open        close the room to all but those who keep order",
+    "/code add [LABEL] [ROLE] [for=1d] [uses=5], /code rotate [LABEL] [after=10m],",
+    "/code retire LABEL [after=10m|kick]",
 ];
 
 /// How many messages `/history` asks for.
@@ -85,7 +105,11 @@ impl Typed {
             }
             "help" => Self::Help,
             "quit" => Self::Quit,
-            _ => wrong(format!("there is no command /{word}: /help lists them, and //{word} says /{word}")),
+            _ => match plain::order(word, rest) {
+                Some(Ok(order)) => Self::Order(order),
+                Some(Err(usage)) => wrong(format!("so it is used: {}", usage.words())),
+                None => wrong(format!("there is no command /{word}: /help lists them, and //{word} says /{word}")),
+            },
         }
     }
 }
@@ -109,6 +133,8 @@ mod tests {
         assert_eq!(Typed::parse("/history"), Typed::History(PAGE));
         assert_eq!(Typed::parse("/history 7"), Typed::History(7));
         assert_eq!(Typed::parse("/search 部署 v1.2"), Typed::Search("部署 v1.2".parse().unwrap()));
+        let Typed::Order(Order::Kick { why, .. }) = Typed::parse("/kick bob spam") else { panic!("an order") };
+        assert_eq!(why.map(|why| why.to_string()).as_deref(), Some("spam"));
     }
 
     #[test]
@@ -125,6 +151,7 @@ mod tests {
             "/search ?",
             "/me",
             "/QUIT",
+            "/kick",
         ] {
             assert!(matches!(Typed::parse(line), Typed::Wrong(_)), "{line}");
         }

@@ -32,6 +32,8 @@ pub(super) enum Told<'a> {
         room: &'a RoomId,
         title: &'a str,
         role: Role,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        topic: Option<&'a Text>,
         here: u64,
         head: Seq,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +88,14 @@ pub(super) enum Told<'a> {
         from: Seq,
         more: bool,
         messages: &'a [PageMessage],
+    },
+    Done {
+        room: &'a RoomId,
+    },
+    Code {
+        room: &'a RoomId,
+        label: &'a str,
+        code: &'a str,
     },
     Renamed {
         name: &'a Name,
@@ -148,8 +158,9 @@ impl<'a> Told<'a> {
                 Self::Offline { attempt: *attempt, retry_ms, bye: bye.as_ref().map(Goodbye::from) }
             }
             Event::Ended { bye } => Self::Ended { bye: bye.as_ref().map(Goodbye::from) },
-            Event::Joined { room, title, role, here, head, .. } => {
-                Self::Joined { room, title, role: *role, here: *here, head: *head, members }
+            Event::Joined { room, title, role, topic, here, head, .. } => {
+                let topic = topic.as_ref();
+                Self::Joined { room, title, role: *role, topic, here: *here, head: *head, members }
             }
             Event::Restarted { room } => Self::Restarted { room },
             Event::Message { room, message, live, mine } => Self::Message { room, message, live: *live, mine: *mine },
@@ -162,6 +173,8 @@ impl<'a> Told<'a> {
             Event::Room { room, title, role } => Self::Room { room, title, role: *role },
             Event::Page { room, messages, more, .. } => Self::Page { room, more: *more, messages },
             Event::Found { room, messages, from, more, .. } => Self::Found { room, from: *from, more: *more, messages },
+            Event::Done { room, .. } => Self::Done { room },
+            Event::Code { room, label, code, .. } => Self::Code { room, label, code: &code.0 },
             Event::Renamed { name, .. } => Self::Renamed { name },
             Event::Refused { code, retry, wait_ms, left, text, .. } => {
                 let what = match doing {
@@ -171,6 +184,7 @@ impl<'a> Told<'a> {
                     Some(Doing::Search { .. }) => "search",
                     Some(Doing::Leave(_)) => "leave",
                     Some(Doing::Rename(_)) => "name",
+                    Some(Doing::Order(_, order)) => order.name(),
                     None => "unknown",
                 };
                 Self::Refused { what, code, retry: *retry, wait_ms: *wait_ms, left: *left, text }

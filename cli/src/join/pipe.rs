@@ -177,13 +177,17 @@ impl Pipe {
     }
 
     fn event(&mut self, event: &Event, doing: Option<&Doing>) -> Result<Option<Exit>, Failure> {
-        let is_say = matches!(doing, Some(Doing::Say { .. }));
+        let is_say = matches!(doing, Some(Doing::Say { .. } | Doing::Order(..)));
         match event {
             Event::Joined { room, .. } if self.stage == Stage::Knocking => {
                 self.stage = Stage::In(room.clone());
                 self.until = None;
             }
-            Event::Message { mine: true, .. } | Event::Delivered { .. } if is_say => self.answer(),
+            Event::Message { mine: true, .. } | Event::Delivered { .. } | Event::Done { .. } | Event::Code { .. }
+                if is_say =>
+            {
+                self.answer();
+            }
             Event::Unconfirmed { .. } => {
                 self.unconfirmed += 1;
                 self.answer();
@@ -239,6 +243,10 @@ impl Pipe {
             Err(error) => return self.unsaid("", &error.to_string()),
         };
         let (kind, line) = match Typed::parse(&line) {
+            Typed::Order(order) if self.has_commands => {
+                self.unanswered += 1;
+                return self.session.give(Doing::Order(room, order));
+            }
             _ if !self.has_commands => (Kind::Say, line),
             Typed::Say(kind, text) => (kind, text),
             Typed::Blank => return,
@@ -250,7 +258,7 @@ impl Pipe {
             Ok(texts) => {
                 for text in texts {
                     self.unanswered += 1;
-                    self.session.give(Doing::Say { room: room.clone(), kind, text });
+                    self.session.give(Doing::Say { room: room.clone(), kind: kind.clone(), text });
                 }
             }
             Err(text::Unsayable::Nothing) => {}

@@ -131,8 +131,11 @@ impl Scribe {
                 }
             }
             Event::Ended { bye } => bye.iter().map(|bye| Line::aside(crate::errand::said(bye))).collect(),
-            Event::Joined { re, room, title, role, here, head } => {
+            Event::Joined { re, room, title, role, here, head, topic } => {
                 let mut who = self.who(*here, members);
+                if let Some(topic) = topic {
+                    who.push_str(&format!(" Topic: {topic}"));
+                }
                 who.push_str(match role {
                     Role::Read => " You can read here, not speak.",
                     Role::Talk => "",
@@ -174,6 +177,11 @@ impl Scribe {
             Event::Room { room, title, role } => self.room(room, title, *role),
             Event::Page { room, messages, more, .. } => self.page(room, messages, *more),
             Event::Found { room, messages, from, more, .. } => self.found(room, messages, *from, *more),
+            // Everyone is shown what was done, and so are we.
+            Event::Done { .. } => Vec::new(),
+            Event::Code { label, code, .. } => {
+                vec![Line::room(format!("The code {label} is {} now. Only you see this.", code.0))]
+            }
             Event::Renamed { name, .. } => vec![Line::room(format!("You are now {name}."))],
             Event::Refused { code, text, left, .. } => vec![Line::aside(refusal(code, text, *left))],
             Event::Unconfirmed { text, .. } => {
@@ -204,6 +212,12 @@ impl Scribe {
             return self.about(room, &format!("Back in {title}, {here} here."));
         }
         Line::room(format!("{title}. {who}"))
+    }
+
+    /// What we may do in the room that we talk in.
+    pub(super) fn role(&self) -> Role {
+        let told = self.current.as_ref().and_then(|room| self.rooms.get(room));
+        told.map_or(Role::Talk, |told| told.role)
     }
 
     /// What is new about a room.
@@ -308,7 +322,12 @@ impl Scribe {
             lines.push(Line::room(format!("{} --", at.strftime("%A, %Y-%m-%d"))));
         }
         let name = &message.name;
-        let name = if message.kind == Kind::Me { format!("* {name}") } else { format!("<{name}>") };
+        let name = match message.kind {
+            Kind::Me => format!("* {name}"),
+            // Nobody says what begins so.
+            Kind::Act(_) => format!("-- {name}"),
+            Kind::Say | Kind::Removed => format!("<{name}>"),
+        };
         let mark = self.mark(room);
         let head = format!("{mark}{} {number}{name} ", at.strftime("%H:%M"));
         // A tab is as wide as the terminal likes, which is no width to wrap lines by.
@@ -372,6 +391,7 @@ mod tests {
             room: room(),
             title: "On-call".into(),
             role: Role::Talk,
+            topic: None,
             here: 2,
             head: Seq::new(head),
         }

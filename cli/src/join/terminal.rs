@@ -8,7 +8,7 @@ use std::{io, thread};
 use jiff::ZonedDateTime;
 use qun_core::client::{Event, Status};
 use qun_core::json::{ErrorCode, Person};
-use qun_core::{Code, Id, RoomId};
+use qun_core::{Code, Id, Role, RoomId};
 
 use super::command::{self, Typed};
 use super::editor::{Editor, Stroke};
@@ -270,7 +270,11 @@ impl Terminal {
             (Typed::Blank, _) => self.session.reconnect(),
             (Typed::Quit, _) => return self.leave(Exit::Ok),
             (Typed::Help, _) => {
-                self.lines.extend(command::HELP.iter().map(|help| Line::room(*help)));
+                let role = self.scribe.role();
+                let keeping = command::KEEPING.iter().filter(|_| role >= Role::Moderator);
+                let owning = command::OWNING.iter().filter(|_| role >= Role::Owner);
+                let help = command::HELP.iter().chain(keeping).chain(owning);
+                self.lines.extend(help.map(|help| Line::room(*help)));
             }
             (Typed::Wrong(what), _) => self.aside(sentence(&what)),
             (Typed::Name(name), _) => self.session.give(Doing::Rename(name)),
@@ -295,7 +299,7 @@ impl Terminal {
                 match text::pieces(&written, &limits) {
                     Ok(texts) => {
                         for text in texts {
-                            self.session.give(Doing::Say { room: room.clone(), kind, text });
+                            self.session.give(Doing::Say { room: room.clone(), kind: kind.clone(), text });
                         }
                     }
                     Err(text::Unsayable::Nothing) => {}
@@ -310,6 +314,7 @@ impl Terminal {
             (Typed::Search(words), Some(room)) => {
                 self.session.give(Doing::Search { room, words, before: None, limit: FOUND });
             }
+            (Typed::Order(order), Some(room)) => self.session.give(Doing::Order(room, order)),
             (Typed::Leave, Some(room)) => self.session.give(Doing::Leave(room)),
         }
         None

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use qun_core::log::{Answer, Draft, Outcome, Page, Record, Request, Tail};
+use qun_core::log::{Answer, Draft, Facts, Outcome, Page, Record, Request, Tail};
 use qun_core::server::{Access, Action, Config, Input, Peer, Presence, RoomConfig, Server};
 use qun_core::{Code, ConnId, Entropy, Epoch, Instant, Limits, Now, Role, RoomId, Seq};
 
@@ -130,14 +130,15 @@ impl World {
         let first = Seq::new(1);
         match request {
             Request::Open { room, .. } => {
-                let tail = Tail { epoch: self.epoch, first, head: Seq::ZERO, records: Vec::new() };
+                let tail =
+                    Tail { epoch: self.epoch, first, head: Seq::ZERO, records: Vec::new(), facts: Facts::default() };
                 self.server.handle(now, Input::Log(Answer::Ready { room, tail: Ok(tail) }));
             }
             Request::Append { room, drafts } => {
                 let held = self.records.entry(room.clone()).or_default();
                 let before = held.len();
                 let mut outcomes = Vec::with_capacity(drafts.len());
-                for Draft { once, member, name, kind, text } in drafts {
+                for Draft { once, member, name, kind, text, facts: _ } in drafts {
                     let seq = Seq::new(held.len() as u64 + 1);
                     let id = once.map(|(_, id)| id);
                     held.push(Record { seq, ts: now.unix_ms, member, name, kind, text, id });
@@ -147,7 +148,10 @@ impl World {
                 self.server.handle(now, Input::Log(Answer::Settled { room: room.clone(), outcomes }));
                 self.server.handle(now, Input::Log(Answer::Grew { room, first, records }));
             }
-            Request::Close { .. } | Request::Search { .. } => {}
+            Request::Recall { room } => {
+                self.server.handle(now, Input::Log(Answer::Recalled { room, facts: Ok(Facts::default()) }));
+            }
+            Request::Close { .. } | Request::Keep { .. } | Request::Search { .. } => {}
             Request::Load { ticket, room, limit, .. } => {
                 let held = self.records.get(&room).into_iter().flatten();
                 let records = held.take(limit as usize).cloned().collect();

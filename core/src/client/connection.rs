@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Client;
-use super::errands::{give_back, refuse};
+use super::errands::{Ask, Question, give_back, refuse};
 use super::io::{Action, Bye, Event};
 use super::link::{Beat, Link, backoff};
 use super::room::Room;
@@ -79,6 +79,12 @@ impl Client {
         self.unsent = Outgoing::default();
         self.rooms.iter_mut().for_each(Room::cut);
         self.knocks.iter_mut().for_each(|knock| knock.asked = false);
+        // Whether an order was followed, the room shows; given twice, it may be followed twice.
+        let is_given = |ask: &mut Ask| ask.asked && matches!(ask.question, Question::Order { .. });
+        for ask in self.asks.extract_if(.., is_given) {
+            let text = "The connection broke before the answer. What was done is shown in the room.";
+            refuse(ask.re, ErrorCode::Unavailable, text, &mut self.actions);
+        }
         self.asks.iter_mut().for_each(|ask| ask.asked = false);
     }
 

@@ -13,6 +13,7 @@ use crate::id::{Id, RoomId, Seq};
 use crate::json::{Door, ErrorCode, Request, Retry};
 use crate::log::Span;
 use crate::name::Name;
+use crate::order::Order;
 use crate::search::Words;
 use crate::time::Instant;
 
@@ -61,20 +62,21 @@ pub(super) enum Question {
     History { room: RoomId, before: Seq, limit: u64 },
     Search { room: RoomId, words: Words, before: Option<Seq>, limit: u64 },
     Rename { name: Name },
+    Order { room: RoomId, order: Order },
 }
 
 impl Question {
     /// The room that it is about.
     pub(super) fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::History { room, .. } | Self::Search { room, .. } => Some(room),
+            Self::History { room, .. } | Self::Search { room, .. } | Self::Order { room, .. } => Some(room),
             Self::Rename { .. } => None,
         }
     }
 
     /// Whether the server's rate counts it.
     pub(super) fn is_paced(&self) -> bool {
-        matches!(self, Self::Search { .. })
+        matches!(self, Self::Search { .. } | Self::Order { .. })
     }
 }
 
@@ -227,6 +229,7 @@ impl Client {
                     let (room, words) = (room.clone(), words.clone());
                     Request::Search { id, room, words, before: *before, limit: Some(*limit) }
                 }
+                Question::Order { room, order } => Request::Act { id, room: room.clone(), order: order.clone() },
             };
             if question.is_paced() {
                 self.pacer.spend(now);

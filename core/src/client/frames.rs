@@ -1,5 +1,6 @@
 //! What the server's lines do.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -10,7 +11,9 @@ use super::link::{Link, Session};
 use super::outbox::Refused;
 use super::room::{Fetch, Room, Show, Stage};
 use crate::id::{Id, RoomId, Seq};
-use crate::json::{ByeCode, Change, ErrorCode, Found, Frame, Joined, Page, Request, Retry, VERSION, Welcome};
+use crate::json::{
+    ByeCode, Change, ErrorCode, Found, Frame, Joined, Page, Request, Retry, ShownCode, VERSION, Welcome,
+};
 use crate::time::Instant;
 
 /// The shortest wait before something is asked again that the server could not do.
@@ -88,6 +91,7 @@ impl Client {
                     None => self.show_refused(None, failure),
                 }
             }
+            Frame::Code { re, room, label, code } => self.made(re, room, label, code),
             Frame::Ping { n } if self.link.is_online() => self.send(&Request::Pong { n }),
             Frame::Welcome(_)
             | Frame::Ok { re: None, .. }
@@ -137,6 +141,7 @@ impl Client {
             room: joined.room.id.clone(),
             title: joined.room.title.clone(),
             role: joined.room.role,
+            topic: joined.room.topic.clone(),
             here: joined.here,
             head: joined.head,
         };
@@ -202,10 +207,17 @@ impl Client {
     /// A rename is done, or a message was in the log already.
     fn done(&mut self, re: Id, seq: Option<Seq>) {
         if let Some(at) = self.asks.iter().position(|ask| ask.asked && ask.re == re) {
-            if let Question::Rename { name } = self.asks[at].question.clone() {
-                self.asks.remove(at);
-                (self.name, self.wanted) = (Some(name.clone()), Some(name.clone()));
-                self.actions.show(Event::Renamed { re, name });
+            match self.asks[at].question.clone() {
+                Question::Rename { name } => {
+                    self.asks.remove(at);
+                    (self.name, self.wanted) = (Some(name.clone()), Some(name.clone()));
+                    self.actions.show(Event::Renamed { re, name });
+                }
+                Question::Order { room, .. } => {
+                    self.asks.remove(at);
+                    self.actions.show(Event::Done { re, room });
+                }
+                Question::History { .. } | Question::Search { .. } => {}
             }
             return;
         }
@@ -217,6 +229,15 @@ impl Client {
         room.outbox.acknowledge(re);
         let room = room.id().clone();
         self.actions.show(Event::Delivered { id: re, room });
+    }
+
+    /// A code was made, as we asked.
+    fn made(&mut self, re: Option<Id>, room: RoomId, label: Box<str>, code: ShownCode) {
+        let is_ours = |ask: &Ask| ask.asked && Some(ask.re) == re && matches!(ask.question, Question::Order { .. });
+        if let Some(at) = self.asks.iter().position(is_ours) {
+            let re = self.asks.remove(at).re;
+            self.actions.show(Event::Code { re, room, label, code });
+        }
     }
 
     /// A request failed. One whose answer is not waited for any more is none of ours.

@@ -1,11 +1,12 @@
 //! What goes into a [`Client`](super::Client) and what comes out.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
 use crate::account::Password;
 use crate::id::{Id, Key, MemberId, RoomId, Seq};
-use crate::json::{ByeCode, Change, ErrorCode, PageMessage, Retry};
+use crate::json::{ByeCode, Change, ErrorCode, PageMessage, Retry, ShownCode};
 use crate::name::Name;
 use crate::role::Role;
 use crate::text::Text;
@@ -96,6 +97,8 @@ pub enum Event {
         title: String,
         /// What we may do there.
         role: Role,
+        /// What it is about, where somebody said so.
+        topic: Option<Text>,
         /// How many are in it, we too.
         here: u64,
         /// Messages up to this seq are backlog: said before we came.
@@ -187,6 +190,24 @@ pub enum Event {
         from: Seq,
         /// Whether there is more before it that was not looked at.
         more: bool,
+    },
+    /// What we asked for in a room is done; everyone is shown it as a message.
+    Done {
+        /// The command.
+        re: Id,
+        /// Where.
+        room: RoomId,
+    },
+    /// A code that we asked for. Nobody else is told it.
+    Code {
+        /// The command.
+        re: Id,
+        /// Which room it opens.
+        room: RoomId,
+        /// What it is called.
+        label: Box<str>,
+        /// What is typed.
+        code: ShownCode,
     },
     /// We have another name.
     Renamed {

@@ -28,6 +28,7 @@ use crate::limits::SERVER_LINE;
 use crate::lines::Lines;
 use crate::log::Kind;
 use crate::name::Name;
+use crate::order::Order;
 use crate::search::Words;
 use crate::text::Text;
 use crate::time::{Instant, Now};
@@ -48,7 +49,7 @@ pub use transmit::Transmit;
 /// stood, what was said and not acknowledged yet, the roster and the timeline of each room.
 ///
 /// Its methods are of four kinds. *Input*: [`handle`](Self::handle). *Commands*, which work offline too:
-/// [`join`](Self::join), [`say`](Self::say), [`history`](Self::history), [`search`](Self::search),
+/// [`join`](Self::join), [`say`](Self::say), [`history`](Self::history), [`search`](Self::search), [`order`](Self::order),
 /// [`leave`](Self::leave), [`rename`](Self::rename), [`reconnect`](Self::reconnect), [`bye`](Self::bye); each that is answered gives the id that
 /// its answer's event names. *Polls*: [`poll`](Self::poll), [`deadline`](Self::deadline), and
 /// [`transmit`](Self::transmit). *Getters*: the rest.
@@ -230,6 +231,21 @@ impl Client {
         self.begin(now, false);
         self.rooms.iter().find(|r| r.id() == room && r.leave.is_none()).ok_or(NotMember)?;
         let re = self.ask(Question::Search { room: room.clone(), words, before, limit });
+        self.settle();
+        Ok(re)
+    }
+
+    /// Keeps order in a room: [`Event::Done`], [`Event::Code`] where a code was asked for, or [`Event::Refused`].
+    ///
+    /// What is asked for offline is asked once we are in the room again. Where the connection breaks before the answer, it is
+    /// refused as `unavailable`, and the room shows whether it was done.
+    ///
+    /// # Errors
+    /// [`NotMember`] where we are not in that room, or are leaving it.
+    pub fn order(&mut self, now: Now, room: &RoomId, order: Order) -> Result<Id, NotMember> {
+        self.begin(now, false);
+        self.rooms.iter().find(|r| r.id() == room && r.leave.is_none()).ok_or(NotMember)?;
+        let re = self.ask(Question::Order { room: room.clone(), order });
         self.settle();
         Ok(re)
     }

@@ -8,10 +8,13 @@ use super::Actions;
 use super::io::Event;
 use super::outbox::Outbox;
 use super::stream::{Entry, Stream};
+use crate::act::Act;
 use crate::code::Code;
 use crate::id::{Epoch, Id, MemberId, Position, RoomId, Seq};
-use crate::json::{self, Change, Joined, Message, Page, Person};
+use crate::json::{self, Change, Joined, Message, Page, PageMessage, Person};
+use crate::log::Kind;
 use crate::role::Role;
+use crate::text::Text;
 use crate::time::Instant;
 
 /// A room that we are in, or want to be in again.
@@ -20,6 +23,8 @@ pub struct Room {
     id: RoomId,
     title: String,
     role: Role,
+    topic: Option<Text>,
+    closed: bool,
     epoch: Epoch,
     /// What opened it, and opens it again.
     pub(super) code: Code,
@@ -76,6 +81,16 @@ impl Room {
         self.role
     }
 
+    /// What it is about, where somebody said so.
+    pub fn topic(&self) -> Option<&Text> {
+        self.topic.as_ref()
+    }
+
+    /// Whether it is closed to all but those who keep order.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Which of its histories this is.
     pub fn epoch(&self) -> Epoch {
         self.epoch
@@ -119,6 +134,8 @@ impl Room {
             id: joined.room.id,
             title: joined.room.title,
             role: joined.room.role,
+            topic: joined.room.topic,
+            closed: joined.room.closed,
             epoch: joined.epoch,
             code,
             here: count(joined.here, roster.as_ref()),
@@ -151,6 +168,7 @@ impl Room {
         }
         self.title = joined.room.title;
         self.role = joined.room.role;
+        (self.topic, self.closed) = (joined.room.topic, joined.room.closed);
         self.roster = joined.members.map(roster);
         self.here = count(joined.here, self.roster.as_ref());
         (self.head, self.backlog) = (joined.head, joined.head);
@@ -259,6 +277,7 @@ impl Room {
     pub(super) fn set(&mut self, told: json::Room, to: &mut Show<'_>) {
         if told.title != self.title || told.role != self.role {
             (self.title, self.role) = (told.title.clone(), told.role);
+            (self.topic, self.closed) = (told.topic, told.closed);
             to.actions.show(Event::Room { room: told.id, title: told.title, role: told.role });
         }
     }
@@ -266,6 +285,7 @@ impl Room {
     /// Shows what no hole holds back.
     pub(super) fn show(&mut self, to: &mut Show<'_>) {
         while let Some(entry) = self.stream.next() {
+            self.heed(&entry);
             let room = self.id.clone();
             to.actions.show(match &entry {
                 Entry::Message(message) => {
@@ -283,6 +303,31 @@ impl Room {
             while self.timeline.len() > to.timeline {
                 self.timeline.pop_front();
             }
+        }
+    }
+}
+
+impl Room {
+    /// An act changes what the room is, and what was said before it.
+    fn heed(&mut self, entry: &Entry) {
+        let Entry::Message(PageMessage { seq, kind: Kind::Act(act), .. }) = entry else { return };
+        // How it is since we came, the answer to our join has said.
+        let is_live = *seq > self.backlog;
+        match &**act {
+            Act::Topic { topic } if is_live => self.topic = topic.clone(),
+            Act::Close { .. } if is_live => self.closed = true,
+            Act::Open if is_live => self.closed = false,
+            Act::Remove { of, .. } => {
+                let shown = self.timeline.iter_mut().rev();
+                let mut messages = shown.filter_map(|entry| match entry {
+                    Entry::Message(message) => Some(message),
+                    Entry::Lost { .. } | Entry::Restarted => None,
+                });
+                if let Some(message) = messages.find(|message| message.seq == *of) {
+                    message.remove();
+                }
+            }
+            _ => {}
         }
     }
 }

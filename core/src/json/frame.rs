@@ -1,10 +1,13 @@
 //! What the server says.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::act::Details;
 use crate::id::{Epoch, Id, MemberId, RoomId, Seq};
 use crate::log::{Kind, Record};
 use crate::name::Name;
@@ -91,6 +94,18 @@ pub enum Frame {
         /// Where the log has that say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seq: Option<Seq>,
+    },
+    /// The answer to a `code` that made one. Nobody else is told it.
+    Code {
+        /// The request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        re: Option<Id>,
+        /// The room that it opens.
+        room: RoomId,
+        /// What it is called.
+        label: Box<str>,
+        /// What is typed.
+        code: ShownCode,
     },
     /// The answer to any request that failed.
     Error {
@@ -234,6 +249,12 @@ pub struct Room {
     pub title: String,
     /// What you may do there.
     pub role: Role,
+    /// What it is about, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Text>,
+    /// Whether it is closed to all but those who keep order.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub closed: bool,
 }
 
 /// Somebody in a room.
@@ -307,6 +328,7 @@ pub struct Message {
 
 /// A message, where the room is known already.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "MessageLine", into = "MessageLine")]
 pub struct PageMessage {
     /// Its number.
     pub seq: Seq,
@@ -317,23 +339,64 @@ pub struct PageMessage {
     /// What they were called when they said it.
     pub name: Name,
     /// How it is meant.
-    #[serde(default, skip_serializing_if = "is_ordinary")]
     pub kind: Kind,
     /// What was said.
     pub text: Text,
     /// What its sender called it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
 }
 
-fn is_ordinary(kind: &Kind) -> bool {
-    *kind == Kind::Say
+impl PageMessage {
+    /// Takes back what was said, as an act says.
+    pub fn remove(&mut self) {
+        (self.kind, self.text) = (Kind::Removed, Text::removed());
+    }
+}
+
+/// A message as it stands on the wire.
+#[derive(Serialize, Deserialize)]
+struct MessageLine {
+    seq: Seq,
+    ts: u64,
+    m: MemberId,
+    name: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Cow<'static, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act: Option<Details>,
+    text: Text,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Id>,
+}
+
+impl From<MessageLine> for PageMessage {
+    fn from(line: MessageLine) -> Self {
+        let MessageLine { seq, ts, m, name, kind, act, text, id } = line;
+        let kind = match (kind.as_deref(), act) {
+            (Some(kind), Some(act)) => act.act(kind).map(Kind::from).unwrap_or_default(),
+            (Some(kind), None) => Kind::read(kind, None),
+            (None, _) => Kind::Say,
+        };
+        Self { seq, ts, m, name, kind, text, id }
+    }
+}
+
+impl From<PageMessage> for MessageLine {
+    fn from(message: PageMessage) -> Self {
+        let PageMessage { seq, ts, m, name, kind, text, id } = message;
+        let act = match &kind {
+            Kind::Act(act) => Some(Details::from(&**act)),
+            Kind::Say | Kind::Me | Kind::Removed => None,
+        };
+        let kind = (kind != Kind::Say).then(|| kind.name().into());
+        Self { seq, ts, m, name, kind, act, text, id }
+    }
 }
 
 impl From<&Record> for PageMessage {
     fn from(record: &Record) -> Self {
         let Record { seq, ts, member, name, kind, text, id } = record;
-        Self { seq: *seq, ts: *ts, m: *member, name: name.clone(), kind: *kind, text: text.clone(), id: *id }
+        Self { seq: *seq, ts: *ts, m: *member, name: name.clone(), kind: kind.clone(), text: text.clone(), id: *id }
     }
 }
 
@@ -373,6 +436,17 @@ pub struct Found {
     pub more: bool,
     /// The messages, ascending.
     pub msgs: Vec<PageMessage>,
+}
+
+/// A code on its way to the one who asked for it, and hidden from everybody else.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShownCode(pub String);
+
+impl core::fmt::Debug for ShownCode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Code(…)")
+    }
 }
 
 /// What a client does about an error or a bye, known to it or not.
@@ -468,6 +542,20 @@ codes! {
         NotMember = "not_member", No;
         /// No more people fit, or no more rooms for this session.
         RoomFull = "room_full", Later;
+        /// Your role does not allow it, or not with them.
+        Forbidden = "forbidden", No;
+        /// Nobody and nothing here is called so.
+        NotFound = "not_found", Fix;
+        /// The room remembers no more bans, roles and codes.
+        TooMany = "too_many", Fix;
+        /// You may not speak here for now.
+        Muted = "muted", No;
+        /// You may not come in.
+        Banned = "banned", No;
+        /// You were put out while you were away.
+        Kicked = "kicked", No;
+        /// The room is closed to all but those who keep order.
+        Closed = "closed", No;
         /// Faster than the rate.
         SlowDown = "slow_down", Later;
         /// Too many wrong guesses, or passwords.
@@ -494,6 +582,8 @@ codes! {
         Replaced = "replaced", No;
         /// A moderator's act.
         Kicked = "kicked", No;
+        /// A moderator's act: you may not come back.
+        Banned = "banned", No;
         /// The room is no more.
         RoomClosed = "room_closed", No;
         /// The account is gone, or has another password.

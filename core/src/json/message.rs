@@ -25,10 +25,16 @@ pub(crate) fn write_message(room: &RoomId, record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&member.text());
     out.extend_from_slice(b"\",\"name\":\"");
     out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(match kind {
-        Kind::Say => b"\",\"text\":",
-        Kind::Me => b"\",\"kind\":\"me\",\"text\":",
-    });
+    match kind {
+        Kind::Say => out.extend_from_slice(b"\",\"text\":"),
+        Kind::Me => out.extend_from_slice(b"\",\"kind\":\"me\",\"text\":"),
+        Kind::Removed => out.extend_from_slice(b"\",\"kind\":\"removed\",\"text\":"),
+        Kind::Act(act) => {
+            for part in ["\",\"kind\":\"", act.name(), "\",\"act\":", &act.details(), ",\"text\":"] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
     write_text(text.as_str(), out);
     if let Some(id) = id {
         out.extend_from_slice(b",\"id\":\"");
@@ -59,8 +65,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::act::{Act, Subject};
     use crate::id::{MemberId, Seq};
     use crate::json::{Frame, Message, PageMessage};
+    use crate::text::Text;
 
     proptest! {
         #[test]
@@ -68,12 +76,18 @@ mod tests {
             room in "[a-z0-9_-]{1,32}",
             (seq, ts, member) in (0..1u64 << 53, 0..1u64 << 53, any::<u64>()),
             name in "[a-zà-öø-ÿ一-龥][a-z0-9._-]{0,8}",
-            me: bool,
+            kind in 0..4,
             text in "[ -~\"\\\\\n\t\u{7f}é龥🦀\u{2028}]{1,80}x",
             id in proptest::option::of("[A-Za-z0-9_-]{1,36}"),
         ) {
-            let Ok(text) = text.parse() else { return Ok(()) };
-            let kind = if me { Kind::Me } else { Kind::Say };
+            let Ok(text) = text.parse::<Text>() else { return Ok(()) };
+            let on = Subject { m: None, name: name.parse().unwrap() };
+            let kind = match kind {
+                0 => Kind::Say,
+                1 => Kind::Me,
+                2 => Kind::Removed,
+                _ => Act::Ban { on, until: Some(ts), why: Some(text.clone()) }.into(),
+            };
             let id = id.map(|id| id.parse().unwrap());
             let member = MemberId::from_bits(member);
             let record = Record { seq: Seq::new(seq), ts, member, name: name.parse().unwrap(), kind, text, id };

@@ -2,12 +2,14 @@
 
 mod frame;
 mod message;
+mod order;
 mod quick;
 mod request;
 mod strict;
 
 pub use frame::{
-    ByeCode, Change, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room, Welcome,
+    ByeCode, Change, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room,
+    ShownCode, Welcome,
 };
 pub(crate) use message::write_message;
 pub(crate) use quick::{Say, say};

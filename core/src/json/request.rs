@@ -11,6 +11,7 @@ use crate::account::Password;
 use crate::id::{Id, Key, Position, RoomId, Seq};
 use crate::log::{Kind, Span};
 use crate::name::Name;
+use crate::order::Order;
 use crate::search::Words;
 use crate::text::Text;
 
@@ -53,7 +54,7 @@ pub enum Request {
         room: RoomId,
         /// What.
         text: Text,
-        /// How it is meant.
+        /// How it is meant: a say or a `me`; any other kind is sent as a say.
         kind: Kind,
     },
     /// Read what was said before.
@@ -93,6 +94,15 @@ pub enum Request {
         id: Option<Id>,
         /// Which.
         name: Name,
+    },
+    /// Keep order in a room.
+    Act {
+        /// What the answer is to name.
+        id: Option<Id>,
+        /// Where.
+        room: RoomId,
+        /// What is to be done.
+        order: Order,
     },
     /// Are you there?
     Ping {
@@ -253,17 +263,23 @@ impl Request {
             "ping" => Self::Ping { n: n()? },
             "pong" => Self::Pong { n: n()? },
             "bye" => Self::Bye,
-            _ => return Err((ErrorCode::UnknownType, "the server knows no request of this type".into())),
+            t => match super::order::read(t, fields) {
+                Some(order) => Self::Act { id, room: room()?, order: order? },
+                None => return Err((ErrorCode::UnknownType, "the server knows no request of this type".into())),
+            },
         })
     }
 
     /// Appends it as one line.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        super::write_line(&Line::from(self), out);
+        match self {
+            Self::Act { id, room, order } => super::write_line(&super::order::Line::new(*id, room, order), out),
+            request => super::write_line(&Line::from(request), out),
+        }
     }
 }
 
-fn parse<T: core::str::FromStr<Err: core::fmt::Display>>(
+pub(super) fn parse<T: core::str::FromStr<Err: core::fmt::Display>>(
     text: &str,
     field: &str,
     code: ErrorCode,
@@ -298,7 +314,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<Kind>,
+    kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<&'a Words>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -333,7 +349,7 @@ impl<'a> From<&'a Request> for Line<'a> {
                 Self { t: "join", id: *id, code, room, resume: *resume, tail: *tail, ..line }
             }
             Request::Say { id, room, text, kind } => {
-                let kind = (*kind != Kind::Say).then_some(*kind);
+                let kind = (*kind == Kind::Me).then_some("me");
                 Self { t: "say", id: *id, room: Some(room), text: Some(text), kind, ..line }
             }
             Request::History { id, room, span, limit } => {
@@ -356,6 +372,8 @@ impl<'a> From<&'a Request> for Line<'a> {
             Request::Name { id, name } => Self { t: "name", id: *id, name: Some(name), ..line },
             Request::Ping { n } => Self { t: "ping", n: Some(*n), ..line },
             Request::Pong { n } => Self { t: "pong", n: Some(*n), ..line },
+            // It has a line of its own.
+            Request::Act { .. } => line,
             Request::Bye => Self { t: "bye", ..line },
         }
     }

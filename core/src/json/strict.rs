@@ -25,9 +25,10 @@ enum Value<'a> {
     Null,
     Text(Cow<'a, str>),
     Integer(u64),
+    Flag(bool),
     Array(Vec<Value<'a>>),
     Object(Fields<'a>),
-    /// A boolean, a float, a negative number: nothing that a field of ours holds.
+    /// A float, a negative number: nothing that a field of ours holds.
     Other,
 }
 
@@ -67,6 +68,25 @@ impl<'a> Fields<'a> {
         self.get(name).map(|value| value.integer(name)).transpose()
     }
 
+    /// True or false, where it is there.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, String> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Flag(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(format!("{name} is not true or false")),
+        }
+    }
+
+    /// An array of texts; none where it is not there.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<&str>, String> {
+        let wrong = || format!("{name} is not an array of strings");
+        match self.get(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => items.iter().map(|item| item.text().ok_or_else(wrong)).collect(),
+            Some(_) => Err(wrong()),
+        }
+    }
+
     /// An array of integers that must be there.
     pub(super) fn integers(&self, name: &str) -> Result<Vec<u64>, String> {
         match self.get(name) {
@@ -103,6 +123,10 @@ impl<'a> Fields<'a> {
 }
 
 impl Value<'_> {
+    fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
     fn integer(&self, name: &str) -> Result<u64, String> {
         match self {
             Self::Integer(number) if *number <= MAX_INTEGER => Ok(*number),
@@ -140,8 +164,8 @@ impl<'de> Visitor<'de> for Depth {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Value::Other)
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Value::Flag(flag))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {

@@ -1,5 +1,8 @@
 //! What a person types: an answer to the prompt for the code, or a line to a room.
 
+use super::order::{OrderUsage, order};
+use crate::order::Order;
+
 /// The answer to the prompt for the code, in its two readings. It is one guess, whichever of them opens a room.
 ///
 /// Has no `Debug`, so that no log ever shows a code.
@@ -23,7 +26,7 @@ impl<'a> Entry<'a> {
 /// A line from somebody who has a name.
 ///
 /// Has no `Debug`, so that no log ever shows a code.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) enum Command<'a> {
     /// A blank line: somebody leaned on Enter.
@@ -52,6 +55,8 @@ pub(crate) enum Command<'a> {
     Quit,
     /// `/echo on`, `/echo off`
     Echo(bool),
+    /// `/kick bob spam`, and what else keeps order.
+    Order(Order),
     /// A command that there is not, without its slash.
     Unknown(&'a str),
     /// A command with what it can't take.
@@ -75,6 +80,8 @@ pub(crate) enum Usage {
     Login,
     /// `/echo`
     Echo,
+    /// One of those that keep order.
+    Order(OrderUsage),
 }
 
 impl<'a> Command<'a> {
@@ -105,7 +112,11 @@ impl<'a> Command<'a> {
             () if is("help") => Self::Help,
             () if is("quit") => Self::Quit,
             () if is("echo") => echo(argument),
-            () => Self::Unknown(word),
+            () => match order(word, argument) {
+                Some(Ok(order)) => Self::Order(order),
+                Some(Err(usage)) => Self::Usage(Usage::Order(usage)),
+                None => Self::Unknown(word),
+            },
         }
     }
 }

@@ -6,11 +6,13 @@
 //! server's.
 
 mod command;
+mod order;
 mod render;
 mod telnet;
 mod words;
 
 pub(crate) use command::{Command, Entry, Usage};
+pub use order::{OrderUsage, order};
 pub(crate) use render::{Day, message};
 pub(crate) use telnet::Telnet;
 pub(crate) use words::{Here, Phrase, Refusal};

@@ -1,9 +1,12 @@
 //! Messages as a person reads them.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::{Language, Phrase};
+use crate::dialect::Style;
 use crate::log::{Kind, Record};
 
 /// Appends a message as whole lines, with the time `utc_offset_s` seconds ahead of UTC:
@@ -14,10 +17,20 @@ use crate::log::{Kind, Record};
 /// 14:04 * bob waves
 /// ```
 ///
-/// Every line of it begins with the time or with spaces, so no text can forge a line.
-pub(crate) fn message(record: &Record, utc_offset_s: i32, out: &mut Vec<u8>) {
+/// Every line of it begins with the time or with spaces, so no text can forge a line. An act is a line of the server's own.
+pub(crate) fn message(record: &Record, style: Style, out: &mut Vec<u8>) {
     let Record { ts, name, kind, text, .. } = record;
-    let (hours, minutes) = clock(*ts, utc_offset_s);
+    let (hours, minutes) = clock(*ts, style.utc_offset_s);
+    if let Kind::Act(act) = kind {
+        return Phrase::Acted { time: (hours, minutes), ts: *ts, name, act }.write(style.language, out);
+    }
+    if *kind == Kind::Removed && style.language == Language::ZhCn {
+        // The log has it in one language.
+        for part in [format!("{hours:02}:{minutes:02} <{name}> ").as_bytes(), "（已删除）\r\n".as_bytes()] {
+            out.extend_from_slice(part);
+        }
+        return;
+    }
     // Lines hold no control character but tabs, and names none at all, so all goes out as it is.
     let mut lines = text.lines();
     out.reserve(FRAME + name.as_str().len() + text.as_str().len());
@@ -25,8 +38,8 @@ pub(crate) fn message(record: &Record, utc_offset_s: i32, out: &mut Vec<u8>) {
     out.push(b':');
     push_two_digits(minutes, out);
     let (before, behind): (&[u8], &[u8]) = match kind {
-        Kind::Say => (b" <", b"> "),
-        Kind::Me => (b" * ", b" "),
+        Kind::Say | Kind::Removed => (b" <", b"> "),
+        Kind::Me | Kind::Act(_) => (b" * ", b" "),
     };
     for part in [before, name.as_str().as_bytes(), behind, lines.next().unwrap_or_default().as_bytes(), b"\r\n"] {
         out.extend_from_slice(part);
@@ -87,13 +100,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::act::{Act, Subject};
     use crate::id::{MemberId, Seq};
+    use crate::text::Text;
 
     fn rendered(name: &str, kind: Kind, text: &str, ts: u64, utc_offset_s: i32) -> String {
         let member = MemberId::from_bits(0);
         let (name, text) = (name.parse().unwrap(), text.parse().unwrap());
         let mut out = Vec::new();
-        message(&Record { seq: Seq::new(1), ts, member, name, kind, text, id: None }, utc_offset_s, &mut out);
+        let style = Style { language: Language::En, utc_offset_s };
+        message(&Record { seq: Seq::new(1), ts, member, name, kind, text, id: None }, style, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -107,6 +123,34 @@ mod tests {
         assert_eq!(say("bob", "a\u{2028}b\n"), "12:03 <bob> a\r\n             | b\r\n             | \r\n");
         assert_eq!(rendered("bob", Kind::Me, "waves", TS, 0), "12:03 * bob waves\r\n");
         assert_eq!(rendered("bob", Kind::Me, "a\nb", TS, 0), "12:03 * bob a\r\n             | b\r\n");
+    }
+
+    #[test]
+    fn an_act_is_a_line_of_the_servers_own_and_what_was_removed_is_said_to_be() {
+        let on = Subject { m: None, name: "bob".parse().unwrap() };
+        let why = Some("spam".parse().unwrap());
+        let act = Act::Mute { on, until: Some(TS + 600_000), why };
+        let text = act.text();
+        let record = |kind, text| Record {
+            seq: Seq::new(1),
+            ts: TS,
+            member: MemberId::from_bits(0),
+            name: "ann".parse().unwrap(),
+            kind,
+            text,
+            id: None,
+        };
+        let shown = |record: &Record, language| {
+            let mut out = Vec::new();
+            message(record, Style { language, utc_offset_s: 0 }, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let act = record(act.into(), text);
+        assert_eq!(shown(&act, Language::En), "-- 12:03 ann muted bob for 10 minutes: spam\r\n");
+        assert_eq!(shown(&act, Language::ZhCn), "-- 12:03 ann 禁止 bob 发言 10 分钟：spam\r\n");
+        let removed = record(Kind::Removed, Text::removed());
+        assert_eq!(shown(&removed, Language::En), "12:03 <ann> (removed)\r\n");
+        assert_eq!(shown(&removed, Language::ZhCn), "12:03 <ann> （已删除）\r\n");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::room::{Log, Said};
 use super::slab::Handle;
 use crate::dialect::Dialect;
 use crate::id::{ConnId, Id, Seq};
-use crate::json::{ByeCode, Found, Frame, Joined, Page, PageMessage, Room as RoomFrame};
+use crate::json::{ByeCode, Found, Frame, Joined, Page, PageMessage};
 use crate::log;
 use crate::name::Name;
 use crate::plain::{self, Day, Here, Phrase};
@@ -75,7 +75,7 @@ impl Server {
         let Some(role) = self.role_of(handle, join.opens.room) else { return };
         let place = match self.dialect(id) {
             Some(Dialect::Json) => {
-                let room = RoomFrame { id: state.id.clone(), title: state.title.clone(), role };
+                let room = state.frame(role);
                 let (here, members) = (state.here(), state.roster(join.opens.room, &self.sessions));
                 // A log may have let go of more than the room has heard of.
                 let first = first.min(head.next());
@@ -146,19 +146,29 @@ impl Server {
         }
     }
 
-    /// Says that a room is no more: its last frame.
-    pub(super) fn tell_closed(&mut self, id: ConnId, re: Option<Id>, room: u32, slot: u16) {
+    /// Says that a membership was ended, and why: its last frame.
+    pub(super) fn tell_out(&mut self, id: ConnId, re: Option<Id>, room: u32, slot: u16, code: &ByeCode) {
         let kind = PrivateKind::Left(slot);
         let state = &self.rooms[room as usize];
         match self.dialect(id) {
             Some(Dialect::Json) => {
-                let (room, code) = (state.id.clone(), ByeCode::RoomClosed);
-                let (retry, text) = (Some(code.retry()), Some("The room is closed.".into()));
-                self.send_frame(id, &Frame::Left { re, room, code: Some(code), retry, text }, kind);
+                let text = match code {
+                    ByeCode::Kicked => "You were put out of the room.",
+                    ByeCode::Banned => "You were banned from the room.",
+                    ByeCode::CodeChanged => "The code that you came by lets nobody in any more.",
+                    _ => "The room is closed.",
+                };
+                let (room, retry, text) = (state.id.clone(), Some(code.retry()), Some(text.into()));
+                self.send_frame(id, &Frame::Left { re, room, code: Some(code.clone()), retry, text }, kind);
             }
             Some(Dialect::Plain) => {
                 let mut bytes = Vec::new();
-                Phrase::RoomClosed { title: &state.title }.write(self.style.language, &mut bytes);
+                let title = &state.title;
+                let phrase = match code {
+                    ByeCode::RoomClosed => Phrase::RoomClosed { title },
+                    why => Phrase::PutOut { title, why },
+                };
+                phrase.write(self.style.language, &mut bytes);
                 self.send(id, bytes, kind);
                 if let Some(plain) = self.conn(id).and_then(super::conn::Conn::plain) {
                     plain.room = None;
@@ -176,7 +186,7 @@ impl Server {
         let title = state.title.clone();
         match self.dialect(id) {
             Some(Dialect::Json) => {
-                let room = RoomFrame { id: state.id.clone(), title, role };
+                let room = state.frame(role);
                 let mut bytes = Vec::new();
                 Frame::Room { room }.encode(&mut bytes);
                 let replaced = self.conn(id).is_some_and(|conn| conn.out.replace_room(slot, &bytes));
@@ -222,7 +232,7 @@ impl Server {
 
     /// Whether the connection that said it still is its session's.
     fn is_sayer(&self, said: &Said) -> bool {
-        self.conns.get(said.conn).and_then(super::conn::Conn::session) == Some(said.session)
+        self.is_of(said.conn, said.session)
     }
 
     /// Hands out a page of history.
@@ -243,7 +253,7 @@ impl Server {
                     let mut lines = Vec::new();
                     Phrase::History { from: first.seq, to: last.seq }.write(self.style.language, &mut lines);
                     for record in &page.records {
-                        plain::message(record, self.style.utc_offset_s, &mut lines);
+                        plain::message(record, self.style, &mut lines);
                     }
                     Phrase::HistoryEnd.write(self.style.language, &mut lines);
                     self.send(load.conn, lines, PrivateKind::Reply);
@@ -277,7 +287,7 @@ impl Server {
                     if day.replace(its) != Some(its) {
                         Phrase::Day(its).write(language, &mut lines);
                     }
-                    plain::message(record, offset, &mut lines);
+                    plain::message(record, self.style, &mut lines);
                 }
                 Phrase::FoundEnd.write(language, &mut lines);
                 self.send(load.conn, lines, PrivateKind::Reply);

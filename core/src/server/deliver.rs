@@ -14,7 +14,7 @@ use super::timers::Timer;
 use crate::dialect::Dialect;
 use crate::id::{ConnId, Seq};
 use crate::json::Change;
-use crate::log::Record;
+use crate::log::{Kind, Record};
 
 impl Server {
     /// Appends messages to what a room holds, and wakes those of its members who had caught up.
@@ -24,7 +24,11 @@ impl Server {
         let held = &self.rooms[room as usize].held;
         let skipping = Dialect::all().into_iter().find(|dialect| dialect.skips_own() && held.has(*dialect));
         let senders: Vec<_> = match skipping {
-            Some(_) => records.iter().filter_map(|record| Some((record.seq, self.sender(room, record)?))).collect(),
+            // What an act says, its author did not type.
+            Some(_) => {
+                let said = records.iter().filter(|record| !matches!(record.kind, Kind::Act(_)));
+                said.filter_map(|record| Some((record.seq, self.sender(room, record)?))).collect()
+            }
             None => Vec::new(),
         };
         let Room { id, held, .. } = &mut self.rooms[room as usize];

@@ -44,7 +44,9 @@ impl Server {
         };
         let opened = tail.is_ok();
         match tail {
-            Ok(Tail { epoch, first, head, records }) => {
+            Ok(Tail { epoch, first, head, records, facts }) => {
+                self.set_facts(index, facts);
+                let room = &mut self.rooms[index as usize];
                 room.log = Log::Open { epoch, first };
                 room.held.start_at(head.next().minus(records.len() as u64));
                 self.append_messages(index, records);
@@ -69,6 +71,9 @@ impl Server {
     /// Enters a room that is open, or takes its place there up again.
     fn enter(&mut self, id: ConnId, join: Join) {
         let Some(handle) = self.conns.get(id).and_then(super::conn::Conn::session) else { return };
+        if self.was_put_out(handle, join.opens.room) {
+            return self.refuse(id, join.re, Refusal::Kicked);
+        }
         if let Err(refusal) = self.admit(handle, join.opens) {
             return self.refuse(id, join.re, refusal);
         }
@@ -80,6 +85,7 @@ impl Server {
                 let (member, name) = (session.member, session.name.clone());
                 let place = self.rooms[room as usize].enter(handle, join.opens.access);
                 self.hold(handle, join.opens, place);
+                self.use_up(join.opens);
                 let label = self.rooms[room as usize].access[join.opens.access as usize].label.clone();
                 self.announce_entry(handle, room);
                 self.note(Note::Entered { room: self.rooms[room as usize].id.clone(), member, name, label });
@@ -101,13 +107,30 @@ impl Server {
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
         let held = session.memberships.get(&opens.room);
-        self.admits(opens, held, session.account.is_none())?;
+        self.admits(Some(session), opens, held)?;
         match held {
             // Back after a cut: as many rooms as it has, at once.
             Some(held) if held.slot.is_none() => Ok(()),
             None if session.memberships.len() >= self.limits.rooms => Err(Refusal::TooManyRooms),
             _ => self.act(handle),
         }
+    }
+
+    /// Somebody has come in by a code that lets in only so many.
+    fn use_up(&mut self, opens: Opens) {
+        let room = &mut self.rooms[opens.room as usize];
+        let access = &mut room.access[opens.access as usize];
+        let Some(uses) = &mut access.uses else { return };
+        *uses = uses.saturating_sub(1);
+        let (code, uses) = (access.code, *uses);
+        let Some(rules) = &mut room.rules else { return };
+        let made =
+            rules.made.iter().find(|(_, made)| made.code.parse().is_ok_and(|made| self.codes.hash(&made) == code));
+        let Some((mark, made)) = made else { return };
+        let fact = super::rules::hold(mark.under("code"), &super::rules::Made { uses: Some(uses), ..made.clone() });
+        let facts = alloc::vec![fact];
+        rules.change(facts.clone());
+        self.actions.push_back(Action::Log(Request::Keep { room: room.id.clone(), facts }));
     }
 
     fn hold(&mut self, handle: Handle, opens: Opens, place: u64) {

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::session::{Membership, Session};
 use super::slab::Handle;
 use crate::id::ConnId;
+use crate::role::Role;
 
 impl Server {
     /// Tries one guess, which may be read in several ways; says what it opens, and by which reading.
@@ -25,12 +26,11 @@ impl Server {
         let codes = codes.filter_map(|(reading, typed)| Some((self.codes.hash_typed(typed)?, reading)));
         let mut found = codes.filter_map(|(code, reading)| Some((code, self.codes.look_up(code)?, reading)));
         let found = found.next();
-        let is_guest = self.is_guest(session);
         if let Some((code, standing, reading)) = found
             && let Some(session) = session.and_then(|handle| self.sessions.get(handle))
             && let Some((opens, membership)) = self.membership_by(session, code, standing)
         {
-            self.admits(opens, Some(membership), session.account.is_none())?;
+            self.admits(Some(session), opens, Some(membership))?;
             return Ok((opens, reading));
         }
         if !wait.is_zero() {
@@ -39,7 +39,8 @@ impl Server {
         }
         match found {
             Some((_, Standing::Opens(opens), reading)) => {
-                self.admits(opens, None, is_guest)?;
+                let session = session.and_then(|handle| self.sessions.get(handle));
+                self.admits(session, opens, None)?;
                 Ok((opens, reading))
             }
             // Whoever has it was told it once.
@@ -72,17 +73,35 @@ impl Server {
 
     /// Whether the code admits somebody who may be in the room already: by this code, and then it is not asked again, or
     /// by another one.
-    pub(super) fn admits(&self, opens: Opens, held: Option<&Membership>, is_guest: bool) -> Result<(), Refusal> {
+    pub(super) fn admits(
+        &self,
+        session: Option<&Session>,
+        opens: Opens,
+        held: Option<&Membership>,
+    ) -> Result<(), Refusal> {
+        let is_guest = session.is_none_or(|session| session.account.is_none());
+        let room = &self.rooms[opens.room as usize];
+        if let (Some(rules), Some(session)) = (&room.rules, session) {
+            let role = room.role_by(Some(session), opens.access);
+            if let Some(until) = rules.banned(&self.marks(session), role, self.now.unix_ms) {
+                return Err(Refusal::Banned { wait: until.wait() });
+            }
+            if rules.closed && role < Role::Moderator && held.is_none() {
+                return Err(Refusal::Closed);
+            }
+        }
         if held.is_some_and(|held| held.access == opens.access) {
             return Ok(());
         }
-        let room = &self.rooms[opens.room as usize];
         let access = &room.access[opens.access as usize];
         if access.expires.is_some_and(|expires| expires <= self.now.unix_ms) {
             return Err(Refusal::CodeExpired);
         }
         if is_guest && !(self.takes_guests && room.takes_guests) {
             return Err(Refusal::NoGuests);
+        }
+        if held.is_none() && access.uses == Some(0) {
+            return Err(Refusal::CodeExpired);
         }
         let is_full = room.presence == super::Presence::Full && room.members.len() >= self.limits.full_members;
         if (held.is_none() && is_full) || access.max_members.is_some_and(|most| access.members >= most) {

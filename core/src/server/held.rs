@@ -60,6 +60,24 @@ struct Encoding {
     held: usize,
 }
 
+/// How far what stands behind a frame moved that was written anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shift {
+    /// Where that frame ended.
+    from: u64,
+    /// Where its batch ended.
+    before: u64,
+    /// Where it ends now.
+    after: u64,
+}
+
+impl Shift {
+    /// Where the beginning of a frame is now.
+    pub(super) fn moved(self, at: u64) -> u64 {
+        if at < self.from { at } else { at + self.after - self.before }
+    }
+}
+
 /// A run of bytes of one encoding, within one batch.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'a> {
@@ -147,6 +165,64 @@ impl Held {
         }
         self.batches.push_back(batch);
         self.evict();
+    }
+
+    /// A message that is held.
+    pub(super) fn record(&self, seq: Seq) -> Option<&Record> {
+        let batch = self.batches.get(self.batches.partition_point(|batch| batch.last() < seq))?;
+        batch.records.get(usize::try_from(seq.get().checked_sub(batch.first.get())?).ok()?)
+    }
+
+    /// The messages that are held, the newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Record> {
+        self.batches.iter().rev().flat_map(|batch| batch.records.iter().rev())
+    }
+
+    /// Takes back what a message said, where it is held: its frame is written anew, and what stands behind it moves. Says how,
+    /// for each dialect.
+    pub(super) fn remove(
+        &mut self,
+        seq: Seq,
+        scratch: &mut Vec<u8>,
+        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+    ) -> [Option<Shift>; Dialect::COUNT] {
+        let mut shifts = [None; Dialect::COUNT];
+        let at = self.batches.partition_point(|batch| batch.last() < seq);
+        let Some(batch) = self.batches.get_mut(at) else { return shifts };
+        let Some(frame) = seq.get().checked_sub(batch.first.get()).and_then(|frame| usize::try_from(frame).ok()) else {
+            return shifts;
+        };
+        let Some(record) = batch.records.get_mut(frame) else { return shifts };
+        let before = cost(record);
+        if !record.remove() {
+            return shifts;
+        }
+        let after = cost(record);
+        batch.cost = batch.cost - before + after;
+        self.record_bytes = self.record_bytes - before + after;
+        for dialect in Dialect::all() {
+            let batch = &mut self.batches[at];
+            let (Some(encoding), Some(before)) =
+                (&mut self.encodings[dialect.index()], batch.encoded[dialect.index()].take())
+            else {
+                continue;
+            };
+            let shift = Shift { from: before.start + before.frame_start(frame + 1), before: 0, after: 0 };
+            let (end, held) = (encoding.end, encoding.held - before.cost());
+            (encoding.end, encoding.held) = (before.start, held);
+            let after = encoding.append(Encoded::of_records(dialect, batch, scratch, &write));
+            let shift = Shift { before: before.end(), after: after.end(), ..shift };
+            encoding.end = shift.moved(end);
+            batch.encoded[dialect.index()] = Some(after);
+            for batch in self.batches.range_mut(at + 1..) {
+                if let Some(encoded) = &mut batch.encoded[dialect.index()] {
+                    encoded.start = shift.moved(encoded.start);
+                }
+            }
+            shifts[dialect.index()] = Some(shift);
+        }
+        self.evict();
+        shifts
     }
 
     /// A reader of `dialect` came: where it is the first, the held messages are encoded for it.
@@ -313,7 +389,7 @@ impl Batch {
 }
 
 fn cost(record: &Record) -> usize {
-    RECORD + record.text.as_str().len() + record.name.as_str().len()
+    RECORD + record.text.as_str().len() + record.name.as_str().len() + record.kind.held()
 }
 
 impl Encoding {

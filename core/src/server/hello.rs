@@ -67,7 +67,8 @@ impl Server {
             let name = self.free_name(&wanted, Some(handle));
             let is_new = self.sessions.get(handle).is_some_and(|session| session.name != name);
             // Over its rate it keeps the name that it has, which the welcome tells.
-            if is_new && self.act(handle).is_ok() {
+            let is_banned = self.is_banned_name(handle, &name).is_err();
+            if is_new && !is_banned && self.act(handle).is_ok() {
                 self.rename(handle, name);
             }
         }
@@ -199,8 +200,23 @@ impl Server {
         if self.is_taken(&name, Some(handle)) {
             return Err(Refusal::NameTaken);
         }
+        self.is_banned_name(handle, &name)?;
         self.act(handle)?;
         self.rename(handle, name);
+        Ok(())
+    }
+
+    /// Whether a name is one under which somebody is kept out of a room that the session is in.
+    fn is_banned_name(&self, handle: Handle, name: &Name) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(handle) else { return Ok(()) };
+        let marks = super::rules::Marks { account: None, key: None, name: Some(name.folded()), source: None };
+        for (&room, membership) in &session.memberships {
+            let room = &self.rooms[room as usize];
+            let Some(rules) = &room.rules else { continue };
+            if let Some(until) = rules.banned(&marks, room.role(session, membership), self.now.unix_ms) {
+                return Err(Refusal::Banned { wait: until.wait() });
+            }
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::Server;
 use super::conn::Wait;
 use super::io::{Action, LogTask};
+use super::order::Author;
 use super::refusal::Refusal;
 use super::room::Log;
 use super::slab::Handle;
@@ -15,6 +16,7 @@ use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::limits::SERVER_LINE;
 use crate::log::{self, Request, Span, Ticket, Unavailable};
 use crate::name::Name;
+use crate::order::{Missing, Order};
 use crate::time::Instant;
 
 /// Bytes of a message on a page besides its text and its name, at most.
@@ -34,19 +36,27 @@ pub(super) struct Loads {
 }
 
 /// What the log was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Asked {
     Page(Span),
     Search,
+    /// A message that is to be removed: whose it is.
+    Remove {
+        by: Author,
+        order: Order,
+        seq: Seq,
+    },
 }
 
 /// Who waits for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Load {
     pub(super) conn: ConnId,
     pub(super) re: Option<Id>,
     pub(super) room: u32,
     pub(super) asked: Asked,
+    /// What these messages said was removed since it was asked for.
+    gone: Vec<Seq>,
     /// When it is given up.
     until: Instant,
 }
@@ -86,7 +96,7 @@ impl Server {
         let ticket = Ticket(self.loads.next);
         self.loads.next += 1;
         let until = self.now.mono + self.limits.load;
-        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, asked, until });
+        self.loads.by_ticket.insert(ticket, Load { conn: id, re, room, asked, gone: Vec::new(), until });
         self.timers.set(until, Timer::Load(ticket));
         if let Some(conn) = self.conn(id) {
             conn.wait = Some(Wait::Page(ticket));
@@ -99,6 +109,18 @@ impl Server {
         Ok(())
     }
 
+    /// Asks the log for the message that is to be removed.
+    pub(super) fn load_to_remove(&mut self, by: Author, room: u32, order: Order, seq: Seq) -> Result<(), Refusal> {
+        let load = |ticket, room| Request::Load { ticket, room, span: Span::After(seq.minus(1)), limit: 1 };
+        self.wait_for_log(by.conn, by.session, by.re, room, Asked::Remove { by, order, seq }, load)
+    }
+
+    /// What a message said is gone from what was read before.
+    pub(super) fn blank_pages(&mut self, room: u32, seq: Seq) {
+        let loads = self.loads.by_ticket.values_mut().filter(|load| load.room == room);
+        loads.for_each(|load| load.gone.push(seq));
+    }
+
     /// How many messages one answer has at most.
     pub(super) fn page_limit(&self, wanted: Option<u64>) -> u64 {
         wanted.unwrap_or(self.limits.page).min(self.limits.page).max(1)
@@ -107,7 +129,8 @@ impl Server {
     /// Asks the log what is wanted of a room, unless something that was said before is still to be appended.
     pub(super) fn ask_log(&mut self, room: u32) {
         let Self { loads: Loads { by_ticket, behind, .. }, rooms, actions, .. } = self;
-        if behind.is_empty() || !rooms[room as usize].waiting.is_empty() {
+        let state = &rooms[room as usize];
+        if behind.is_empty() || !state.waiting.is_empty() || !state.asked.is_empty() {
             return;
         }
         for (_, ticket, request) in behind.extract_if(.., |(of, ..)| *of == room) {
@@ -121,12 +144,26 @@ impl Server {
     /// The log has loaded a page, could not, or took too long. Of what comes later than that, nobody waits any more.
     pub(super) fn loaded(&mut self, ticket: Ticket, page: Result<log::Page, Unavailable>) {
         let Some(load) = self.take_load(ticket) else { return };
-        match (page, load.asked) {
-            (Ok(page), Asked::Page(span)) => {
+        match (page, load.asked.clone()) {
+            (Ok(mut page), Asked::Page(span)) => {
+                for record in page.records.iter_mut().filter(|record| load.is_gone(record)) {
+                    record.remove();
+                }
                 self.log_worked(load.room, LogTask::Read);
                 self.learn_first(load.room, page.first);
                 let page = fitting(page, span, self.dialect(load.conn).unwrap_or(Dialect::Json));
                 self.answer_page(&load, page);
+            }
+            (Ok(page), Asked::Remove { by, order, seq }) => {
+                self.learn_first(load.room, page.first);
+                let found = page.records.iter().find(|record| record.seq == seq && !load.is_gone(record));
+                let done = match found {
+                    Some(record) => self.remove_found(by, load.room, order, record),
+                    None => Err(Refusal::NotFound(Missing::Message)),
+                };
+                if let Err(refusal) = done {
+                    self.refuse(load.conn, load.re, refusal);
+                }
             }
             _ => self.unread(&load),
         }
@@ -168,6 +205,13 @@ impl Server {
     }
 }
 
+impl Load {
+    /// Whether what a message said was removed since it was asked for.
+    pub(super) fn is_gone(&self, record: &log::Record) -> bool {
+        self.gone.contains(&record.seq)
+    }
+}
+
 /// As much of a page as a line of the server may hold, nearest to where the client reads from.
 fn fitting(mut page: log::Page, span: Span, dialect: Dialect) -> log::Page {
     let mut fits = fits(dialect);
@@ -195,7 +239,8 @@ pub(super) fn fits(dialect: Dialect) -> impl FnMut(&log::Record) -> bool {
             // Every line of it is indented.
             Dialect::Plain => record.text.as_str().len() + record.text.lines().count() * INDENT,
         };
-        MESSAGE + text + record.name.as_str().len()
+        let act = if let log::Kind::Act(act) = &record.kind { act.cost() } else { 0 };
+        MESSAGE + text + act + record.name.as_str().len()
     };
     let mut left = SERVER_LINE - PAGE;
     move |record| {
@@ -208,6 +253,7 @@ pub(super) fn fits(dialect: Dialect) -> impl FnMut(&log::Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Style;
     use crate::id::MemberId;
     use crate::log::{Kind, Page, Record};
     use crate::plain;
@@ -227,7 +273,8 @@ mod tests {
         let page = fitting(page, Span::Before(Seq::new(201)), Dialect::Plain);
         assert!(page.more && page.records.last().is_some_and(|record| record.seq == Seq::new(200)));
         let mut lines = alloc::vec::Vec::new();
-        page.records.iter().for_each(|record| plain::message(record, 0, &mut lines));
+        let style = Style { language: plain::Language::En, utc_offset_s: 0 };
+        page.records.iter().for_each(|record| plain::message(record, style, &mut lines));
         assert!((SERVER_LINE / 2..=SERVER_LINE).contains(&lines.len()), "{}", lines.len());
     }
 }

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::config::Config;
 use crate::account::{Password, PasswordHash};
+use crate::act::Act;
 use crate::id::{ConnId, MemberId, RoomId};
 use crate::log::{Answer, Request};
 use crate::name::Name;
@@ -90,7 +91,7 @@ impl Peer {
 
 /// What limits by source count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source(u64);
+pub struct Source(pub(super) u64);
 
 /// How a connection ended that the machine did not close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -247,6 +248,17 @@ pub enum Note {
         peer: Peer,
         /// Why.
         reason: Reason,
+    },
+    /// Somebody who keeps order in a room did something there.
+    Acted {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        member: MemberId,
+        /// What they are called.
+        name: Name,
+        /// What: it names no code.
+        act: Box<Act>,
     },
     /// There is another configuration.
     Reloaded {

@@ -159,11 +159,6 @@ impl Server {
         self.sessions.get(handle)?.account.as_ref()
     }
 
-    /// Whether a session may go where guests may not.
-    pub(super) fn is_guest(&self, handle: Option<Handle>) -> bool {
-        handle.is_none_or(|handle| self.account_of(handle).is_none())
-    }
-
     /// The session of the same account that came into a room first, of the others: to others, all of them are one
     /// member.
     pub(super) fn twin(&self, handle: Handle, room: u32) -> Option<Handle> {
@@ -194,7 +189,7 @@ impl Server {
         let rooms = self.room_index.values().map(|&index| &self.rooms[index as usize]);
         let frame = |room: &super::Room| {
             let role = room.listed_role(account)?;
-            Some(RoomFrame { id: room.id.clone(), title: room.title.clone(), role })
+            Some(room.frame(role))
         };
         rooms.filter_map(frame).collect()
     }

@@ -12,6 +12,7 @@
 //! connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
 
 mod accounts;
+mod act;
 mod answer;
 mod close;
 mod codebook;
@@ -27,6 +28,7 @@ mod hello;
 mod history;
 mod io;
 mod login;
+mod order;
 mod out;
 mod overview;
 mod pace;
@@ -37,6 +39,7 @@ mod refusal;
 mod reload;
 mod request;
 mod room;
+mod rules;
 mod say;
 mod search;
 mod session;
@@ -115,6 +118,9 @@ pub struct Server {
     /// The last guest's number.
     guests: u64,
     draining: bool,
+    /// Rooms whose facts the log was asked for at the start: until it has answered, no line is handled, because a code may
+    /// be among them, or be retired by them.
+    recalling: BTreeSet<RoomId>,
     now: Now,
     actions: VecDeque<Action>,
     /// Connections whose lines may go on.
@@ -164,6 +170,7 @@ impl Server {
             stamp: 0,
             guests: 0,
             draining: false,
+            recalling: BTreeSet::new(),
             now: Now::default(),
             actions: VecDeque::new(),
             wake: VecDeque::new(),
@@ -176,6 +183,7 @@ impl Server {
         server.set_rates();
         server.set_accounts(config.accounts);
         server.set_rooms(config.rooms);
+        server.recalling = server.room_index.keys().cloned().collect();
         server
     }
 
@@ -189,6 +197,7 @@ impl Server {
             Input::EndOfInput { conn } => self.ended(conn),
             Input::Closed { conn, why: _ } => self.lost(conn),
             Input::Log(Answer::Ready { room, tail }) => self.ready(&room, tail),
+            Input::Log(Answer::Recalled { room, facts }) => self.recalled(&room, facts),
             Input::Log(Answer::Settled { room, outcomes }) => self.settled(&room, outcomes),
             Input::Log(Answer::Grew { room, first, records }) => self.grew(&room, first, records),
             Input::Log(Answer::Loaded { ticket, page }) => self.loaded(ticket, page),

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::held::Held;
+use super::held::{Held, Shift};
 use crate::dialect::Dialect;
 use crate::id::Seq;
 use crate::time::Instant;
@@ -228,6 +228,17 @@ impl Sub {
             if at == before {
                 return at;
             }
+        }
+    }
+
+    /// What stands behind a frame has moved.
+    pub(super) fn shift(&mut self, shift: Shift) {
+        (self.at, self.since) = (shift.moved(self.at), shift.moved(self.since));
+        if let Some(end) = &mut self.end {
+            end.at = shift.moved(end.at);
+        }
+        for own in &mut self.own {
+            *own = (shift.moved(own.0), shift.moved(own.1));
         }
     }
 

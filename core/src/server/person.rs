@@ -7,6 +7,7 @@ use super::Server;
 use super::codebook::Opens;
 use super::conn::{Conn, Join, Phase};
 use super::io::Reason;
+use super::order::Author;
 use super::refusal::Refusal;
 use super::search::Query;
 use super::slab::Handle;
@@ -140,7 +141,10 @@ impl Server {
         let room = self.conn(id).and_then(Conn::plain).and_then(|plain| plain.room);
         match (command, room) {
             (Command::Nothing, _) => {}
-            (Command::Help, _) => self.phrase(id, Phrase::Help),
+            (Command::Help, room) => {
+                let role = room.and_then(|room| self.role_of(handle, room)).unwrap_or_default();
+                self.phrase(id, Phrase::Help(role));
+            }
             (Command::Quit, _) => self.part(id, Reason::Done),
             (Command::Unknown(word), _) => self.phrase(id, Phrase::Unknown(word)),
             (Command::Usage(usage), _) => self.phrase(id, Phrase::Usage(usage)),
@@ -167,6 +171,10 @@ impl Server {
                 self.refuse_if(id, result);
             }
             (Command::Search(words), Some(room)) => self.search_command(id, handle, room, words),
+            (Command::Order(order), Some(room)) => {
+                let result = self.order(Author { session: handle, conn: id, re: None }, room, order);
+                self.refuse_if(id, result);
+            }
             (Command::Leave, Some(room)) => {
                 let result = self.leave(id, handle, None, room, None);
                 self.refuse_if(id, result);
@@ -276,6 +284,13 @@ impl Refusal {
             Self::PasswordsLocked { wait } => plain::Refusal::PasswordsLocked { wait },
             Self::NoVerdict => plain::Refusal::NoVerdict,
             Self::NoGuests => plain::Refusal::NoGuests,
+            Self::Forbidden(why) => plain::Refusal::Forbidden(why),
+            Self::NotFound(what) => plain::Refusal::NotFound(what),
+            Self::Unfit(why) => plain::Refusal::Unfit(why),
+            Self::Muted { wait } => plain::Refusal::Muted { wait },
+            Self::Banned { wait } => plain::Refusal::Banned { wait },
+            Self::Kicked => plain::Refusal::Kicked,
+            Self::Closed => plain::Refusal::Closed,
             Self::ReadOnly
             | Self::NotMember
             | Self::RoomClosed

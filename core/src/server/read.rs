@@ -202,6 +202,7 @@ impl Server {
     fn is_waiting(&self, conn: &Conn) -> bool {
         let session = conn.session().and_then(|handle| self.sessions.get(handle));
         conn.wait.is_some()
+            || !self.recalling.is_empty()
             || conn.out.private_bytes > self.limits.private
             || session.is_some_and(|session| session.in_flight >= self.limits.in_flight)
             // Whoever logs in may be somebody else after it: what they said before is said by who they were.

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::id::{Id, Seq};
 use crate::json::{ErrorCode, Frame, Retry};
+use crate::order::{Forbidden, Missing, Unfit};
 use crate::text::TextError;
 use crate::time::ceil_ms;
 
@@ -45,6 +46,20 @@ pub(super) enum Refusal {
     NoGuests,
     #[error("Your name is your account's.")]
     NameIsFixed,
+    #[error("{0}")]
+    Forbidden(Forbidden),
+    #[error("{0}")]
+    NotFound(Missing),
+    #[error("{0}")]
+    Unfit(Unfit),
+    #[error("You may not speak here for now.")]
+    Muted { wait: Option<Duration> },
+    #[error("You are banned from that room.")]
+    Banned { wait: Option<Duration> },
+    #[error("You were put out of that room while you were away.")]
+    Kicked,
+    #[error("The room is closed to all but those who keep order there.")]
+    Closed,
     #[error("Say hello first.")]
     NoHello,
     #[error("You have said hello already.")]
@@ -66,6 +81,14 @@ impl Refusal {
             Self::Unavailable | Self::NoVerdict => ErrorCode::Unavailable,
             Self::NameTaken => ErrorCode::NameTaken,
             Self::BadText(_) => ErrorCode::BadText,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::NotFound(_) => ErrorCode::NotFound,
+            Self::Unfit(Unfit::TooMany) => ErrorCode::TooMany,
+            Self::Unfit(Unfit::Mark | Unfit::Key | Unfit::Label) => ErrorCode::BadField,
+            Self::Muted { .. } => ErrorCode::Muted,
+            Self::Banned { .. } => ErrorCode::Banned,
+            Self::Kicked => ErrorCode::Kicked,
+            Self::Closed => ErrorCode::Closed,
             Self::NoHello | Self::SecondHello | Self::NameIsFixed => ErrorCode::BadState,
         }
     }
@@ -76,6 +99,7 @@ impl Refusal {
         let retry = code.retry();
         let wait_ms = match self {
             Self::Locked { wait } | Self::PasswordsLocked { wait } | Self::SlowDown { wait } => Some(ceil_ms(*wait)),
+            Self::Muted { wait } | Self::Banned { wait } => wait.map(ceil_ms),
             // A person who leaves, or a disk that recovers: nobody knows when. A client must wait for something.
             _ if retry == Retry::Later => Some(5_000),
             _ => None,

@@ -21,7 +21,7 @@ use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Style;
 use crate::id::{ConnId, RoomId};
-use crate::json::Change;
+use crate::json::{ByeCode, Change};
 use crate::limits::Limits;
 use crate::log::Request;
 use crate::role::Role;
@@ -121,18 +121,29 @@ impl Server {
             }
         };
         self.room_index.insert(room.id.clone(), index);
+        // By which codes it is entered, acts may have changed before.
+        self.actions.push_back(Action::Log(Request::Recall { room: room.id.clone() }));
         index
+    }
+
+    /// What lets people into a room, as things are now: codes, and accounts that need none.
+    pub(super) fn grants(&self, index: u32) -> Vec<(CodeHash, Grant)> {
+        let room = &self.rooms[index as usize];
+        let codes = room.codes(self.now.unix_ms).into_iter();
+        let by_code = codes.map(|entrance| (self.codes.hash(&entrance.code), Grant::from(entrance)));
+        by_code.chain(room.by_account.iter().cloned()).collect()
     }
 
     /// Makes a room what its configuration says, and tells its members what concerns them; says whether anything
     /// changed.
     fn set_room(&mut self, index: u32, config: RoomConfig, codes: &mut Vec<(CodeHash, Opens)>) -> bool {
         let RoomConfig { id, title, presence, codes: accesses, accounts, guests } = config;
-        let by_code = accesses.into_iter().map(|access| (self.codes.hash(&access.code), access.into()));
         let names: Vec<_> = accounts.iter().map(|listed| listed.name.folded()).collect();
         let hashes: Vec<_> = names.iter().map(|name| self.codes.hash_account(name, &id)).collect();
         let by_account = hashes.iter().copied().zip(accounts.iter().map(Grant::from));
-        let grants = by_code.chain(by_account).collect();
+        self.rooms[index as usize].configured = accesses;
+        self.rooms[index as usize].by_account = by_account.collect();
+        let grants = self.grants(index);
         let roles = self.roles_in(index);
         let room = &mut self.rooms[index as usize];
         if let Life::Closing { until } = mem::replace(&mut room.life, Life::Serving) {
@@ -156,14 +167,19 @@ impl Server {
     }
 
     /// What each session may do in a room, and what others are told that its member may.
-    fn roles_in(&self, index: u32) -> Vec<(Handle, Option<Role>, Option<Role>)> {
+    pub(super) fn roles_in(&self, index: u32) -> Vec<(Handle, Option<Role>, Option<Role>)> {
         let roles = |handle| (handle, self.role_of(handle, index), self.shown_role(handle, index));
         self.members_of(index).into_iter().map(roles).collect()
     }
 
     /// Tells those who are in a room what is new about it, or about them in it: `before` has their roles as they were. Who
     /// is held hears it when joining again.
-    fn tell_members(&mut self, index: u32, is_retitled: bool, before: &[(Handle, Option<Role>, Option<Role>)]) {
+    pub(super) fn tell_members(
+        &mut self,
+        index: u32,
+        is_retitled: bool,
+        before: &[(Handle, Option<Role>, Option<Role>)],
+    ) {
         for &(handle, role, shown) in before {
             let has_new_role = self.role_of(handle, index) != role;
             let now_shown = self.shown_role(handle, index);
@@ -276,7 +292,7 @@ impl Server {
                     _ => (None, None),
                 };
                 self.end_slot(id, slot);
-                self.tell_closed(id, re, index, slot);
+                self.tell_out(id, re, index, slot, &ByeCode::RoomClosed);
                 if let Some(join) = then {
                     self.join(id, *join);
                 }
@@ -315,19 +331,19 @@ impl Server {
         }
     }
 
-    fn members_of(&self, index: u32) -> Vec<Handle> {
+    pub(super) fn members_of(&self, index: u32) -> Vec<Handle> {
         self.rooms[index as usize].members.values().copied().collect()
     }
 
     /// Who is on the way in, and by which code.
-    fn doors(&self) -> Vec<(ConnId, CodeHash)> {
+    pub(super) fn doors(&self) -> Vec<(ConnId, CodeHash)> {
         let code = |opens: Opens| self.rooms[opens.room as usize].access[opens.access as usize].code;
         let ids = self.conns.ids().into_iter();
         ids.filter_map(|id| Some((id, code(self.conns.get(id)?.door()?)))).collect()
     }
 
     /// Looks again whether somebody who is on the way in may come in.
-    fn recheck(&mut self, id: ConnId, code: CodeHash) {
+    pub(super) fn recheck(&mut self, id: ConnId, code: CodeHash) {
         let opens = match self.codes.look_up(code) {
             Some(Standing::Opens(opens)) => Some(opens),
             Some(Standing::Retired) | None => None,

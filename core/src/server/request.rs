@@ -4,6 +4,7 @@ use super::Server;
 use super::conn::{Join, Phase};
 use super::hello::Hello;
 use super::io::Reason;
+use super::order::Author;
 use super::refusal::Refusal;
 use super::search::Query;
 use super::slab::Handle;
@@ -72,6 +73,12 @@ impl Server {
             Request::Name { name, .. } => self.change_name(handle, name).map(|()| {
                 self.frame(id, &Frame::Ok { re, seq: None });
             }),
+            Request::Act { room, order, .. } => match self.room(&room) {
+                Some((room, _)) => self
+                    .pace_say(handle)
+                    .and_then(|()| self.order(Author { session: handle, conn: id, re }, room, order)),
+                None => Err(Refusal::NotMember),
+            },
             Request::Hello { .. } | Request::Ping { .. } | Request::Pong { .. } | Request::Bye => Ok(()),
         };
         if let Err(refusal) = result {
@@ -135,7 +142,8 @@ impl Request {
             | Self::History { id, .. }
             | Self::Search { id, .. }
             | Self::Leave { id, .. }
-            | Self::Name { id, .. } => *id,
+            | Self::Name { id, .. }
+            | Self::Act { id, .. } => *id,
             Self::Ping { .. } | Self::Pong { .. } | Self::Bye => None,
         }
     }

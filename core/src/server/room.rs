@@ -8,11 +8,14 @@ use alloc::vec::Vec;
 use super::codebook::CodeHash;
 use super::config::{self, Presence};
 use super::held::Held;
+use super::order::{Acting, Asked};
+use super::refusal::Refusal;
+use super::rules::{Entrance, Rules};
 use super::session::{Membership, Session, Sessions};
 use super::slab::Handle;
 use super::trouble::Troubles;
-use crate::id::{ConnId, Epoch, Id, MemberId, RoomId, Seq};
-use crate::json::Person;
+use crate::id::{ConnId, Epoch, Id, KeyHash, MemberId, RoomId, Seq};
+use crate::json::{self, Person};
 use crate::log::Draft;
 use crate::name::Folded;
 use crate::role::Role;
@@ -49,6 +52,18 @@ pub(super) struct Room {
     pub(super) appending: Vec<Said>,
     /// What came meanwhile: the next append.
     pub(super) waiting: Vec<(Said, Draft)>,
+    /// What those who keep order asked for behind that: each is the last of its append.
+    pub(super) asked: VecDeque<Asked>,
+    /// The act of the append that is outstanding, or whose record is still to come. Nothing is appended behind it before.
+    pub(super) acting: Option<Box<Acting>>,
+    /// What acts have left of the room; `None`: nothing.
+    pub(super) rules: Option<Box<Rules>>,
+    /// The codes that the configuration has.
+    pub(super) configured: Vec<config::Access>,
+    /// The accounts that need no code, and what they are given.
+    pub(super) by_account: Vec<(CodeHash, Grant)>,
+    /// Whom an act put out while they were away, until when they are to be told.
+    pub(super) put_out: Vec<(KeyHash, Instant)>,
     /// What its log can't do.
     pub(super) trouble: Troubles,
     /// Settled, and not in the stream yet.
@@ -65,29 +80,32 @@ pub(super) struct Access {
     pub(super) role: Role,
     pub(super) expires: Option<u64>,
     pub(super) max_members: Option<u32>,
+    /// How many may still come in by it.
+    pub(super) uses: Option<u64>,
     /// How many are in by it.
     pub(super) members: u32,
 }
 
 /// What a code, or an account that is listed, is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Grant {
     pub(super) label: Box<str>,
     pub(super) role: Role,
     pub(super) expires: Option<u64>,
     pub(super) max_members: Option<u32>,
+    pub(super) uses: Option<u64>,
 }
 
-impl From<config::Access> for Grant {
-    fn from(config::Access { label, role, expires, max_members, .. }: config::Access) -> Self {
-        Self { label, role, expires, max_members }
+impl From<Entrance> for Grant {
+    fn from(Entrance { label, role, expires, max_members, uses, .. }: Entrance) -> Self {
+        Self { label, role, expires, max_members, uses }
     }
 }
 
 impl From<&config::Listed> for Grant {
     fn from(listed: &config::Listed) -> Self {
         let label = alloc::format!("account {}", listed.name).into();
-        Self { label, role: listed.role, expires: None, max_members: None }
+        Self { label, role: listed.role, expires: None, max_members: None, uses: None }
     }
 }
 
@@ -158,6 +176,12 @@ impl Room {
             here_due: None,
             appending: Vec::new(),
             waiting: Vec::new(),
+            asked: VecDeque::new(),
+            acting: None,
+            rules: None,
+            configured: Vec::new(),
+            by_account: Vec::new(),
+            put_out: Vec::new(),
             trouble: Troubles::default(),
             unseen: VecDeque::new(),
         }
@@ -173,14 +197,14 @@ impl Room {
     pub(super) fn set_codes(&mut self, codes: Vec<(CodeHash, Grant)>) -> Vec<CodeSet> {
         self.access.iter_mut().for_each(|access| access.is_current = false);
         let mut set = Vec::new();
-        for (code, Grant { label, role, expires, max_members }) in codes {
+        for (code, Grant { label, role, expires, max_members, uses }) in codes {
             let known = self.access.iter().position(|access| access.code == code);
             if known.is_some_and(|at| self.access[at].is_current) {
                 continue;
             }
             let at = known.or_else(|| self.access.iter().position(|access| !access.is_current && access.members == 0));
             let members = known.map_or(0, |at| self.access[at].members);
-            let access = Access { code, is_current: true, label, role, expires, max_members, members };
+            let access = Access { code, is_current: true, label, role, expires, max_members, uses, members };
             let new_role = known.is_some_and(|at| self.access[at].role != role);
             let at = match at {
                 Some(at) => {
@@ -204,7 +228,8 @@ impl Room {
 
     /// Whether everything that was said has its answer and is in the stream.
     pub(super) fn is_settled(&self) -> bool {
-        self.appending.is_empty() && self.waiting.is_empty() && self.unseen.is_empty()
+        let has_acts = self.acting.is_some() || !self.asked.is_empty();
+        self.appending.is_empty() && self.waiting.is_empty() && self.unseen.is_empty() && !has_acts
     }
 
     /// How many are in.
@@ -257,11 +282,50 @@ impl Room {
 
     /// What a member may do here: the one place that says so.
     ///
-    /// It is the highest of those that a member has: by the code that it came with, by its account.
+    /// It is the highest of those that a member has: by the code that it came with, by its account, by an owner's act.
     pub(super) fn role(&self, session: &Session, membership: &Membership) -> Role {
-        let by_code = self.access[membership.access as usize].role;
-        let by_account = session.account.as_ref().and_then(|account| self.listed_role(account));
-        by_account.map_or(by_code, |role| role.max(by_code))
+        self.role_by(Some(session), membership.access)
+    }
+
+    /// The same of somebody who comes in by this code.
+    pub(super) fn role_by(&self, session: Option<&Session>, access: u32) -> Role {
+        let by_code = self.access[access as usize].role;
+        let by_account = session.and_then(|session| self.listed_role(session.account.as_ref()?));
+        let by_code = by_account.map_or(by_code, |role| role.max(by_code));
+        let given = self.rules.as_ref().zip(session).and_then(|(rules, session)| rules.role(session));
+        given.map_or(by_code, |given| by_code.max(given))
+    }
+
+    /// Whether a member may speak.
+    pub(super) fn may_speak(&self, session: &Session, membership: &Membership, unix_ms: u64) -> Result<(), Refusal> {
+        let role = self.role(session, membership);
+        if role < Role::Talk {
+            return Err(Refusal::ReadOnly);
+        }
+        let Some(rules) = &self.rules else { return Ok(()) };
+        if rules.closed && role < Role::Moderator {
+            return Err(Refusal::Closed);
+        }
+        match rules.muted(session, role, unix_ms) {
+            Some(until) => Err(Refusal::Muted { wait: until.wait() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The codes that let people in now.
+    pub(super) fn codes(&self, unix_ms: u64) -> Vec<Entrance> {
+        match &self.rules {
+            Some(rules) => rules.codes(&self.configured, unix_ms),
+            None => Rules::default().codes(&self.configured, unix_ms),
+        }
+    }
+
+    /// As one of its members is told it.
+    pub(super) fn frame(&self, role: Role) -> json::Room {
+        let rules = self.rules.as_deref();
+        let topic = rules.and_then(|rules| rules.topic.clone());
+        let closed = rules.is_some_and(|rules| rules.closed);
+        json::Room { id: self.id.clone(), title: self.title.clone(), role, topic, closed }
     }
 
     /// Lets a session in and says its place.

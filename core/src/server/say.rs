@@ -9,7 +9,6 @@ use super::room::{Log, Said};
 use super::slab::Handle;
 use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::log::{Draft, Kind, Outcome, Record, Request};
-use crate::role::Role;
 use crate::text::Text;
 
 impl Server {
@@ -30,9 +29,7 @@ impl Server {
         if !state.is_serving() {
             return Err(Refusal::RoomClosed);
         }
-        if state.role(session, &membership) < Role::Talk {
-            return Err(Refusal::ReadOnly);
-        }
+        state.may_speak(session, &membership, self.now.unix_ms)?;
         text.check(&self.limits.text).map_err(Refusal::BadText)?;
         session.in_flight += 1;
         let draft = Draft {
@@ -41,11 +38,17 @@ impl Server {
             name: session.name.clone(),
             kind,
             text: text.clone(),
+            facts: Vec::new(),
         };
         if state.waiting.is_empty() && state.appending.is_empty() {
             self.appends.push_back(room);
         }
-        state.waiting.push((Said { session: handle, conn, re: id, text }, draft));
+        // Nothing overtakes what those who keep order asked for before it.
+        let queue = match state.asked.back_mut() {
+            Some(asked) => &mut asked.then,
+            None => &mut state.waiting,
+        };
+        queue.push((Said { session: handle, conn, re: id, text }, draft));
         Ok(())
     }
 
@@ -61,25 +64,42 @@ impl Server {
         Ok(())
     }
 
-    /// Hands what waits to the log, unless an append is outstanding.
+    /// Hands what waits to the log, unless an append is outstanding, or an act is still to be done.
     pub(super) fn append(&mut self, room: u32) {
-        let room = &mut self.rooms[room as usize];
-        if !room.appending.is_empty() || room.waiting.is_empty() {
-            return;
+        loop {
+            let state = &mut self.rooms[room as usize];
+            if !state.appending.is_empty() || state.acting.is_some() {
+                return;
+            }
+            let asked = state.asked.pop_front();
+            if state.waiting.is_empty() && asked.is_none() {
+                // An order that was not followed leaves nothing to wait for.
+                return self.ask_log(room);
+            }
+            let (said, mut drafts): (_, Vec<_>) = state.waiting.drain(..).unzip();
+            state.appending = said;
+            if let Some(asked) = asked {
+                self.draft_act(room, asked, &mut drafts);
+            }
+            // An order that is not followed leaves what was said behind it.
+            if !drafts.is_empty() {
+                let room = self.rooms[room as usize].id.clone();
+                self.actions.push_back(Action::Log(Request::Append { room, drafts }));
+                return;
+            }
         }
-        let (said, drafts) = room.waiting.drain(..).unzip();
-        room.appending = said;
-        self.actions.push_back(Action::Log(Request::Append { room: room.id.clone(), drafts }));
     }
 
     /// The log says what became of the outstanding append.
     pub(super) fn settled(&mut self, room: &RoomId, outcomes: Vec<Outcome>) {
         let Some((index, room)) = self.room(room) else { return };
         let said = core::mem::take(&mut room.appending);
-        debug_assert_eq!(said.len(), outcomes.len(), "the log answers an append that there was not");
-        let outcomes = outcomes.into_iter().chain(core::iter::repeat(Outcome::Refused));
+        let acts = room.acting.as_ref().is_some_and(|acting| acting.seq.is_none());
+        let count = said.len() + usize::from(acts);
+        debug_assert_eq!(count, outcomes.len(), "the log answers an append that there was not");
+        let mut outcomes = outcomes.into_iter().chain(core::iter::repeat(Outcome::Refused));
         let (mut refused, mut is_new) = (0, false);
-        for (said, outcome) in said.into_iter().zip(outcomes) {
+        for (said, outcome) in said.into_iter().zip(&mut outcomes) {
             is_new |= matches!(outcome, Outcome::New(_));
             match outcome {
                 Outcome::New(seq) if seq > self.rooms[index as usize].head() => {
@@ -96,18 +116,40 @@ impl Server {
                 }
             }
         }
+        if acts {
+            let acting = &mut self.rooms[index as usize].acting;
+            match (outcomes.next(), acting.as_mut()) {
+                (Some(Outcome::New(seq) | Outcome::Known(seq)), Some(acting)) => {
+                    acting.seq = Some(seq);
+                    is_new = true;
+                }
+                _ => {
+                    refused += 1;
+                    if let Some(acting) = acting.take() {
+                        self.not_done(acting.by, Refusal::Unavailable);
+                    }
+                }
+            }
+        }
         if refused > 0 {
             // What came behind a refused message must not overtake it when it is said again.
             let room = &mut self.rooms[index as usize];
             let waiting = core::mem::take(&mut room.waiting);
+            let asked = core::mem::take(&mut room.asked);
             refused += waiting.len() as u64;
             for (said, _) in waiting {
                 self.not_said(said);
+            }
+            for super::order::Asked { by, then, .. } in asked {
+                refused += 1 + then.len() as u64;
+                self.not_done(by, Refusal::Unavailable);
+                then.into_iter().for_each(|(said, _)| self.not_said(said));
             }
             self.log_failed(index, LogTask::Keep, refused);
         } else if is_new {
             self.log_worked(index, LogTask::Keep);
         }
+        self.act_if_there(index);
         self.append(index);
         self.ask_log(index);
         self.close_if_settled(index);
@@ -127,11 +169,12 @@ impl Server {
         while let Some((_, session)) = self.rooms[index as usize].unseen.pop_front_if(|(seq, _)| *seq <= newest) {
             self.landed(session);
         }
+        self.act_if_there(index);
         self.close_if_settled(index);
     }
 
     /// One of the session's says is settled, and in the stream if it was accepted.
-    fn landed(&mut self, handle: Handle) {
+    pub(super) fn landed(&mut self, handle: Handle) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
         debug_assert!(session.in_flight > 0, "more says land than were in flight");
         let lingered = session.lingers();

@@ -39,8 +39,9 @@ impl Server {
     /// The log has looked, could not, or took too long.
     pub(super) fn found(&mut self, ticket: Ticket, found: Result<Found, Unavailable>) {
         let Some(load) = self.take_load(ticket) else { return };
-        match (found, load.asked) {
-            (Ok(found), Asked::Search) => {
+        match (found, &load.asked) {
+            (Ok(mut found), Asked::Search) => {
+                found.records.retain(|record| !load.is_gone(record));
                 self.log_worked(load.room, LogTask::Read);
                 self.learn_first(load.room, found.first);
                 let found = fitting(found, self.dialect(load.conn).unwrap_or(Dialect::Json));

@@ -140,6 +140,11 @@ impl Sessions {
         self.by_member.get(&member).copied()
     }
 
+    /// Who is called so.
+    pub(super) fn by_name(&self, name: &Name) -> Option<Handle> {
+        self.by_name.get(&name.folded()).copied()
+    }
+
     /// All of them, in the order of the table.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.slab.iter_mut()

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use qun_core::log::{Answer, Found, Outcome, Page, Record, Request, Span, Tail};
+use qun_core::log::{Answer, Facts, Found, Outcome, Page, Record, Request, Span, Tail};
 use qun_core::{Epoch, Id, KeyHash, RoomId, Seq};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -11,13 +11,15 @@ pub(crate) struct Log {
     once: Vec<(KeyHash, Id)>,
     pub(crate) asked: VecDeque<Request>,
     pub(crate) answers: VecDeque<Answer>,
+    pub(crate) facts: Facts,
 }
 
 impl Log {
     /// Does what was asked first. From here on it survives a crash.
     pub(crate) fn commit(&mut self) {
         match self.asked.pop_front() {
-            None | Some(Request::Close { .. }) => {}
+            None | Some(Request::Close { .. } | Request::Keep { .. }) => {}
+            Some(Request::Recall { .. }) => unreachable!("the world answers it"),
             Some(Request::Open { room, .. }) => self.answers.push_back(Answer::Ready { room, tail: Ok(self.tail()) }),
             Some(Request::Append { room, drafts }) => self.append(room, drafts),
             Some(Request::Search { ticket, words, before, limit, .. }) => {
@@ -50,13 +52,14 @@ impl Log {
     fn tail(&self) -> Tail {
         let epoch: Epoch = "e".parse().unwrap();
         let head = Seq::new(self.records.len() as u64);
-        Tail { epoch, first: Seq::new(1), head, records: self.records.clone() }
+        Tail { epoch, first: Seq::new(1), head, records: self.records.clone(), facts: self.facts.clone() }
     }
 
     fn append(&mut self, room: RoomId, drafts: Vec<qun_core::log::Draft>) {
         let mut new = Vec::new();
         let mut outcomes = Vec::new();
         for draft in drafts {
+            draft.facts.into_iter().for_each(|fact| self.facts.set(fact));
             let once = draft.once.unwrap();
             if let Some(at) = self.once.iter().position(|earlier| *earlier == once) {
                 outcomes.push(Outcome::Known(Seq::new(at as u64 + 1)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qun_core::client::{self, Client, Event, Status};
 use qun_core::json::PageMessage;
-use qun_core::log::Kind;
+use qun_core::log::{Answer, Kind, Request};
 use qun_core::server::{self, Access, Action, Hangup, Input, Peer, Server};
 use qun_core::{ConnId, Entropy, Id, Key, Now, Role, RoomId};
 
@@ -232,6 +232,11 @@ impl World {
     fn settle(&mut self) -> Result<(), String> {
         while let Some(action) = self.server.poll() {
             match action {
+                // What a room was left with is known before anything else.
+                Action::Log(Request::Recall { room }) => {
+                    let recalled = Answer::Recalled { room, facts: Ok(self.log.facts.clone()) };
+                    self.server.handle(NOW, Input::Log(recalled));
+                }
                 Action::Log(request) => self.log.asked.push_back(request),
                 // Nobody has an account here.
                 Action::Verify { .. } | Action::Note(_) => {}

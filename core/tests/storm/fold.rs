@@ -120,7 +120,7 @@ impl Fold {
                 assert!(found.msgs.iter().all(|message| message.seq >= found.from && found.from >= found.first));
                 self.answered(found.re);
             }
-            Frame::Ok { re, .. } => self.answered(re),
+            Frame::Ok { re, .. } | Frame::Code { re, .. } => self.answered(re),
             Frame::Error { re, code, left, wait_ms, .. } => {
                 assert!(left.into_iter().chain(wait_ms).all(|n| n < 1 << 53), "an integer of the wire: {left:?}");
                 self.errors.push(code);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qun_core::log::{Answer, Draft, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, RoomId, Seq};
 
 use crate::world::Dice;
@@ -26,6 +26,7 @@ pub(crate) struct Room {
     first: Seq,
     pub(crate) records: Vec<Record>,
     pub(crate) known: BTreeMap<(KeyHash, Id), Seq>,
+    pub(crate) facts: Facts,
 }
 
 impl Room {
@@ -38,7 +39,11 @@ impl Room {
     }
 
     fn push(&mut self, draft: Draft) -> Record {
-        let Draft { once, member, name, kind, text } = draft;
+        let Draft { once, member, name, kind, text, facts } = draft;
+        facts.into_iter().for_each(|fact| self.facts.set(fact));
+        if let Some(record) = kind.removes().and_then(|of| self.records.get_mut(of.get() as usize - 1)) {
+            record.remove();
+        }
         let seq = self.head().next();
         let record = Record { seq, ts: seq.get(), member, name, kind, text, id: once.map(|once| once.1) };
         if let Some(once) = once {
@@ -72,11 +77,23 @@ impl Log {
                     first: Seq::new(1),
                     records: Vec::new(),
                     known: BTreeMap::new(),
+                    facts: Facts::default(),
                 });
                 let records = state.records.iter().rev().take(5).rev().cloned().collect();
-                let tail = Tail { epoch: state.epoch, first: state.first, head: state.head(), records };
+                let facts = state.facts.clone();
+                let tail = Tail { epoch: state.epoch, first: state.first, head: state.head(), records, facts };
                 let tail = if fault { Err(Unavailable) } else { Ok(tail) };
                 self.ready.push_back((now, Answer::Ready { room, tail }));
+            }
+            Request::Recall { room } => {
+                let facts = self.rooms.get(&room).map(|room| room.facts.clone()).unwrap_or_default();
+                let facts = if fault { Err(Unavailable) } else { Ok(facts) };
+                self.ready.push_back((now, Answer::Recalled { room, facts }));
+            }
+            Request::Keep { room, facts } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    facts.into_iter().for_each(|fact| room.facts.set(fact));
+                }
             }
             Request::Append { room, drafts } => {
                 let state = self.rooms.get_mut(&room).unwrap();
@@ -140,7 +157,8 @@ impl Log {
             return;
         }
         let (name, text) = ("far".parse().unwrap(), text.parse().unwrap());
-        let draft = Draft { once: None, member: MemberId::from_bits(1 << 40), name, kind: Kind::Say, text };
+        let draft =
+            Draft { once: None, member: MemberId::from_bits(1 << 40), name, kind: Kind::Say, text, facts: Vec::new() };
         let record = state.push(draft);
         let answer = Answer::Grew { room: room.clone(), first: state.first, records: vec![record] };
         self.grew.push_back((now, answer));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use qun_core::log::{Answer, Request};
 use qun_core::server::{Access, Action, Config, Hangup, Input, Peer, Presence, Reason, RoomConfig, Server};
 use qun_core::{ConnId, Instant, Limits, Now, Role, RoomId, Seq, TextLimits};
 
@@ -230,6 +231,11 @@ impl World {
                     let end = self.ends.remove(&conn).expect("a close for nobody");
                     self.closed.push((conn, reason));
                     self.buried.insert(conn, end);
+                }
+                // Where nothing goes wrong, what a room was left with is known at once.
+                Action::Log(Request::Recall { room }) if self.log.faults == 0 => {
+                    let facts = Ok(self.log.rooms.get(&room).map(|room| room.facts.clone()).unwrap_or_default());
+                    self.server.handle(self.now(), Input::Log(Answer::Recalled { room, facts }));
                 }
                 Action::Log(request) => self.log.submit(self.now, &mut self.dice, request),
                 Action::Verify { .. } | Action::Note(_) => {}

@@ -19,6 +19,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const OPS: &str = "K7QM-2XD4";
 pub(crate) const GUEST: &str = "R3AD-0N1Y";
+pub(crate) const KEEPER: &str = "KEEP-ERC0";
+pub(crate) const OWNER: &str = "0WNE-RC0D";
 pub(crate) const DEV: &str = "DEV0-C0DE";
 pub(crate) const HALL: &str = "HA11-HA11";
 pub(crate) const WRONG: &str = "WR0N-GGGG";

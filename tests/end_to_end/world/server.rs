@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{DEV, GUEST, HALL, OPS, Process, Wire, qun};
+use super::{DEV, GUEST, HALL, KEEPER, OPS, OWNER, Process, Wire, qun};
 
 /// How the server waits for its sockets, as the name of the test says.
 pub(crate) const POLLER: &str = match env!("CARGO_CRATE_NAME").as_bytes() {
@@ -24,7 +24,7 @@ const RUNTIME: &str = match env!("CARGO_CRATE_NAME").as_bytes() {
     _ => "readiness",
 };
 
-/// A server with three rooms: `ops` (two codes), `dev` and `hall`, which only counts.
+/// A server with three rooms: `ops` (a code for each role), `dev` and `hall`, which only counts.
 pub(crate) struct Server {
     process: Process,
     pub(crate) addr: SocketAddr,
@@ -55,7 +55,7 @@ impl Server {
             format!("[[room]]\nid = \"{id}\"\npresence = \"{presence}\"\ncodes = [{}]\n", codes.join(", "))
         };
         let rooms = [
-            room("ops", "full", &[(OPS, "talk"), (GUEST, "read")]),
+            room("ops", "full", &[(OPS, "talk"), (GUEST, "read"), (KEEPER, "moderator"), (OWNER, "owner")]),
             room("dev", "full", &[(DEV, "talk")]),
             room("hall", "count", &[(HALL, "talk")]),
         ];

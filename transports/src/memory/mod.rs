@@ -4,7 +4,7 @@ mod known;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qun_core::log::{Answer, Draft, Found, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, KeyHash, Now, RoomId, Seq};
 
 use crate::log::Log;
@@ -48,7 +48,8 @@ impl MemoryLog {
     fn open(&mut self, id: &RoomId, bytes: usize) -> Tail {
         let entropy = &mut self.entropy;
         let room = self.rooms.entry(id.clone()).or_insert_with(|| Room::new(Epoch::generate(entropy)));
-        Tail { epoch: room.epoch, first: room.first(), head: room.head, records: room.newest(bytes) }
+        let records = room.newest(bytes);
+        Tail { epoch: room.epoch, first: room.first(), head: room.head, records, facts: room.facts.clone() }
     }
 
     fn append(&mut self, now: Now, id: RoomId, drafts: Vec<Draft>) {
@@ -88,6 +89,15 @@ impl Log for MemoryLog {
                 let tail = self.open(&room, bytes);
                 self.answers.push_back(Answer::Ready { room, tail: Ok(tail) });
             }
+            Request::Recall { room } => {
+                let facts = Ok(self.rooms.get(&room).map(|room| room.facts.clone()).unwrap_or_default());
+                self.answers.push_back(Answer::Recalled { room, facts });
+            }
+            Request::Keep { room, facts } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    facts.into_iter().for_each(|fact| room.facts.set(fact));
+                }
+            }
             Request::Append { room, drafts } => self.append(now, room, drafts),
             Request::Load { ticket, room, span, limit } => {
                 let page = self.rooms.get(&room).map(|room| room.page(span, limit)).ok_or(Unavailable);
@@ -124,6 +134,8 @@ struct Room {
     known: Known,
     /// What `held` counts.
     bytes: usize,
+    /// What is held beside the messages.
+    facts: Facts,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -141,13 +153,22 @@ impl Held {
     }
 
     fn cost(&self) -> usize {
-        MemoryLog::OVERHEAD + self.record.text.as_str().len() + self.record.name.as_str().len()
+        let act = if let Kind::Act(act) = &self.record.kind { size_of_val(&**act) + act.details().len() } else { 0 };
+        MemoryLog::OVERHEAD + self.record.text.as_str().len() + self.record.name.as_str().len() + act
     }
 }
 
 impl Room {
     fn new(epoch: Epoch) -> Self {
-        Self { epoch, head: Seq::ZERO, ts: 0, held: VecDeque::new(), known: Known::default(), bytes: 0 }
+        Self {
+            epoch,
+            head: Seq::ZERO,
+            ts: 0,
+            held: VecDeque::new(),
+            known: Known::default(),
+            bytes: 0,
+            facts: Facts::default(),
+        }
     }
 
     /// The oldest message held; `head + 1` where there is none.
@@ -170,7 +191,11 @@ impl Room {
     }
 
     fn push(&mut self, now: Now, draft: Draft, once: Option<Hashed>) -> Record {
-        let Draft { once: _, member, name, kind, text } = draft;
+        let Draft { once: _, member, name, kind, text, facts } = draft;
+        facts.into_iter().for_each(|fact| self.facts.set(fact));
+        if let Some(of) = kind.removes() {
+            self.remove(of);
+        }
         self.head = self.head.next();
         self.ts = self.ts.max(now.unix_ms);
         let id = once.map(|Hashed { once: (_, id), .. }| id);
@@ -186,6 +211,16 @@ impl Room {
             self.known.insert(&self.held);
         }
         record
+    }
+
+    /// Lets go of what a message said.
+    fn remove(&mut self, seq: Seq) {
+        let place = seq.get().checked_sub(self.first().get()).and_then(|place| usize::try_from(place).ok());
+        if let Some(held) = place.and_then(|place| self.held.get_mut(place)) {
+            self.bytes -= held.cost();
+            held.record.remove();
+            self.bytes += held.cost();
+        }
     }
 
     fn trim(&mut self, budget: usize) {
@@ -227,7 +262,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use qun_core::log::{Kind, Ticket};
+    use qun_core::log::Ticket;
     use qun_core::{Instant, Key};
 
     use super::*;
@@ -248,6 +283,7 @@ mod tests {
             name: "ann".parse().unwrap(),
             kind: Kind::Say,
             text: text.parse().unwrap(),
+            facts: Vec::new(),
         }
     }
 

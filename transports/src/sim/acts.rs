@@ -111,7 +111,7 @@ impl World {
         let Some(client) = self.people[index].client_mut() else { return };
         let Ok(parsed) = text.parse() else { return };
         // Not so in a room that is being left.
-        if let Ok(id) = client.say(now, room, kind, parsed) {
+        if let Ok(id) = client.say(now, room, kind.clone(), parsed) {
             self.people[index].says(id, token, room);
             let person = self.people[index].identity;
             let sentence = Sentence { person, room: room.to_string(), kind, text };
@@ -217,12 +217,13 @@ impl World {
         let (token, text, kind) = self.sentence(false);
         let id = self.codes[room].0.to_string();
         let person = self.people[index].identity;
-        let sentence = Sentence { person, room: id, kind, text: text.clone() };
+        let sentence = Sentence { person, room: id, kind: kind.clone(), text: text.clone() };
         self.oracle.model.said.insert(token, sentence);
         let Some(raw) = self.people[index].raw_mut() else { return };
         match kind {
             Kind::Say => raw.types(&text),
             Kind::Me => raw.types(&format!("/me {text}")),
+            Kind::Removed | Kind::Act(_) => unreachable!("nobody says that"),
         }
     }
 

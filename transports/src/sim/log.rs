@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use qun_core::log::{Answer, Draft, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, Now, RoomId, Seq, Words};
 
 use super::dice::Dice;
@@ -87,6 +87,8 @@ struct Book {
     bytes: usize,
     /// The tail is told in order.
     told: Instant,
+    /// What is held beside the messages.
+    facts: Facts,
 }
 
 impl SimLog {
@@ -166,6 +168,21 @@ impl SimLog {
     fn perform(&mut self, since: Now, request: Request) {
         match request {
             Request::Open { room, bytes } => self.open(room, bytes),
+            Request::Recall { room } => {
+                let unavailable = chance(&mut self.dice, self.disk.unavailable);
+                if unavailable {
+                    self.counters.count(Fault::Unavailable);
+                }
+                let facts = self.books.get(&room).map(|book| book.facts.clone()).unwrap_or_default();
+                let at = self.answer_time();
+                let facts = if unavailable { Err(Unavailable) } else { Ok(facts) };
+                self.answers.push(at, Answer::Recalled { room, facts });
+            }
+            Request::Keep { room, facts } => {
+                if let Some(book) = self.books.get_mut(&room) {
+                    facts.into_iter().for_each(|fact| book.facts.set(fact));
+                }
+            }
             Request::Append { room, drafts } => self.append(since, room, drafts),
             Request::Load { ticket, room, span, limit } => {
                 if chance(&mut self.dice, self.disk.unanswered) {
@@ -280,7 +297,13 @@ impl SimLog {
 
     fn push(&mut self, now: Now, room: &RoomId, draft: Draft) -> Option<Record> {
         let book = self.books.get_mut(room)?;
-        let Draft { once, member, name, kind, text } = draft;
+        let Draft { once, member, name, kind, text, facts } = draft;
+        facts.into_iter().for_each(|fact| book.facts.set(fact));
+        if let Some(record) = kind.removes().and_then(|of| book.records.get_mut(of.get() as usize - 1)) {
+            book.bytes -= cost(record);
+            record.remove();
+            book.bytes += cost(record);
+        }
         let seq = Seq::new(book.records.len() as u64 + 1);
         let ts = now.unix_ms.max(book.records.last().map_or(0, |record| record.ts));
         let record = Record { seq, ts, member, name, kind, text, id: once.map(|(_, id)| id) };
@@ -331,6 +354,7 @@ impl Book {
             told_first: Seq::new(1),
             bytes: 0,
             told,
+            facts: Facts::default(),
         }
     }
 
@@ -363,7 +387,7 @@ impl Book {
         };
         let count = self.kept().iter().rev().take_while(fits).count();
         let records = self.records[self.records.len() - count..].to_vec();
-        Tail { epoch: self.epoch, first: self.first, head: self.head(), records }
+        Tail { epoch: self.epoch, first: self.first, head: self.head(), records, facts: self.facts.clone() }
     }
 
     /// What is found among the newest `reach` messages before a seq.
@@ -404,5 +428,5 @@ fn foreign() -> Draft {
     let (Ok(name), Ok(text)) = ("far".parse(), "from far away".parse()) else {
         unreachable!("these are a name and a text")
     };
-    Draft { once: None, member: MemberId::from_bits(0xFA_0000), name, kind: Kind::Say, text }
+    Draft { once: None, member: MemberId::from_bits(0xFA_0000), name, kind: Kind::Say, text, facts: Vec::new() }
 }

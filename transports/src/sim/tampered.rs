@@ -87,7 +87,7 @@ impl Tampered {
         {
             let seqs = (1..).map(|n| head.plus(n));
             let records = drafts.into_iter().zip(seqs).map(|(draft, seq)| {
-                let Draft { once, member, name, kind, text } = draft;
+                let Draft { once, member, name, kind, text, facts: _ } = draft;
                 Record { seq, ts: now.unix_ms, member, name, kind, text, id: once.map(|(_, id)| id) }
             });
             let records: Vec<_> = records.collect();

@@ -302,12 +302,17 @@ fn fill(
     left: &mut u64,
 ) -> Result<Shelf, Fault> {
     let mut insert = tx.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?;
+    let mut delete = tx.prepare_cached("DELETE FROM words WHERE rowid = ?1")?;
     store::texts(
         messages,
         room,
         shelf.head,
         *left,
-        |seq, text| {
+        |seq, text, removes| {
+            // What was taken up before it was taken back.
+            if let Some(of) = removes.filter(|of| (shelf.first..=shelf.head).contains(of)) {
+                delete.execute([shelf.document(of)]).map_err(Fault::Index)?;
+            }
             insert.execute(params![shelf.document(seq), folded(text).trim()]).map_err(Fault::Index)?;
             shelf.head = seq;
             *left -= 1;

@@ -286,11 +286,14 @@ impl Log for SqliteLog {
         // Where a thread is gone, its channel is closed and there is nobody to answer: threads end only with this.
         match request {
             Request::Append { room, drafts } => self.append_unless_stuck(now, room, drafts),
+            Request::Keep { room, facts } => drop(self.jobs.send(Job::Do(Task::Keep { room, facts }))),
             // What is on its way must not arrive before the tail that does not have it.
             Request::Open { room, bytes } if self.appending.contains(&room) => {
                 drop(self.jobs.send(Job::Do(Task::Open { room, bytes })));
             }
-            request @ (Request::Open { .. } | Request::Load { .. }) => drop(threads.reads.send(request)),
+            request @ (Request::Open { .. } | Request::Load { .. } | Request::Recall { .. }) => {
+                drop(threads.reads.send(request));
+            }
             Request::Search { ticket, room, words, before, limit } => {
                 drop(threads.searches.send(Ask::Search(Search { ticket, room, words, before, limit })));
             }
@@ -408,6 +411,7 @@ mod tests {
             name: "ann".parse().unwrap(),
             kind: Kind::Say,
             text: "hi".parse().unwrap(),
+            facts: Vec::new(),
         };
         let room: RoomId = "ops".parse().unwrap();
         log.submit(Now::default(), Request::Append { room: room.clone(), drafts: vec![draft.clone(), draft] });

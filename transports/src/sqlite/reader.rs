@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::task::Waker;
 
 use qun_core::RoomId;
-use qun_core::log::{Answer, Page, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Facts, Page, Request, Span, Tail, Unavailable};
 use rusqlite::{Connection, Result};
 
 use super::open::Tell;
@@ -47,7 +47,13 @@ impl Reader {
                     let page = page.map_err(|error| self.unreadable(&room, &error));
                     Answer::Loaded { ticket, page: page.and_then(|page| page.ok_or(Unavailable)) }
                 }
-                Request::Search { .. } | Request::Append { .. } | Request::Close { .. } => continue,
+                Request::Recall { room } => {
+                    let facts = self.facts(&room).map_err(|error| self.unreadable(&room, &error));
+                    Answer::Recalled { room, facts }
+                }
+                Request::Search { .. } | Request::Append { .. } | Request::Keep { .. } | Request::Close { .. } => {
+                    continue;
+                }
             };
             // It fails where the loop is gone, and then nobody will hear the answer.
             drop(answers.send(answer));
@@ -59,6 +65,11 @@ impl Reader {
     fn tail(&mut self, id: &RoomId, bytes: usize) -> Result<Option<Tail>> {
         let tx = self.conn.transaction()?;
         store::room(&tx, id)?.map(|room| store::tail(&tx, &room, bytes)).transpose()
+    }
+
+    fn facts(&mut self, id: &RoomId) -> Result<Facts> {
+        let tx = self.conn.transaction()?;
+        Ok(store::room(&tx, id)?.map(|room| store::facts(&tx, &room)).transpose()?.unwrap_or_default())
     }
 
     /// `None` where there is no such room.

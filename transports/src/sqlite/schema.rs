@@ -7,7 +7,7 @@ pub(super) const APPLICATION: i32 = i32::from_be_bytes(*b"qun1");
 
 /// Each takes the tables one version further; `user_version` counts those that were taken. What was released is never
 /// changed: whoever needs something else adds a step.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: usize = STEPS.len();
@@ -61,6 +61,19 @@ CREATE VIEW rooms AS
   SELECT id AS room, head - first + 1 AS messages, first, head, bytes,
          CASE WHEN head > 0 THEN strftime('%Y-%m-%d %H:%M:%f', ts / 1000.0, 'unixepoch') END AS newest_utc, epoch
   FROM room;
+";
+
+/// Moderation: acts among the messages, and what a room is to know after a restart.
+const V2: &str = "
+ALTER TABLE message ADD COLUMN act TEXT;  -- what is to be known of a moderator's act beside its kind, as json
+
+-- What the server holds of a room beside its messages: bans, topics, codes that were made while it ran, in plain text.
+CREATE TABLE fact (
+  room  INTEGER NOT NULL,         -- room.n
+  key   TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (room, key)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// What kind of file a database is.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qun_core::log::{Draft, Kind, Outcome, Page, Record, Span, Tail};
+use qun_core::log::{Draft, Fact, Facts, Kind, Outcome, Page, Record, Span, Tail};
 use qun_core::{Epoch, Id, KeyHash, RoomId, Seq};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Result, Row, params};
@@ -95,7 +95,11 @@ pub(super) fn append(
             outcomes.push(Outcome::Known(seq));
             continue;
         }
-        let Draft { once, member, name, kind, text } = draft.clone();
+        let Draft { once, member, name, kind, text, facts } = draft.clone();
+        keep(conn, room, &facts)?;
+        if let Some(of) = kind.removes() {
+            remove(conn, room, of)?;
+        }
         let key = once.map(|(hash, _)| key(conn, &hash)).transpose()?;
         let id = once.map(|(_, id)| id);
         room.head = room.head.next();
@@ -110,6 +114,44 @@ pub(super) fn append(
         save(conn, room)?;
     }
     Ok((outcomes, records))
+}
+
+/// Changes what a room holds beside its messages.
+pub(super) fn keep(conn: &Connection, room: &Room, facts: &[Fact]) -> Result<()> {
+    for Fact { key, value } in facts {
+        match value {
+            Some(value) => {
+                let sql = "INSERT INTO fact (room, key, value) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (room, key) DO UPDATE SET value = excluded.value";
+                conn.prepare_cached(sql)?.execute(params![room.n, key, value])?;
+            }
+            None => {
+                conn.prepare_cached("DELETE FROM fact WHERE room = ?1 AND key = ?2")?.execute(params![room.n, key])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a room holds beside its messages.
+pub(super) fn facts(conn: &Connection, room: &Room) -> Result<Facts> {
+    let mut statement = conn.prepare_cached("SELECT key, value FROM fact WHERE room = ?1")?;
+    statement.query_map([room.n], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Lets go of what a message said: the file has it no more once the commit's pages have overwritten it.
+fn remove(conn: &Connection, room: &mut Room, seq: Seq) -> Result<()> {
+    let sql = format!("{READ} WHERE room = ?1 AND seq = ?2");
+    let found = conn.prepare_cached(&sql)?.query_row(params![room.n, signed(seq.get())], record).optional()?;
+    let Some(mut record) = found else { return Ok(()) };
+    let before = record.text.as_str().len() as u64;
+    if record.remove() {
+        let sql = "UPDATE message SET kind = ?3, text = ?4 WHERE room = ?1 AND seq = ?2";
+        let (kind, text) = (record.kind.name(), record.text.as_str());
+        conn.prepare_cached(sql)?.execute(params![room.n, signed(seq.get()), kind, text])?;
+        room.bytes = room.bytes.saturating_sub(before) + text.len() as u64;
+    }
+    Ok(())
 }
 
 /// Takes a message that another log numbered and stamped. The caller [saves](save) the room.
@@ -130,11 +172,13 @@ pub(super) fn known(conn: &Connection, room: &Room, draft: &Draft) -> Result<Opt
 
 fn insert(conn: &Connection, room: &Room, record: &Record, key: Option<i64>) -> Result<()> {
     let Record { seq, ts, member, name, kind, text, id } = record;
-    let sql = "INSERT INTO message (room, seq, ts, member, name, kind, text, id, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql = "INSERT INTO message (room, seq, ts, member, name, kind, text, id, key, act)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let act = if let Kind::Act(act) = kind { Some(act.details()) } else { None };
     let member = member.to_string();
     let id = id.as_ref().map(Id::as_str);
     let (seq, ts) = (signed(seq.get()), signed(*ts));
-    let values = params![room.n, seq, ts, member, name.as_str(), kind_name(*kind), text.as_str(), id, key];
+    let values = params![room.n, seq, ts, member, name.as_str(), kind.name(), text.as_str(), id, key, act];
     conn.prepare_cached(sql)?.execute(values).map(drop)
 }
 
@@ -169,7 +213,13 @@ pub(super) fn tail(conn: &Connection, room: &Room, bytes: usize) -> Result<Tail>
         left = rest;
         records.push_front(record);
     }
-    Ok(Tail { epoch: room.epoch, first: room.first, head: room.head, records: records.into() })
+    Ok(Tail {
+        epoch: room.epoch,
+        first: room.first,
+        head: room.head,
+        records: records.into(),
+        facts: facts(conn, room)?,
+    })
 }
 
 /// A page of a room's history.
@@ -213,22 +263,24 @@ pub(super) fn rooms(conn: &Connection) -> Result<BTreeMap<RoomId, Room>> {
     statement.query_map([], |row| Ok((parsed(row, 6)?, room_of(row)?)))?.collect()
 }
 
-/// Gives the texts behind `seq`, so many of them at most.
+/// Gives the texts behind `seq`, so many of them at most; and which message each takes back, if it does.
 pub(super) fn texts<E>(
     conn: &Connection,
     room: &Room,
     seq: Seq,
     limit: u64,
-    mut give: impl FnMut(Seq, &str) -> Result<(), E>,
+    mut give: impl FnMut(Seq, &str, Option<Seq>) -> Result<(), E>,
     wrong: impl Fn(Error) -> E,
 ) -> Result<(), E> {
-    let sql = "SELECT seq, text FROM message WHERE room = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let sql = "SELECT seq, text, CASE kind WHEN 'remove' THEN act END FROM message
+               WHERE room = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
     let mut statement = conn.prepare_cached(sql).map_err(&wrong)?;
     let mut rows = statement.query(params![room.n, signed(seq.get()), signed(limit)]).map_err(&wrong)?;
     while let Some(row) = rows.next().map_err(&wrong)? {
         let seq = Seq::new(unsigned(row, 0).map_err(&wrong)?);
         let text = row.get_ref(1).and_then(|text| Ok(text.as_str()?)).map_err(&wrong)?;
-        give(seq, text)?;
+        let act = row.get_ref(2).and_then(|act| Ok(act.as_str_or_null()?)).map_err(&wrong)?;
+        give(seq, text, act.and_then(|act| Kind::read("remove", Some(act)).removes()))?;
     }
     Ok(())
 }
@@ -296,7 +348,7 @@ fn first_kept(conn: &Connection, room: &Room, keep: &Retention, unix_ms: u64, mo
 }
 
 /// The head of every statement whose rows are [`record`]s.
-const READ: &str = "SELECT seq, ts, member, name, kind, text, id FROM message";
+const READ: &str = "SELECT seq, ts, member, name, kind, text, id, act FROM message";
 
 fn record(row: &Row<'_>) -> Result<Record> {
     Ok(Record {
@@ -304,20 +356,13 @@ fn record(row: &Row<'_>) -> Result<Record> {
         ts: unsigned(row, 1)?,
         member: parsed(row, 2)?,
         name: parsed(row, 3)?,
-        kind: if row.get_ref(4)?.as_str()? == kind_name(Kind::Me) { Kind::Me } else { Kind::Say },
+        kind: Kind::read(row.get_ref(4)?.as_str()?, row.get_ref(7)?.as_str_or_null()?),
         text: parsed(row, 5)?,
         id: match row.get_ref(6)?.as_str_or_null()? {
             None => None,
             Some(_) => Some(parsed(row, 6)?),
         },
     })
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Me => "me",
-        Kind::Say => "say",
-    }
 }
 
 /// A column that is a text of one of the core's types: what somebody wrote there by hand may not be one.

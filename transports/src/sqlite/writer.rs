@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
-use qun_core::log::{Answer, Draft, Outcome, Unavailable};
+use qun_core::log::{Answer, Draft, Fact, Outcome, Unavailable};
 use qun_core::{Entropy, Epoch, RoomId, Seq};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -56,6 +56,8 @@ pub(super) enum Task {
     Append { unix_ms: u64, room: RoomId, drafts: Vec<Draft> },
     /// [`Request::Open`](qun_core::log::Request::Open) of a room that is not in the tables, or is being written.
     Open { room: RoomId, bytes: usize },
+    /// [`Request::Keep`](qun_core::log::Request::Keep).
+    Keep { room: RoomId, facts: Vec<Fact> },
 }
 
 /// The one connection that writes.
@@ -250,7 +252,7 @@ impl Writer {
             }
             Err(failure) => {
                 self.failed(failure);
-                tasks.iter().map(|task| self.refuse(task)).collect()
+                tasks.iter().filter_map(|task| self.refuse(task)).collect()
             }
         }
     }
@@ -311,6 +313,11 @@ impl Writer {
                     let tail = store::tail(&tx, &room, *bytes)?;
                     done.answers.push(Answer::Ready { room: id.clone(), tail: Ok(tail) });
                 }
+                Task::Keep { room: id, facts } => {
+                    if let Some(room) = store::room(&tx, id)? {
+                        store::keep(&tx, &room, facts)?;
+                    }
+                }
             }
         }
         tx.commit()?;
@@ -338,8 +345,8 @@ impl Writer {
     }
 
     /// Answers what was not committed. What the log had before it has still.
-    fn refuse(&self, task: &Task) -> Answer {
-        match task {
+    fn refuse(&self, task: &Task) -> Option<Answer> {
+        Some(match task {
             Task::Append { room, drafts, .. } => {
                 let row = store::room(&self.conn, room).ok().flatten();
                 let known = |draft| store::known(&self.conn, row.as_ref()?, draft).ok().flatten();
@@ -348,7 +355,8 @@ impl Writer {
                 Answer::Settled { room: room.clone(), outcomes }
             }
             Task::Open { room, .. } => Answer::Ready { room: room.clone(), tail: Err(Unavailable) },
-        }
+            Task::Keep { .. } => return None,
+        })
     }
 
     /// How long there is nothing to do if nothing is asked.

@@ -1,8 +1,8 @@
 //! The log in memory is the model: the same requests have the same answers.
 
 use proptest::prelude::*;
-use qun_core::Seq;
-use qun_core::log::{Answer, Request, Span, Tail, Ticket};
+use qun_core::log::{Answer, Draft, Fact, Request, Span, Tail, Ticket};
+use qun_core::{Act, Seq, Subject};
 use qun_transports::{Log, MemoryLog};
 
 use crate::rig::{NOW, Rig, draft_of, id, place};
@@ -31,6 +31,19 @@ enum Step {
         before: u64,
         limit: u64,
     },
+    /// A moderator removes a message, and what is held beside them changes.
+    Act {
+        room: usize,
+        of: u64,
+        facts: Vec<(u8, Option<String>)>,
+    },
+    Keep {
+        room: usize,
+        facts: Vec<(u8, Option<String>)>,
+    },
+    Recall {
+        room: usize,
+    },
     /// Stop, and start on the same file.
     Restart,
 }
@@ -49,9 +62,20 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(room, at, drafts)| Step::Append { room, at, drafts }),
         4 => (room.clone(), "[ab小é]{1,3}( [ab小é]{1,4})?", prop_oneof![0_u64..60, Just(u64::MAX)], 0_u64..9)
             .prop_map(|(room, words, before, limit)| Step::Search { room, words, before, limit }),
-        4 => (room, span, 1_u64..9).prop_map(|(room, span, limit)| Step::Load { room, span, limit }),
+        4 => (room.clone(), span, 1_u64..9).prop_map(|(room, span, limit)| Step::Load { room, span, limit }),
+        2 => (room.clone(), 0_u64..30, facts()).prop_map(|(room, of, facts)| Step::Act { room, of, facts }),
+        1 => (room.clone(), facts()).prop_map(|(room, facts)| Step::Keep { room, facts }),
+        1 => room.prop_map(|room| Step::Recall { room }),
         1 => Just(Step::Restart),
     ]
+}
+
+fn facts() -> impl Strategy<Value = Vec<(u8, Option<String>)>> {
+    proptest::collection::vec((0_u8..6, proptest::option::of("[a-z小]{0,9}")), 0..4)
+}
+
+fn fact((key, value): &(u8, Option<String>)) -> Fact {
+    Fact { key: format!("key/{key}").into(), value: value.as_deref().map(Into::into) }
 }
 
 /// Epochs are random: each log has its own.
@@ -90,6 +114,21 @@ proptest! {
                     let (room, words, before) = (id(ROOMS[room]), words.parse().unwrap(), Seq::new(before));
                     (0, Request::Search { ticket: Ticket(limit), room, words, before, limit })
                 }
+                Step::Act { room, of, facts } => {
+                    let on = Subject { m: None, name: "ann".parse().unwrap() };
+                    let act = Act::Remove { of: Seq::new(of), on, why: None };
+                    let facts = facts.iter().map(fact).collect();
+                    let draft = Draft { text: act.text(), kind: act.into(), facts, ..draft_of(0, None, "act") };
+                    (NOW, Request::Append { room: id(ROOMS[room]), drafts: vec![draft] })
+                }
+                Step::Keep { room, facts } => {
+                    let request = Request::Keep { room: id(ROOMS[room]), facts: facts.iter().map(fact).collect() };
+                    model.submit(qun_core::Now::default(), request.clone());
+                    rig.submit(0, request);
+                    // It has no answer: it is done before what is asked behind it of the same thread.
+                    (NOW, Request::Append { room: id(ROOMS[room]), drafts: vec![draft_of(0, None, "x")] })
+                }
+                Step::Recall { room } => (0, Request::Recall { room: id(ROOMS[room]) }),
                 Step::Load { room, span, limit } => {
                     (0, Request::Load { ticket: Ticket(limit), room: id(ROOMS[room]), span, limit })
                 }

@@ -187,6 +187,7 @@ pub(crate) fn draft_of(person: u8, once: Option<u64>, text: &str) -> Draft {
         name: "ann".parse().unwrap(),
         kind: if text.starts_with('*') { Kind::Me } else { Kind::Say },
         text: text.parse().unwrap(),
+        facts: Vec::new(),
     }
 }
 

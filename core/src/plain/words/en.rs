@@ -3,8 +3,9 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::{HEADER_NAMES, Here, List, Phrase, Quote, Refusal, Voice, WHO_NAMES, seconds};
+use super::{HEADER_NAMES, Here, List, Phrase, Quote, Refusal, Span, Voice, WHO_NAMES, seconds};
 use crate::account::PasswordError;
+use crate::act::Act;
 use crate::json::ByeCode;
 use crate::name::NameError;
 use crate::plain::command::Usage;
@@ -29,6 +30,27 @@ const HELP: [&str; 13] = [
     "/help           this",
     "/quit           goodbye",
     "//TEXT          say /TEXT",
+];
+
+/// What a moderator may, too.
+const KEEPING: [&str; 7] = [
+    "/kick NAME [WHY]           put somebody out; they may come back",
+    "/ban NAME [1h] [WHY]       put somebody out, and keep them out; +source behind NAME: their address, too",
+    "/unban NAME                let them in again",
+    "/mute NAME [10m] [WHY]     silence somebody; /unmute NAME",
+    "/topic [TEXT]              say what the room is about",
+    "/remove NAME [WHY]         take back the newest message of somebody",
+    "/remove NUMBER [WHY]       take back this message; /history says the numbers",
+];
+
+/// What an owner may, too.
+const OWNING: [&str; 6] = [
+    "/role NAME ROLE            give somebody a role: read, talk, moderator, or none",
+    "/close [WHY]               close the room to all but those who keep order; /open",
+    "/code add [LABEL] [ROLE] [for=1d] [uses=5]",
+    "/code rotate [LABEL] [after=10m]",
+    "                           another code takes the place of one",
+    "/code retire LABEL [after=10m|kick]",
 ];
 
 pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
@@ -75,7 +97,23 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::NewRole(Role::Owner) => voice.line(format_args!("You are an owner here now.")),
         Phrase::NoRoom => voice.line(format_args!("You are in no room. /join CODE")),
         Phrase::Who(here) => voice.line(format_args!("{}.", Roster(here, WHO_NAMES))),
-        Phrase::Help => HELP.iter().for_each(|line| voice.line(format_args!("{line}"))),
+        Phrase::Help(role) => {
+            let keeping = KEEPING.iter().filter(|_| role >= Role::Moderator);
+            let owning = OWNING.iter().filter(|_| role >= Role::Owner);
+            HELP.iter().chain(keeping).chain(owning).for_each(|line| voice.line(format_args!("{line}")));
+        }
+        Phrase::PutOut { title, why: ByeCode::Banned } => voice.line(format_args!("You were banned from {title}.")),
+        Phrase::PutOut { title, why: ByeCode::CodeChanged } => {
+            voice.line(format_args!("The code that you came to {title} by was retired. /join CODE"));
+        }
+        Phrase::PutOut { title, .. } => voice.line(format_args!("You were put out of {title}. /join CODE")),
+        Phrase::NewCode { label, code } => {
+            voice.line(format_args!("The code {label} is {code} now. Only you see this."))
+        }
+        Phrase::Acted { time: (hours, minutes), ts, name, act } => {
+            let act = Acted { act, ts };
+            voice.line(format_args!("{hours:02}:{minutes:02} {name} {act}"));
+        }
         Phrase::History { from, to } if from == to => voice.line(format_args!("Message {from}:")),
         Phrase::History { from, to } => voice.line(format_args!("Messages {from} to {to}:")),
         Phrase::HistoryEnd => voice.line(format_args!("End of history.")),
@@ -140,6 +178,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Login) => {
             voice.line(format_args!("/login and the name of your account, for example: /login ann"))
         }
+        Phrase::Usage(Usage::Order(usage)) => voice.line(format_args!("So it is used: {}", usage.words())),
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on, or /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("Echo is on: your own lines come back to you.")),
         Phrase::Echo(false) => voice.line(format_args!("Echo is off: your own lines don't come back to you.")),
@@ -192,6 +231,19 @@ fn refuse(why: Refusal<'_>, voice: &mut Voice<'_>) {
             voice.line(format_args!("A name has only letters, digits, '_', '-' and '.', not {c:?}."));
         }
         Refusal::NameTaken(name) => voice.line(format_args!("{name} is taken.")),
+        Refusal::Forbidden(why) => voice.line(format_args!("{why}")),
+        Refusal::NotFound(what) => voice.line(format_args!("{what}")),
+        Refusal::Unfit(why) => voice.line(format_args!("{why}")),
+        Refusal::Muted { wait: None } => voice.line(format_args!("You may not speak here for now.")),
+        Refusal::Muted { wait: Some(wait) } => {
+            voice.line(format_args!("You may not speak here for {}.", Lasts(Span::left(wait))));
+        }
+        Refusal::Banned { wait: None } => voice.line(format_args!("You are banned from that room.")),
+        Refusal::Banned { wait: Some(wait) } => {
+            voice.line(format_args!("You are banned from that room for {}.", Lasts(Span::left(wait))));
+        }
+        Refusal::Kicked => voice.line(format_args!("You were put out of that room while you were away.")),
+        Refusal::Closed => voice.line(format_args!("The room is closed to all but those who keep order there.")),
     }
 }
 
@@ -213,6 +265,7 @@ fn bye(code: &ByeCode, wait: Option<Duration>, voice: &mut Voice<'_>) {
         ByeCode::TooBig => "Your line was too long.",
         ByeCode::Replaced => "You are on another connection now.",
         ByeCode::Kicked => "You were put out.",
+        ByeCode::Banned => "You were banned.",
         ByeCode::RoomClosed => "The room is closed.",
         ByeCode::AccountChanged => "Your account is gone, or has another password.",
         ByeCode::CodeChanged => "The room has a new code. Ask for it.",
@@ -232,6 +285,37 @@ fn bye(code: &ByeCode, wait: Option<Duration>, voice: &mut Voice<'_>) {
 
 fn in_seconds(wait: Duration) -> Count {
     Count(seconds(wait), "second", "seconds")
+}
+
+/// What somebody did, and for how long from `ts` on.
+struct Acted<'a> {
+    act: &'a Act,
+    ts: u64,
+}
+
+impl fmt::Display for Acted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, on, until, why) = match self.act {
+            Act::Ban { on, until: Some(until), why } => ("banned", on, until, why),
+            Act::Mute { on, until: Some(until), why } => ("muted", on, until, why),
+            act => return act.fmt(f),
+        };
+        write!(f, "{verb} {on} for {}", Lasts(Span::between(self.ts, *until)))?;
+        why.iter().try_for_each(|why| write!(f, ": {why}"))
+    }
+}
+
+struct Lasts(Span);
+
+impl fmt::Display for Lasts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Span::Days(n) => Count(n, "day", "days").fmt(f),
+            Span::Hours(n) => Count(n, "hour", "hours").fmt(f),
+            Span::Minutes(n) => Count(n, "minute", "minutes").fmt(f),
+            Span::Seconds(n) => Count(n, "second", "seconds").fmt(f),
+        }
+    }
 }
 
 /// A number of things: one of them, or many.

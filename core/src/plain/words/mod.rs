@@ -11,9 +11,11 @@ use super::Language;
 use super::command::Usage;
 use super::render::Day;
 use crate::account::PasswordError;
+use crate::act::Act;
 use crate::id::{RoomId, Seq};
 use crate::json::ByeCode;
 use crate::name::{Name, NameError};
+use crate::order::{Forbidden, Missing, Unfit};
 use crate::role::Role;
 use crate::search::WordsError;
 use crate::text::{Text, TextError};
@@ -103,14 +105,39 @@ pub(crate) enum Phrase<'a> {
         /// What people call it from here on.
         title: &'a str,
     },
+    /// You were put out of the room that you were in.
+    PutOut {
+        /// What people call it.
+        title: &'a str,
+        /// By what.
+        why: &'a ByeCode,
+    },
+    /// The code that you made.
+    NewCode {
+        /// What it is called.
+        label: &'a str,
+        /// What is typed.
+        code: &'a str,
+    },
+    /// Somebody who keeps order did something.
+    Acted {
+        /// When, as hours and minutes.
+        time: (i64, i64),
+        /// The same, in milliseconds since 1970.
+        ts: u64,
+        /// Who.
+        name: &'a Name,
+        /// What.
+        act: &'a Act,
+    },
     /// You have another role in the room that you are in.
     NewRole(Role),
     /// You are in no room, where the command or the text needs one.
     NoRoom,
     /// Who is in the room.
     Who(Here<'a>),
-    /// The commands.
-    Help,
+    /// The commands that you may give.
+    Help(Role),
     /// Some messages of history follow.
     History {
         /// The first of them.
@@ -230,6 +257,26 @@ pub(crate) enum Refusal<'a> {
     BadName(NameError),
     /// The name is somebody's.
     NameTaken(&'a Name),
+    /// Your role does not do.
+    Forbidden(Forbidden),
+    /// What an order is about is not there.
+    NotFound(Missing),
+    /// What an order asks for can't be.
+    Unfit(Unfit),
+    /// You may not speak.
+    Muted {
+        /// For so long, if that is known.
+        wait: Option<Duration>,
+    },
+    /// You may not come in.
+    Banned {
+        /// For so long, if that is known.
+        wait: Option<Duration>,
+    },
+    /// You were put out while you were away.
+    Kicked,
+    /// The room is closed to all but those who keep order.
+    Closed,
 }
 
 /// Who is in a room.
@@ -328,6 +375,41 @@ impl fmt::Display for Quote<'_> {
     }
 }
 
+/// How long something lasts, in the largest unit that it is a whole number of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    Days(u64),
+    Hours(u64),
+    Minutes(u64),
+    Seconds(u64),
+}
+
+impl Span {
+    fn new(seconds: u64) -> Self {
+        match seconds {
+            s if s > 0 && s.is_multiple_of(86_400) => Self::Days(s / 86_400),
+            s if s > 0 && s.is_multiple_of(3_600) => Self::Hours(s / 3_600),
+            s if s > 0 && s.is_multiple_of(60) => Self::Minutes(s / 60),
+            s => Self::Seconds(s),
+        }
+    }
+
+    /// From a record's time to another one.
+    pub(super) fn between(ts: u64, until: u64) -> Self {
+        Self::new(until.saturating_sub(ts).div_ceil(1_000))
+    }
+
+    /// What is left of a time: whole minutes, where it is long, or nobody could read it.
+    pub(super) fn left(wait: Duration) -> Self {
+        let seconds = seconds(wait);
+        Self::new(match seconds {
+            0..=120 => seconds,
+            121..=7_200 => seconds.div_ceil(60) * 60,
+            _ => seconds.div_ceil(3_600) * 3_600,
+        })
+    }
+}
+
 /// Whole seconds, rounded up: who waits that long is never early.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
@@ -339,6 +421,8 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::act::Deed;
+    use crate::plain::OrderUsage;
 
     fn written(phrase: Phrase<'_>, language: Language) -> String {
         let mut out = Vec::new();
@@ -500,6 +584,43 @@ mod tests {
             Refusal::BadName(NameError::TooLong),
             Refusal::BadName(NameError::Character(' ')),
             Refusal::NameTaken(&you),
+            Refusal::Muted { wait: None },
+            Refusal::Muted { wait: Some(second) },
+            Refusal::Banned { wait: None },
+            Refusal::Banned { wait: Some(second) },
+            Refusal::Kicked,
+            Refusal::Closed,
+        ];
+        let forbidden =
+            [Forbidden::Needs(Role::Owner), Forbidden::NotBelow, Forbidden::Gift, Forbidden::Higher, Forbidden::Act];
+        let missing = [Missing::Member, Missing::Message, Missing::Ban, Missing::Mute, Missing::Gift, Missing::Code];
+        let unfit = [Unfit::Mark, Unfit::Key, Unfit::Label, Unfit::TooMany];
+        let mut refusals = refusals.to_vec();
+        refusals.extend(forbidden.map(Refusal::Forbidden));
+        refusals.extend(missing.map(Refusal::NotFound));
+        refusals.extend(unfit.map(Refusal::Unfit));
+        let on = crate::act::Subject { m: None, name: you.clone() };
+        let why: Option<Text> = Some("spam".parse().unwrap());
+        let deed = |deed| Act::Code { label: "team".into(), deed };
+        let role = |role| Act::Role { on: on.clone(), role };
+        let acts = [
+            Act::Kick { on: on.clone(), why: None },
+            Act::Kick { on: on.clone(), why: why.clone() },
+            Act::Ban { on: on.clone(), until: None, why: why.clone() },
+            Act::Ban { on: on.clone(), until: Some(90_061_000), why: None },
+            Act::Unban { on: on.clone() },
+            Act::Mute { on: on.clone(), until: Some(7_200_000), why: why.clone() },
+            Act::Unmute { on: on.clone() },
+            Act::Topic { topic: None },
+            Act::Topic { topic: why.clone() },
+            Act::Remove { of: nine, on: on.clone(), why: why.clone() },
+            Act::Close { why },
+            Act::Open,
+            role(None),
+            role(Some(Role::Moderator)),
+            deed(Deed::Added),
+            deed(Deed::Rotated),
+            deed(Deed::Retired),
         ];
         let byes = [
             ByeCode::Done,
@@ -508,6 +629,7 @@ mod tests {
             ByeCode::TooBig,
             ByeCode::Replaced,
             ByeCode::Kicked,
+            ByeCode::Banned,
             ByeCode::RoomClosed,
             ByeCode::CodeChanged,
             ByeCode::AccountChanged,
@@ -537,7 +659,6 @@ mod tests {
             Phrase::NoRoom,
             Phrase::Who(named),
             Phrase::Who(Here::Counted(7)),
-            Phrase::Help,
             Phrase::History { from: one, to: nine },
             Phrase::History { from: one, to: one },
             Phrase::HistoryEnd,
@@ -568,8 +689,15 @@ mod tests {
             Phrase::Echo(true),
             Phrase::Echo(false),
         ];
-        phrases.extend(Role::ALL.into_iter().flat_map(|role| [Phrase::In(role), Phrase::NewRole(role)]));
-        phrases.extend(refusals.map(Phrase::Refused));
+        phrases.extend(
+            Role::ALL.into_iter().flat_map(|role| [Phrase::In(role), Phrase::NewRole(role), Phrase::Help(role)]),
+        );
+        phrases.extend(refusals.iter().copied().map(Phrase::Refused));
+        phrases.extend(acts.iter().map(|act| Phrase::Acted { time: (9, 5), ts: 0, name: &you, act }));
+        phrases.extend(OrderUsage::ALL.map(|usage| Phrase::Usage(Usage::Order(usage))));
+        let why = [ByeCode::Kicked, ByeCode::Banned, ByeCode::CodeChanged];
+        phrases.extend(why.iter().map(|why| Phrase::PutOut { title: "On-call", why }));
+        phrases.push(Phrase::NewCode { label: "team", code: "K7QM-2XD4" });
         phrases.extend(
             [Usage::Me, Usage::Name, Usage::History, Usage::Search, Usage::Join, Usage::Login, Usage::Echo]
                 .map(Phrase::Usage),

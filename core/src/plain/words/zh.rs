@@ -3,10 +3,12 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::{HEADER_NAMES, Here, List, Phrase, Quote, Refusal, Voice, WHO_NAMES, seconds};
+use super::{HEADER_NAMES, Here, List, Phrase, Quote, Refusal, Span, Voice, WHO_NAMES, seconds};
 use crate::account::PasswordError;
+use crate::act::{Act, Deed};
 use crate::json::ByeCode;
 use crate::name::NameError;
+use crate::order::{Forbidden, Missing, Unfit};
 use crate::plain::command::Usage;
 use crate::plain::render::Day;
 use crate::role::Role;
@@ -29,6 +31,25 @@ const HELP: [&str; 13] = [
     "/help           显示本说明",
     "/quit           退出",
     "//内容          发送以 / 开头的内容",
+];
+
+const KEEPING: [&str; 7] = [
+    "/kick 名字 [原因]          移出某人，可以再进来",
+    "/ban 名字 [1h] [原因]      移出某人，并且不让再进来；名字后加 +source：连同其地址",
+    "/unban 名字                允许再进来",
+    "/mute 名字 [10m] [原因]    禁言；/unmute 名字",
+    "/topic [内容]              设置本群话题",
+    "/remove 名字 [原因]        删除某人最近的一条消息",
+    "/remove 编号 [原因]        删除这条消息；/history 显示编号",
+];
+
+const OWNING: [&str; 6] = [
+    "/role 名字 角色            授予角色：read、talk、moderator 或 none",
+    "/close [原因]              除管理人员外关闭本群；/open",
+    "/code add [标签] [角色] [for=1d] [uses=5]",
+    "/code rotate [标签] [after=10m]",
+    "                           换一个口令",
+    "/code retire 标签 [after=10m|kick]",
 ];
 
 pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
@@ -73,7 +94,21 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::NewRole(Role::Owner) => voice.line(format_args!("你现在是这里的群主。")),
         Phrase::NoRoom => voice.line(format_args!("你不在任何群里。/join 口令")),
         Phrase::Who(here) => voice.line(format_args!("{}。", Roster(here, WHO_NAMES))),
-        Phrase::Help => HELP.iter().for_each(|line| voice.line(format_args!("{line}"))),
+        Phrase::Help(role) => {
+            let keeping = KEEPING.iter().filter(|_| role >= Role::Moderator);
+            let owning = OWNING.iter().filter(|_| role >= Role::Owner);
+            HELP.iter().chain(keeping).chain(owning).for_each(|line| voice.line(format_args!("{line}")));
+        }
+        Phrase::PutOut { title, why: ByeCode::Banned } => voice.line(format_args!("你已被禁止进入 {title}。")),
+        Phrase::PutOut { title, why: ByeCode::CodeChanged } => {
+            voice.line(format_args!("你进入 {title} 所用的口令已停用。/join 口令"));
+        }
+        Phrase::PutOut { title, .. } => voice.line(format_args!("你被移出了 {title}。/join 口令")),
+        Phrase::NewCode { label, code } => voice.line(format_args!("口令 {label} 现在是 {code}。只有你能看到。")),
+        Phrase::Acted { time: (hours, minutes), ts, name, act } => {
+            let act = Acted { act, ts };
+            voice.line(format_args!("{hours:02}:{minutes:02} {name} {act}"));
+        }
         Phrase::History { from, to } if from == to => voice.line(format_args!("第 {from} 条消息：")),
         Phrase::History { from, to } => voice.line(format_args!("第 {from} 至 {to} 条消息：")),
         Phrase::HistoryEnd => voice.line(format_args!("历史消息到此为止。")),
@@ -120,6 +155,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Search) => voice.line(format_args!("/search 后面写词语，例如：/search 部署")),
         Phrase::Usage(Usage::Join) => voice.line(format_args!("/join 后面写群口令，例如：/join K7QM-2XD4")),
         Phrase::Usage(Usage::Login) => voice.line(format_args!("/login 后面写账号名，例如：/login 小明")),
+        Phrase::Usage(Usage::Order(usage)) => voice.line(format_args!("用法：{}", usage.words())),
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on 或 /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("回显已开：你会看到自己发的消息。")),
         Phrase::Echo(false) => voice.line(format_args!("回显已关：你不会看到自己发的消息。")),
@@ -153,6 +189,43 @@ fn refuse(why: Refusal<'_>, voice: &mut Voice<'_>) {
             voice.line(format_args!("名字只能有文字、数字、“_”、“-”和“.”，不能有 {c:?}。"));
         }
         Refusal::NameTaken(name) => voice.line(format_args!("名字 {name} 已被使用。")),
+        Refusal::Forbidden(why) => match why {
+            Forbidden::Needs(role) => voice.line(format_args!("需要 {} 角色。", called(role))),
+            Forbidden::NotBelow => voice.line(format_args!("对方的角色不低于你。")),
+            Forbidden::Gift => voice.line(format_args!("只能授予低于自己的角色或口令。")),
+            Forbidden::Higher => voice.line(format_args!("这是角色高于你的人做的。")),
+            Forbidden::Act => voice.line(format_args!("管理操作不能删除。")),
+        },
+        Refusal::NotFound(what) => voice.line(format_args!(
+            "{}",
+            match what {
+                Missing::Member => "本群没有叫这个名字的人。",
+                Missing::Message => "没有这条消息。",
+                Missing::Ban => "没有叫这个名字的人被禁止进入。",
+                Missing::Mute => "没有叫这个名字的人被禁言。",
+                Missing::Gift => "对方没有被授予角色。",
+                Missing::Code => "本群没有叫这个标签的口令。",
+            }
+        )),
+        Refusal::Unfit(why) => voice.line(format_args!(
+            "{}",
+            match why {
+                Unfit::Mark => "没有可以据此再认出对方的信息。",
+                Unfit::Key => "对方没有密钥，无法再认出：请给对方一个该角色的口令。",
+                Unfit::Label => "本群已有这个标签的口令。",
+                Unfit::TooMany => "本群的禁令、角色和口令已满，请先撤销一些。",
+            }
+        )),
+        Refusal::Muted { wait: None } => voice.line(format_args!("你暂时不能在这里发言。")),
+        Refusal::Muted { wait: Some(wait) } => {
+            voice.line(format_args!("你在 {}内不能在这里发言。", Lasts(Span::left(wait))));
+        }
+        Refusal::Banned { wait: None } => voice.line(format_args!("你被禁止进入该群。")),
+        Refusal::Banned { wait: Some(wait) } => {
+            voice.line(format_args!("你在 {}内被禁止进入该群。", Lasts(Span::left(wait))));
+        }
+        Refusal::Kicked => voice.line(format_args!("你不在的时候被移出了该群。")),
+        Refusal::Closed => voice.line(format_args!("该群已关闭，只有管理人员可以进入和发言。")),
     }
 }
 
@@ -172,6 +245,7 @@ fn bye(code: &ByeCode, wait: Option<Duration>, voice: &mut Voice<'_>) {
         ByeCode::TooBig => "你发的一行太长了。",
         ByeCode::Replaced => "你已在另一个连接上。",
         ByeCode::Kicked => "你被移出了。",
+        ByeCode::Banned => "你被禁止进入了。",
         ByeCode::RoomClosed => "群已关闭。",
         ByeCode::AccountChanged => "账号已不存在，或密码已更改。",
         ByeCode::CodeChanged => "群口令已更换，请索取新的口令。",
@@ -186,6 +260,67 @@ fn bye(code: &ByeCode, wait: Option<Duration>, voice: &mut Voice<'_>) {
     match wait {
         Some(wait) => voice.line(format_args!("{why}请 {} 秒后再来。", seconds(wait))),
         None => voice.line(format_args!("{why}")),
+    }
+}
+
+fn called(role: Role) -> &'static str {
+    match role {
+        Role::Read => "只读",
+        Role::Talk => "成员",
+        Role::Moderator => "管理员",
+        Role::Owner => "群主",
+    }
+}
+
+/// What somebody did, and for how long from `ts` on.
+struct Acted<'a> {
+    act: &'a Act,
+    ts: u64,
+}
+
+impl fmt::Display for Acted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lasts = |until: &Option<u64>| Lasting(until.map(|until| Span::between(self.ts, until)));
+        let why = match self.act {
+            Act::Kick { on, why } => write!(f, "移出了 {on}").map(|()| why)?,
+            Act::Ban { on, until, why } => write!(f, "禁止 {on} 进入{}", lasts(until)).map(|()| why)?,
+            Act::Mute { on, until, why } => write!(f, "禁止 {on} 发言{}", lasts(until)).map(|()| why)?,
+            Act::Remove { of, on, why } => write!(f, "删除了 {on} 的第 {of} 条消息").map(|()| why)?,
+            Act::Close { why } => f.write_str("关闭了本群").map(|()| why)?,
+            Act::Unban { on } => return write!(f, "允许 {on} 再进来"),
+            Act::Unmute { on } => return write!(f, "允许 {on} 再发言"),
+            Act::Topic { topic: Some(topic) } => return write!(f, "设置了话题：{topic}"),
+            Act::Topic { topic: None } => return f.write_str("取消了话题"),
+            Act::Open => return f.write_str("开放了本群"),
+            Act::Role { on, role: Some(role) } => return write!(f, "授予 {on} {}角色", called(*role)),
+            Act::Role { on, role: None } => return write!(f, "收回了 {on} 的角色"),
+            Act::Code { label, deed: Deed::Added } => return write!(f, "增加了口令 {label}"),
+            Act::Code { label, deed: Deed::Rotated } => return write!(f, "更换了口令 {label}"),
+            Act::Code { label, deed: Deed::Retired } => return write!(f, "停用了口令 {label}"),
+        };
+        why.iter().try_for_each(|why| write!(f, "：{why}"))
+    }
+}
+
+/// For how long, where that is known.
+struct Lasting(Option<Span>);
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|span| write!(f, " {}", Lasts(*span)))
+    }
+}
+
+struct Lasts(Span);
+
+impl fmt::Display for Lasts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Span::Days(n) => write!(f, "{n} 天"),
+            Span::Hours(n) => write!(f, "{n} 小时"),
+            Span::Minutes(n) => write!(f, "{n} 分钟"),
+            Span::Seconds(n) => write!(f, "{n} 秒"),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qun_core::log::{Answer, Draft, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Epoch, Id, KeyHash, MemberId, RoomId, Seq};
 
 /// The log of every room, which answers at once, or later, or with a fault: as the test says.
@@ -27,6 +27,7 @@ struct History {
     epoch: Epoch,
     records: Vec<Record>,
     known: BTreeMap<(KeyHash, Id), Seq>,
+    facts: Facts,
 }
 
 impl Log {
@@ -62,7 +63,7 @@ impl Log {
 
     fn history(&mut self, room: &RoomId) -> &mut History {
         let epoch = self.epoch.parse().unwrap();
-        let new = || History { epoch, records: Vec::new(), known: BTreeMap::new() };
+        let new = || History { epoch, records: Vec::new(), known: BTreeMap::new(), facts: Facts::default() };
         self.rooms.entry(room.clone()).or_insert_with(new)
     }
 
@@ -73,6 +74,15 @@ impl Log {
                 let history = self.history(&room);
                 let tail = if broken { Err(Unavailable) } else { Ok(history.tail(bytes)) };
                 vec![Answer::Ready { room, tail }]
+            }
+            Request::Recall { room } => {
+                let facts = if broken { Err(Unavailable) } else { Ok(self.history(&room).facts.clone()) };
+                vec![Answer::Recalled { room, facts }]
+            }
+            Request::Keep { room, facts } => {
+                let history = self.history(&room);
+                facts.into_iter().for_each(|fact| history.facts.set(fact));
+                Vec::new()
             }
             Request::Append { room, drafts } => {
                 assert!(!drafts.is_empty(), "an append has at least one draft");
@@ -122,13 +132,17 @@ impl History {
         };
         let mut records: Vec<_> = self.records.iter().rev().take_while(fits).cloned().collect();
         records.reverse();
-        Tail { epoch: self.epoch, first: Seq::new(1), head: self.head(), records }
+        Tail { epoch: self.epoch, first: Seq::new(1), head: self.head(), records, facts: self.facts.clone() }
     }
 
     fn append(&mut self, draft: Draft, unix_ms: u64) -> Outcome {
-        let Draft { once, member, name, kind, text } = draft;
+        let Draft { once, member, name, kind, text, facts } = draft;
         if let Some(&seq) = once.and_then(|once| self.known.get(&once)) {
             return Outcome::Known(seq);
+        }
+        facts.into_iter().for_each(|fact| self.facts.set(fact));
+        if let Some(record) = kind.removes().and_then(|of| self.records.get_mut(of.get() as usize - 1)) {
+            record.remove();
         }
         let seq = self.head().next();
         if let Some(once) = once {

@@ -7,6 +7,7 @@ mod watch;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use qun_core::log::Request;
 use qun_core::server::{
     Access, Action, Config, Hangup, Input, Note, Peer, Presence, Reason, RoomConfig, Server, Verdict, Verification,
 };
@@ -373,6 +374,8 @@ impl World {
                 self.bury(conn);
                 self.wire(conn).end = Some(reason);
             }
+            // What a room was left with is known before anything else.
+            Action::Log(request @ Request::Recall { .. }) => self.answer(request),
             Action::Log(request) if self.log.hold => self.log.held.push_back(request),
             Action::Log(request) => self.answer(request),
             Action::Verify { request, hash, password } => {

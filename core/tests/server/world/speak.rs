@@ -103,7 +103,7 @@ impl World {
         let conn = self.connect();
         self.send(conn, format!("{code} {name}\n"));
         let greeting = self.text(conn);
-        assert!(greeting.contains("You are in."), "{greeting:?}");
+        assert!(greeting.contains("You are in"), "{greeting:?}");
         conn
     }
 }

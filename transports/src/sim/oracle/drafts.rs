@@ -207,7 +207,9 @@ impl Model {
                 self.loads.insert(*ticket, room.to_string());
                 return Ok(());
             }
-            Request::Open { .. } | Request::Close { .. } => return Ok(()),
+            Request::Recall { .. } | Request::Keep { .. } | Request::Open { .. } | Request::Close { .. } => {
+                return Ok(());
+            }
         };
         // What is in this one has come since the one before.
         let before = self.drafts.appended.insert(room.to_string(), now).unwrap_or_default();

@@ -292,6 +292,7 @@ impl Model {
                 self.told.insert(room.to_string(), told);
             }
             Answer::Ready { room, tail: Err(_) } => trouble(room.as_str(), Trouble::Open),
+            Answer::Recalled { .. } => {}
             Answer::Grew { room, first, records } => {
                 if let (Some(told), Some(last)) = (self.told.get_mut(room.as_str()), records.last()) {
                     told.head = last.seq.get().max(told.head);

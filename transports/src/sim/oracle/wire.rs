@@ -360,10 +360,7 @@ impl Wire {
 
 /// What a record looks like to those who read json.
 pub(super) fn is_record(message: &Json, record: &qun_core::log::Record) -> bool {
-    let kind = match record.kind {
-        Kind::Say => None,
-        Kind::Me => Some("me"),
-    };
+    let kind = (record.kind != Kind::Say).then(|| record.kind.name());
     message.number("seq") == Some(record.seq.get())
         && message.number("ts") == Some(record.ts)
         && message.text("m") == Some(record.member.to_string().as_str())

@@ -36,8 +36,8 @@ pub(super) fn rest_of(record: &Record, line: &str) -> Option<VecDeque<String>> {
     let minutes = record.ts / 60_000 % (24 * 60);
     let (hours, minutes) = (minutes / 60, minutes % 60);
     let expected = match record.kind {
-        Kind::Say => format!("{hours:02}:{minutes:02} <{}> {first}", record.name),
-        Kind::Me => format!("{hours:02}:{minutes:02} * {} {first}", record.name),
+        Kind::Say | Kind::Removed => format!("{hours:02}:{minutes:02} <{}> {first}", record.name),
+        Kind::Me | Kind::Act(_) => format!("{hours:02}:{minutes:02} * {} {first}", record.name),
     };
     (line == expected).then(|| lines.collect())
 }

@@ -5,6 +5,7 @@ use qun_core::log::Request;
 use qun_core::server::{Config, Note, Presence};
 use serde_json::{Value, json};
 
+use crate::accounts::account;
 use crate::world::{ANN, BOB, GUEST, MEI, OPS, Watch, World, names, room, seconds, texts, types};
 
 const OWNER: &str = "0WNE-RC0D";
@@ -753,4 +754,41 @@ fn the_roster_stays_the_fold_of_what_is_told_through_all_acts() {
     let mut seen: Vec<_> = seen.iter().map(String::as_str).collect();
     seen.sort_unstable();
     assert_eq!(names(&joined), seen);
+}
+
+#[test]
+fn an_account_is_put_out_muted_and_banned_with_all_of_its_sessions_and_known_again_by_itself() {
+    let mut world = World::with(|config| {
+        set(config);
+        config.accounts = vec![account("eve", "sesame")];
+    });
+    let own = world.member("own", OWNER);
+    let login = |world: &mut World, key: &str| {
+        let conn = world.connect();
+        let hello = json!({"t": "hello", "id": "h0", "v": [1], "name": "eve", "key": key, "password": "sesame"});
+        assert_eq!(world.call(conn, hello)["account"], "eve");
+        conn
+    };
+    let [phone, laptop] = [ANN, BOB].map(|key| login(&mut world, key));
+    for conn in [phone, laptop] {
+        assert_eq!(world.join(conn, OPS)["t"], "joined");
+    }
+    done(&mut world, own, "mute", json!({"name": "eve"}));
+    for conn in [phone, laptop] {
+        world.take(conn);
+        let say = json!({"t": "say", "id": "s1", "room": "ops", "text": "hi"});
+        assert_eq!(world.call(conn, say)["code"], "muted");
+    }
+    done(&mut world, own, "unmute", json!({"name": "eve"}));
+    done(&mut world, own, "role", json!({"name": "eve", "role": "moderator"}));
+    assert_eq!(world.join(laptop, OPS)["room"]["role"], "moderator");
+    world.take(own);
+    done(&mut world, own, "ban", json!({"name": "eve"}));
+    for conn in [phone, laptop] {
+        assert!(world.lines(conn).iter().any(|line| line["t"] == "left" && line["code"] == "banned"));
+    }
+    let third = login(&mut world, MEI);
+    assert_eq!(world.join(third, OPS)["code"], "banned", "by another key, too");
+    done(&mut world, own, "unban", json!({"name": "eve"}));
+    assert_eq!(world.join(third, OPS)["room"]["role"], "moderator", "what was given is the account's");
 }

@@ -163,7 +163,7 @@ fn what_another_program_says_is_delivered_before_what_comes_behind_it() {
     shell
         .execute_batch(
             "BEGIN; UPDATE room SET head = 2;
-             INSERT INTO message SELECT room, 2, ts, member, 'root', kind, 'two', NULL, NULL FROM message; COMMIT",
+             INSERT INTO message SELECT room, 2, ts, member, 'root', kind, 'two', NULL, NULL, NULL FROM message; COMMIT",
         )
         .unwrap();
     let (outcomes, records) = rig.append("ops", NOW, vec![draft(None, "three")]);
@@ -196,7 +196,7 @@ fn one_rooms_damage_is_not_the_others() {
     }
     // A message stands where the next one of ops is to go.
     let sql =
-        "INSERT INTO message SELECT n, 1, 0, 'AAAAAAAAAA', 'x', 'say', 'x', NULL, NULL FROM room WHERE id = 'ops'";
+        "INSERT INTO message SELECT n, 1, 0, 'AAAAAAAAAA', 'x', 'say', 'x', NULL, NULL, NULL FROM room WHERE id = 'ops'";
     Connection::open(&path).unwrap().execute(sql, []).unwrap();
     // Both wait while the database is locked, so that they share a commit.
     let lock = lock(&path);

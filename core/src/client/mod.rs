@@ -65,6 +65,7 @@ pub use transmit::Transmit;
 ///     agent: "example/1".into(),
 ///     name: "ann".parse().ok(),
 ///     key: Key::generate(&mut entropy),
+///     password: None,
 ///     tail: 50,
 ///     timeline: 1_000,
 ///     backoff: core::time::Duration::from_secs(20),

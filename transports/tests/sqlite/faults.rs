@@ -195,8 +195,7 @@ fn one_rooms_damage_is_not_the_others() {
         rig.tail(room);
     }
     // A message stands where the next one of ops is to go.
-    let sql =
-        "INSERT INTO message SELECT n, 1, 0, 'AAAAAAAAAA', 'x', 'say', 'x', NULL, NULL, NULL FROM room WHERE id = 'ops'";
+    let sql = "INSERT INTO message SELECT n, 1, 0, 'AAAAAAAAAA', 'x', 'say', 'x', NULL, NULL, NULL FROM room WHERE id = 'ops'";
     Connection::open(&path).unwrap().execute(sql, []).unwrap();
     // Both wait while the database is locked, so that they share a commit.
     let lock = lock(&path);

@@ -174,6 +174,13 @@ impl Oracle {
     pub(super) fn ended(&mut self, now: Instant, conn: ConnId) {
         let Some(wire) = self.wires.get_mut(&conn) else { return };
         let result = wire.ended(&mut self.model, now);
+        // Their grace begins here, and may end before this connection does.
+        if let Trust::Client(person) = wire.trust
+            && wire.hello > 0
+            && wire.hello == self.model.people.hellos(person)
+        {
+            self.model.people.session(person).may_be_lost();
+        }
         self.note(result);
     }
 

@@ -332,7 +332,7 @@ impl Session {
         self.asks = now;
     }
 
-    /// The server may have given them up, and not be able to say so.
+    /// The server may have given them up, or heard that no more comes from them, and not be able to say so.
     pub(super) fn may_be_lost(&mut self) {
         self.was_lost = true;
     }

@@ -63,6 +63,11 @@ impl Wire {
     /// A person types a line.
     pub(super) fn typed(&mut self, model: &mut Model, now: Instant, line: &str) -> Result<(), Violation> {
         self.requests += 1;
+        let said = token(line.strip_prefix("/me ").unwrap_or(line));
+        // What is typed for a room that does not let them in, as it is full, is taken for a code.
+        if said.is_none() || !self.screen.was_in {
+            model.people.tries(now, self.source);
+        }
         let screen = &mut self.screen;
         screen.letters.push_str(&canonical(line));
         for word in line.split_whitespace() {
@@ -71,7 +76,7 @@ impl Wire {
             }
             screen.words.insert(word.into());
         }
-        if let Some(token) = token(line.strip_prefix("/me ").unwrap_or(line)) {
+        if let Some(token) = said {
             screen.said.push((token, model.troubles_of(token)));
             let mut names: Vec<_> = screen.words.iter().cloned().chain(screen.me.clone()).collect();
             if screen.me.is_none() {
@@ -86,7 +91,6 @@ impl Wire {
             }
             return model.received(now, token, names, false, None);
         }
-        model.people.tries(now, self.source);
         screen.others.insert(line.trim().into());
         let heads = || model.facts.rooms.keys().filter_map(|id| Some((id.clone(), model.told(id)?.1))).collect();
         if screen.heads.is_empty() {

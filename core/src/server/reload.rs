@@ -131,18 +131,22 @@ impl Server {
         let room = &self.rooms[index as usize];
         let codes = room.codes(self.now.unix_ms).into_iter();
         let by_code = codes.map(|entrance| (self.codes.hash(&entrance.code), Grant::from(entrance)));
-        by_code.chain(room.by_account.iter().cloned()).collect()
+        let by_account = room.by_account.iter().map(|(_, code, grant)| (*code, grant.clone()));
+        by_code.chain(by_account).collect()
     }
 
     /// Makes a room what its configuration says, and tells its members what concerns them; says whether anything
     /// changed.
     fn set_room(&mut self, index: u32, config: RoomConfig, codes: &mut Vec<(CodeHash, Opens)>) -> bool {
         let RoomConfig { id, title, presence, codes: accesses, accounts, guests } = config;
-        let names: Vec<_> = accounts.iter().map(|listed| listed.name.folded()).collect();
-        let hashes: Vec<_> = names.iter().map(|name| self.codes.hash_account(name, &id)).collect();
-        let by_account = hashes.iter().copied().zip(accounts.iter().map(Grant::from));
-        self.rooms[index as usize].configured = accesses;
-        self.rooms[index as usize].by_account = by_account.collect();
+        let by_account = accounts.iter().map(|listed| {
+            let name = listed.name.folded();
+            let code = self.codes.hash_account(&name, &id);
+            (name, code, Grant::from(listed))
+        });
+        let by_account = by_account.collect();
+        let room = &mut self.rooms[index as usize];
+        (room.configured, room.by_account) = (accesses, by_account);
         let grants = self.grants(index);
         let roles = self.roles_in(index);
         let room = &mut self.rooms[index as usize];
@@ -151,9 +155,6 @@ impl Server {
         }
         let before = room.access.clone();
         let set = room.set_codes(grants);
-        let listed = hashes.iter().map(|hash| set.iter().find(|set| set.code == *hash).map(|set| set.access));
-        let listed = names.into_iter().zip(listed).filter_map(|(name, access)| Some((name, access?)));
-        room.set_listed(listed.collect());
         let other_guests = mem::replace(&mut room.takes_guests, guests) != guests;
         let has_other_codes = room.access != before || other_guests;
         let is_retitled = mem::replace(&mut room.title, title) != room.title;

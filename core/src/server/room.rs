@@ -60,8 +60,8 @@ pub(super) struct Room {
     pub(super) rules: Option<Box<Rules>>,
     /// The codes that the configuration has.
     pub(super) configured: Vec<config::Access>,
-    /// The accounts that need no code, and what they are given.
-    pub(super) by_account: Vec<(CodeHash, Grant)>,
+    /// The accounts that need no code, by what stands for it among the codes, and what they are given.
+    pub(super) by_account: Vec<(Folded, CodeHash, Grant)>,
     /// Whom an act put out while they were away, until when they are to be told.
     pub(super) put_out: Vec<(KeyHash, Instant)>,
     /// What its log can't do.
@@ -192,8 +192,8 @@ impl Room {
         self.held.next().minus(1)
     }
 
-    /// Gives it these codes and no others; says where each stands, and whether that changed what those may do who are in
-    /// by it. Of two that are equal, the first counts.
+    /// Gives it these codes and no others, among them those that stand for its accounts; says where each stands, and
+    /// whether that changed what those may do who are in by it. Of two that are equal, the first counts.
     pub(super) fn set_codes(&mut self, codes: Vec<(CodeHash, Grant)>) -> Vec<CodeSet> {
         self.access.iter_mut().for_each(|access| access.is_current = false);
         let mut set = Vec::new();
@@ -218,6 +218,12 @@ impl Room {
             };
             set.push(CodeSet { code, access: at as u32, new_role });
         }
+        // Another code may have taken the place that an account had.
+        let places = self.by_account.iter().filter_map(|(name, code, _)| {
+            let at = set.iter().find(|set| set.code == *code)?.access;
+            Some((name.clone(), at))
+        });
+        self.listed = places.collect();
         set
     }
 
@@ -235,11 +241,6 @@ impl Room {
     /// How many are in.
     pub(super) fn here(&self) -> u64 {
         self.members.len() as u64 - self.doubles
-    }
-
-    /// Has these accounts need no code.
-    pub(super) fn set_listed(&mut self, listed: BTreeMap<Folded, u32>) {
-        self.listed = listed;
     }
 
     /// What lets an account in without a code.

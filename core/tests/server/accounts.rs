@@ -13,7 +13,7 @@ pub(crate) fn account(name: &str, password: &str) -> Account {
     Account { name: name.parse().unwrap(), hash: PasswordHash::new(&format!("hash of {password}")) }
 }
 
-fn listed(name: &str, role: Role) -> Listed {
+pub(crate) fn listed(name: &str, role: Role) -> Listed {
     Listed { name: name.parse().unwrap(), role }
 }
 

@@ -5,7 +5,7 @@ use qun_core::log::Request;
 use qun_core::server::{Config, Note, Presence};
 use serde_json::{Value, json};
 
-use crate::accounts::account;
+use crate::accounts::{account, listed};
 use crate::world::{ANN, BOB, GUEST, MEI, OPS, Watch, World, names, room, seconds, texts, types};
 
 const OWNER: &str = "0WNE-RC0D";
@@ -791,4 +791,27 @@ fn an_account_is_put_out_muted_and_banned_with_all_of_its_sessions_and_known_aga
     assert_eq!(world.join(third, OPS)["code"], "banned", "by another key, too");
     done(&mut world, own, "unban", json!({"name": "eve"}));
     assert_eq!(world.join(third, OPS)["room"]["role"], "moderator", "what was given is the account's");
+}
+
+#[test]
+fn who_is_listed_keeps_the_role_and_nobody_else_gets_it_when_codes_come_and_go() {
+    let mut world = World::with(|config| {
+        set(config);
+        config.accounts = vec![account("ann", "sesame")];
+        config.rooms[0].accounts = vec![listed("ann", Role::Owner)];
+    });
+    let ann = world.connect();
+    let hello = json!({"t": "hello", "id": "h0", "v": [1], "name": "ann", "key": ANN, "password": "sesame"});
+    world.call(ann, hello);
+    assert_eq!(world.join(ann, OPS)["room"]["role"], "owner");
+    for label in ["first", "second"] {
+        let answer = order(&mut world, ann, "code", json!({"do": "add", "label": label, "role": "talk"}));
+        assert_eq!(answer["t"], "code", "{answer}");
+        let code = answer["code"].as_str().expect("a code").to_owned();
+        let guest = world.client(label);
+        let joined = world.join(guest, &code);
+        assert_eq!(joined["room"]["role"], "talk", "{joined}");
+    }
+    done(&mut world, ann, "code", json!({"do": "retire", "label": "first"}));
+    assert_eq!(world.join(ann, OPS)["room"]["role"], "owner");
 }

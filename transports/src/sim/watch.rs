@@ -28,13 +28,13 @@ impl World {
         self.oracle.settled(takes, is_read);
     }
 
-    /// What a connection still has to take is bounded, whatever it asked for: what its rooms hold, as many private frames as
-    /// may wait, and one more.
+    /// What a connection still has to take is bounded, whatever it asked for: what its rooms hold, and once more for each
+    /// join that is on its way to begin a stream anew; as many private frames as may wait, and one more.
     pub(super) fn look_at_unsent(&mut self) {
         let Limits { room_bytes, private, page, text, .. } = &self.config.limits;
-        let rooms = self.config.rooms.len() * (room_bytes + room_bytes / 8 + (8 << 10));
+        let stream = room_bytes + room_bytes / 8 + (8 << 10);
         let line = SERVER_LINE.min(*page as usize * (2 * text.bytes + 300)) + (8 << 10);
-        let most = rooms + private + line;
+        let others = private + line;
         let blocked: Vec<_> =
             self.conns.iter().filter(|(_, id)| self.links.get(id).is_some_and(Link::is_blocked)).collect();
         if self.is_frozen() {
@@ -46,6 +46,7 @@ impl World {
             let mut slices = vec![&[][..]; SLICES];
             let count = transmit.gather(&mut slices, |slice| slice);
             let unsent: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            let most = (self.config.rooms.len() + self.oracle.joins(*conn)) * stream + others;
             if unsent > most {
                 let text = format!("{conn:?} has {unsent} bytes to take, where {most} are allowed");
                 return self.oracle.note(Err(Violation::new(7, text)));

@@ -235,6 +235,11 @@ impl Wire {
         model.received(now, token, names, read_only, epoch.as_deref())
     }
 
+    /// How many joins have no answer yet.
+    pub(super) fn joins(&self) -> usize {
+        self.asked.iter().filter(|asked| matches!(asked.what, Ask::Join { .. })).count()
+    }
+
     /// Whether a join or a leave has no answer yet.
     pub(super) fn asks_for_a_way(&self) -> bool {
         self.asked.iter().any(|asked| matches!(asked.what, Ask::Join { .. } | Ask::Leave { .. }))

@@ -146,6 +146,11 @@ impl Oracle {
         self.model.people.lost(now, person, rooms);
     }
 
+    /// How many joins of a connection have no answer yet.
+    pub(super) fn joins(&self, conn: ConnId) -> usize {
+        self.wires.get(&conn).map_or(0, Wire::joins)
+    }
+
     /// There is more to send, and no room for it.
     pub(super) fn blocked(&mut self, now: Instant, conn: ConnId) {
         if let Some(wire) = self.wires.get_mut(&conn) {

@@ -133,15 +133,15 @@ impl Scribe {
             Event::Ended { bye } => bye.iter().map(|bye| Line::aside(crate::errand::said(bye))).collect(),
             Event::Joined { re, room, title, role, here, head, topic } => {
                 let mut who = self.who(*here, members);
-                if let Some(topic) = topic {
-                    who.push_str(&format!(" Topic: {topic}"));
-                }
                 who.push_str(match role {
                     Role::Read => " You can read here, not speak.",
                     Role::Talk => "",
                     Role::Moderator => " You are a moderator.",
                     Role::Owner => " You are an owner.",
                 });
+                if let Some(topic) = topic {
+                    who.push_str(&format!(" Topic: {topic}"));
+                }
                 let line = self.joined(re.is_some(), room, title, *here, *head, &who);
                 if let Some(told) = self.rooms.get_mut(room) {
                     told.role = *role;

@@ -98,6 +98,10 @@ impl Server {
             }
             if let Some(plain) = conn.plain() {
                 plain.room = Some(join.opens.room);
+                let topic = self.rooms[join.opens.room as usize].rules.as_ref().and_then(|rules| rules.topic.clone());
+                if let Some(topic) = topic {
+                    self.phrase(id, Phrase::Topic(&topic));
+                }
                 self.phrase(id, Phrase::In(role));
             }
         }

@@ -414,6 +414,11 @@ fn a_topic_is_told_to_those_who_are_here_and_those_who_come() {
     assert_eq!(world.text(bob), "-- 12:00 ann set the topic: deploys\r\n");
     let mei = world.client("mei");
     assert_eq!(world.join(mei, OPS)["room"]["topic"], "deploys");
+    let eve = world.connect();
+    world.send(eve, format!("{OPS} eve\n"));
+    let greeting = world.text(eve);
+    assert!(greeting.contains("\r\n-- Topic: deploys\r\n-- You are in."), "{greeting}");
+    world.take(ann);
     done(&mut world, ann, "topic", json!({}));
     assert_eq!(world.join(mei, OPS)["room"].get("topic"), None);
 }

@@ -82,6 +82,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
             Roster(here, HEADER_NAMES),
             Count(head.get(), "message", "messages"),
         )),
+        Phrase::Topic(topic) => voice.line(format_args!("Topic: {}", topic.as_str())),
         Phrase::In(Role::Talk) => voice.line(format_args!("You are in. {COMMANDS}")),
         Phrase::In(Role::Read) => voice.line(format_args!("You are in, to read. {COMMANDS}")),
         Phrase::In(Role::Moderator) => voice.line(format_args!("You are in, as a moderator. {COMMANDS}")),

@@ -78,6 +78,8 @@ pub(crate) enum Phrase<'a> {
         /// The newest message.
         head: Seq,
     },
+    /// What the room is about.
+    Topic(&'a Text),
     /// The end of the backlog: what you may do from here on.
     In(Role),
     /// The room is the one that you are in.

@@ -79,6 +79,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
             let here = Roster(here, HEADER_NAMES);
             voice.line(format_args!("{title}。{here}。共 {head} 条消息，最近 {backlog} 条："));
         }
+        Phrase::Topic(topic) => voice.line(format_args!("话题：{}", topic.as_str())),
         Phrase::In(Role::Talk) => voice.line(format_args!("你已进群。{COMMANDS}")),
         Phrase::In(Role::Read) => voice.line(format_args!("你已进群（只读）。{COMMANDS}")),
         Phrase::In(Role::Moderator) => voice.line(format_args!("你已进群（管理员）。{COMMANDS}")),

@@ -41,8 +41,9 @@ struct LetIn {
 }
 
 impl LetIn {
+    /// Whether they were in before that. Of what happens at one instant, as when a machine thaws, nobody knows which was first.
     fn is_in_since(&self, since: Instant) -> bool {
-        self.told.is_some_and(|told| told <= since) && self.until.is_none()
+        self.told.is_some_and(|told| told < since) && self.until.is_none()
     }
 }
 

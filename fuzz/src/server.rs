@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use arbitrary::Unstructured;
+use qun_core::Name;
 use qun_core::json::{Door, Frame, Request};
 
 use crate::pieces::{Pieces, same_however_cut};
-use crate::world::{World, line};
+use crate::values;
+use crate::world::{OWNERS, World, line};
+
+/// The code of `ops`, for those who talk.
+const CODE: &str = "K7QM-2XD4";
 
 /// A json member sends `bytes`: it is answered by frames, whatever it is, the same however the bytes were cut on their
 /// ways in and out, and nobody else's stream breaks.
@@ -13,7 +19,7 @@ pub fn server_json(bytes: &[u8]) {
     same_however_cut(bytes, |cut| {
         let (mut world, bob) = world_with_bob(cut.clone());
         let mallory = world.connect();
-        world.send(mallory, &[hello(), join()].concat());
+        world.send(mallory, &[hello(None), join(CODE)].concat());
         world.send_in(mallory, bytes, cut);
         world.wait(Duration::from_secs(40));
         world.wire(bob).frames();
@@ -70,7 +76,7 @@ pub fn server_sniff(bytes: &[u8]) {
 /// Several connections do what `bytes` say. Those that speak json get frames and nothing else.
 ///
 /// Each act is a byte, of which the lower three bits name a connection and the upper ones what it does; what it sends
-/// follows with its length.
+/// follows with its length: bytes, or what a request is drawn from.
 pub fn server_any(bytes: &[u8]) {
     let (mut world, bob) = world_with_bob(Pieces::of(bytes));
     let mut rest = bytes.iter().copied();
@@ -87,14 +93,22 @@ pub fn server_any(bytes: &[u8]) {
             }
         };
         match act >> 3 {
-            0..=15 => {
+            0..=13 => {
                 let length = rest.next().unwrap_or_default();
                 let sent: Vec<u8> = rest.by_ref().take(length.into()).collect();
                 world.send(wire, &sent);
             }
-            16..=18 => {
+            14..=15 => {
+                let length = rest.next().unwrap_or_default();
+                let drawn: Vec<u8> = rest.by_ref().take(length.into()).collect();
+                if let Ok(request) = values::request(&mut Unstructured::new(&drawn)) {
+                    world.send(wire, &line(&request));
+                }
+            }
+            kind @ 16..=18 => {
                 spoke_json[who] |= world.wires()[wire].received.is_empty();
-                world.send(wire, &[hello(), join()].concat());
+                let code = if kind == 18 { OWNERS } else { CODE };
+                world.send(wire, &[hello(None), join(code)].concat());
             }
             19..=20 => world.send(wire, b"K7QM-2XD4 person\n"),
             21 => world.finish(wire),
@@ -132,7 +146,7 @@ pub fn server_any(bytes: &[u8]) {
 fn world_with_bob(takes: Pieces) -> (World, usize) {
     let mut world = World::new(takes);
     let bob = world.connect();
-    world.send(bob, &[hello(), join()].concat());
+    world.send(bob, &[hello("bob".parse().ok()), join(CODE)].concat());
     (world, bob)
 }
 
@@ -153,10 +167,10 @@ fn text(bytes: &[u8]) -> String {
     text
 }
 
-fn hello() -> Vec<u8> {
-    line(&Request::Hello { id: None, v: vec![1], agent: None, name: None, key: None, password: None })
+fn hello(name: Option<Name>) -> Vec<u8> {
+    line(&Request::Hello { id: None, v: vec![1], agent: None, name, key: None, password: None })
 }
 
-fn join() -> Vec<u8> {
-    line(&Request::Join { id: None, door: Door::Code("K7QM-2XD4".into()), resume: None, tail: None })
+fn join(code: &str) -> Vec<u8> {
+    line(&Request::Join { id: None, door: Door::Code(code.into()), resume: None, tail: None })
 }

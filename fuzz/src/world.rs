@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use qun_core::json::{Frame, Request};
-use qun_core::server::{Access, Account, Config, Hangup, Peer, Presence, RoomConfig, Verdict};
+use qun_core::server::{Access, Account, Config, Hangup, Listed, Peer, Presence, RoomConfig, Verdict};
 use qun_core::{ConnId, Instant, Limits, Now, PasswordHash, Role};
 use qun_transports::{Driver, Event, MemoryLog};
 
 use crate::pieces::Pieces;
+
+/// The code of those who keep order in `ops`.
+pub(crate) const OWNERS: &str = "0WNE-R0WN";
 
 /// When worlds begin: 2026-02-17T12:00:00Z.
 const START: u64 = 1_771_329_600_000;
@@ -34,25 +37,30 @@ pub(crate) struct Wire {
 }
 
 impl World {
-    /// A world with a room that says who is in it, `ops`, and one that counts, `hall`.
+    /// A world with a room that says who is in it, `ops`, which has a code for those who keep order, and one that counts,
+    /// `hall`, where the account `ann` does.
     pub(crate) fn new(takes: Pieces) -> Self {
-        let room = |id: &str, presence, code: &str| RoomConfig {
+        let access = |code: &str, label: &str, role| Access {
+            code: code.parse().expect("a code"),
+            label: label.into(),
+            role,
+            expires: None,
+            max_members: None,
+        };
+        let room = |id: &str, presence, codes, accounts| RoomConfig {
             id: id.parse().expect("an id"),
             title: id.into(),
             presence,
-            codes: vec![Access {
-                code: code.parse().expect("a code"),
-                label: "team".into(),
-                role: Role::Talk,
-                expires: None,
-                max_members: None,
-            }],
-            accounts: Vec::new(),
+            codes,
+            accounts,
             guests: true,
         };
+        let ops = vec![access("K7QM-2XD4", "team", Role::Talk), access(OWNERS, "owners", Role::Owner)];
+        let hall = vec![access("HA11-HA11", "team", Role::Talk)];
+        let ann = vec![Listed { name: "ann".parse().expect("a name"), role: Role::Moderator }];
         let config = Config {
             agent: "qun/0".into(),
-            rooms: vec![room("ops", Presence::Full, "K7QM-2XD4"), room("hall", Presence::Count, "HA11-HA11")],
+            rooms: vec![room("ops", Presence::Full, ops, Vec::new()), room("hall", Presence::Count, hall, ann)],
             // So little that a reader falls off soon.
             limits: Limits { room_bytes: 4 << 10, ..Limits::default() },
             accounts: vec![Account { name: "ann".parse().expect("a name"), hash: PasswordHash::new("correct horse") }],

@@ -153,11 +153,6 @@ impl Facts {
     /// Facts of one room at most.
     pub const MOST: usize = 1_024;
 
-    /// What stands under a key.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(AsRef::as_ref)
-    }
-
     /// Changes one of them.
     pub fn set(&mut self, fact: Fact) {
         match fact.value {

@@ -346,6 +346,7 @@ mod tests {
         for nothing in ["", " \t", "…!?", "🎉", "❤\u{FE0F}", "\u{301}"] {
             assert_eq!(nothing.parse::<Words>(), Err(WordsError::Empty), "{nothing:?}");
         }
+        assert!("x".repeat(Words::MAX_BYTES).parse::<Words>().is_ok());
         assert_eq!("x".repeat(Words::MAX_BYTES + 1).parse::<Words>(), Err(WordsError::TooLong));
         let words: Words = " a 部署 - green ".parse().unwrap();
         let terms: Vec<_> = words.terms().iter().map(|term| (term.words(), term.is_open())).collect();

@@ -64,9 +64,6 @@ impl Server {
             return;
         }
         let held = &self.rooms[room as usize].held;
-        if seq < held.oldest() {
-            return;
-        }
         let (start, end) = (held.offset_of(dialect, seq), held.offset_of(dialect, seq.next()));
         if let Some(sub) = conn.out.sub_mut(slot) {
             sub.skip_own(start, end, held.start(dialect));

@@ -297,7 +297,7 @@ impl Held {
         self.offset(dialect, self.batches.partition_point(|batch| batch.stamp <= stamp))
     }
 
-    /// The offset of message `seq`, which is held or the next one.
+    /// The offset of message `seq`, which is held or the next one; of one that is held no more, that of the oldest message.
     pub(super) fn offset_of(&self, dialect: Dialect, seq: Seq) -> u64 {
         let index = self.batches.partition_point(|batch| batch.last() < seq);
         match self.batches.get(index).and_then(|batch| Some((batch, batch.encoded[dialect.index()].as_ref()?))) {

@@ -4,10 +4,12 @@
 mod world;
 
 mod accounts;
+mod away;
 mod closing;
 mod codes;
 mod held;
 mod keep;
+mod logins;
 mod order;
 mod plain;
 mod presence;
@@ -23,3 +25,5 @@ mod sessions;
 mod slow;
 mod sniffing;
 mod strict;
+mod taken_back;
+mod waiting;

@@ -116,7 +116,7 @@ impl Typed {
             "quit" => Self::Quit,
             _ => match plain::order(word, rest) {
                 Some(Ok(order)) => Self::Order(order),
-                Some(Err(usage)) => wrong(format!("so it is used: {}", usage.words())),
+                Some(Err(verb)) => wrong(format!("so it is used: {}", verb.usage())),
                 None => wrong(format!("there is no command /{word}: /help lists them, and //{word} says /{word}")),
             },
         }

@@ -191,7 +191,7 @@ impl<'a> Told<'a> {
                     Some(Doing::Leave(_)) => "leave",
                     Some(Doing::Rename(_)) => "name",
                     Some(Doing::Login(..)) => "login",
-                    Some(Doing::Order(_, order)) => order.name(),
+                    Some(Doing::Order(_, order)) => order.verb().as_str(),
                     None => "unknown",
                 };
                 Self::Refused { what, code, retry: *retry, wait_ms: *wait_ms, left: *left, text }

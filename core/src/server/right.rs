@@ -74,7 +74,9 @@ impl Server {
         let here = self.in_room(room, member).into_iter().filter_map(|handle| self.role_of(handle, room)).max();
         let away = || {
             let given = self.rooms[room as usize].rules.as_ref().and_then(|rules| rules.role_of(member));
-            given.max(self.accounts.called(member).and_then(|account| self.rooms[room as usize].role_without_code(account)))
+            given.max(
+                self.accounts.called(member).and_then(|account| self.rooms[room as usize].role_without_code(account)),
+            )
         };
         here.or_else(away).unwrap_or_default()
     }

@@ -449,7 +449,7 @@ fn person(index: u8, ban: Option<Known>) -> Person {
     let mut client = Client::new(config, [10 + index; 32]);
     while client.poll().is_some() {}
     let code = if index == 0 && ban.is_some() { OWNER } else { CODE };
-    client.join(NOW, code.parse().unwrap());
+    client.join(NOW, code.parse::<qun_core::Code>().unwrap());
     Person { client, link: None, said: Vec::new(), shown: 0, order: None }
 }
 

@@ -247,7 +247,7 @@ fn person_comes_back(world: &mut World, conn: ConnId) -> char {
         () if is_told("You are banned") => 'B',
         () if is_told("You may not speak") => 'M',
         () if is_told("That code has expired") => 'X',
-        () if is_told("closed to all") && is_told("You are in On-call already") => 'C',
+        () if is_told("closed to all") && is_told("already") => 'C',
         () if is_told("closed to all") => 'c',
         () => panic!("{told}"),
     }

@@ -153,6 +153,14 @@ breaks! {
     KeptLines,
     /// A last line without its end is not read.
     LostLastLine,
+    /// A wrong password is taken for the right one.
+    WrongIsRight,
+    /// A verdict is lost.
+    LostVerdict,
+    /// A guest is called what an account is called.
+    BorrowedName,
+    /// A password is told.
+    ToldPassword,
     /// A client believes that it may say ten times as much.
     Unpaced,
     /// What was said is waited for twice as long, at the end of a connection and of the server.
@@ -286,6 +294,11 @@ impl Breaks {
         }
     }
 
+    /// Whether a verdict gets lost.
+    pub(super) fn loses_a_verdict(&mut self) -> bool {
+        self.is(Break::LostVerdict)
+    }
+
     /// How often a client shows this.
     pub(super) fn shows(&mut self, event: &client::Event) -> usize {
         match event {
@@ -406,6 +419,10 @@ impl Breaks {
                 }
                 (Break::LongTexts, "welcome", _) => *line = changed(line, "\"text\":", |bytes| bytes / 2),
                 (Break::WrongLimits, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst + 1),
+                (Break::BorrowedName, "welcome", _) if line.contains("-2\",\"resumed\":false") => {
+                    *line = line.replacen("-2\"", "\"", 1);
+                }
+                (Break::ToldPassword, "welcome", _) => *line = line.replacen('{', "{\"why\":\"hush-ann\",", 1),
                 (Break::WrongResumed, "welcome", _) => {
                     let (is, other) =
                         if line.contains("\"resumed\":true") { ("true", "false") } else { ("false", "true") };

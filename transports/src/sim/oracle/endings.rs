@@ -69,6 +69,8 @@ impl Wire {
             Reason::Dead => self.was_silent_lately(model, now),
             Reason::Handshake => self.me.is_none() && !self.screen.was_in && now.since(self.opened) >= limits.handshake,
             Reason::Replaced => match self.trust {
+                // Verdicts come in any order: the later hello may be the earlier one.
+                Trust::Client(person) if model.logins.account_of(person).is_some() => model.people.hellos(person) > 1,
                 Trust::Client(person) => model.people.hellos(person) > self.hello,
                 Trust::Plain(_) => false,
                 Trust::Hostile(_) => true,
@@ -166,6 +168,9 @@ impl Wire {
         let more = now.since(self.opened).as_secs() / limits.guess_every.as_secs().max(1) + 1;
         if self.stranger.wrong() > u64::from(limits.guess_burst) + more {
             return wrong(1, format!("{} wrong codes were looked at", self.stranger.wrong()));
+        }
+        if self.stranger.wrong_passwords > u64::from(limits.guess_burst) + more {
+            return wrong(13, format!("{} wrong passwords were looked at", self.stranger.wrong_passwords));
         }
         Ok(())
     }

@@ -32,6 +32,8 @@ pub(super) struct Wire {
     pub(super) source: usize,
     up: Vec<u8>,
     down: Vec<u8>,
+    /// The last bytes that were read, in which a password may begin.
+    pub(super) last: Vec<u8>,
     /// Whether what is read was sent as soon as it was decided.
     pub(super) is_prompt: bool,
     /// Whether the line that is read was sent all at once.
@@ -129,6 +131,7 @@ impl Wire {
             source,
             up: Vec::new(),
             down: Vec::new(),
+            last: Vec::new(),
             is_prompt: true,
             is_whole: false,
             opened: now,
@@ -230,6 +233,7 @@ impl Wire {
                 }
                 Trust::Hostile(person) => {
                     model.people.tries(now, self.source);
+                    model.logs_in_rudely(now, self.source, &text);
                     model.learns(person, &text);
                     self.stranger.says(model, &line);
                 }

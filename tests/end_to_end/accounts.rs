@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 use crate::world::{DEV, OPS, Server, qun};
 
 /// A word that stands nowhere else, so that it would be found.
-const SECRET: &str = "Zxq9-correct-horse-Zxq9";
+pub(crate) const SECRET: &str = "Zxq9-correct-horse-Zxq9";
 
 impl Server {
     /// Runs `qun account` with this on stdin.
-    fn account(&self, args: &[&str], stdin: &str) -> Output {
+    pub(crate) fn account(&self, args: &[&str], stdin: &str) -> Output {
         let mut command = qun();
         command.arg("account").args(args).arg("--config").arg(self.path("qun.toml"));
         run(command, stdin)
     }
 
-    fn has_account(&self, name: &str, password: &str) {
+    pub(crate) fn has_account(&self, name: &str, password: &str) {
         let output = self.account(&["add", name], &format!("{password}\n"));
         assert!(output.status.success(), "{output:?}");
     }
@@ -34,7 +34,7 @@ fn run(mut command: std::process::Command, stdin: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn hello(name: &str, password: &str) -> Value {
+pub(crate) fn hello(name: &str, password: &str) -> Value {
     json!({"t": "hello", "v": [1], "name": name, "password": password})
 }
 

@@ -40,6 +40,7 @@ mod settle;
 mod tampered;
 mod trace;
 mod trial;
+mod verdicts;
 mod watch;
 mod world;
 

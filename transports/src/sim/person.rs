@@ -273,7 +273,9 @@ impl Person {
                 }
                 let wait = retry_at.since(now);
                 let asks_to_wait = bye.as_ref().is_some_and(|bye| bye.retry == Retry::Later);
-                if asks_to_wait && wait < Duration::from_secs(1) || wait > Duration::from_secs(30) {
+                // Where too many have tried a password it may be less.
+                let is_locked = bye.as_ref().is_some_and(|bye| bye.code.as_str() == "locked");
+                if asks_to_wait && !is_locked && wait < Duration::from_secs(1) || wait > Duration::from_secs(30) {
                     return wrong(11, format!("after {bye:?} the next attempt is in {wait:?}"));
                 }
                 let most = FIRST_BACKOFF * (1 << attempt.saturating_sub(1).min(20));

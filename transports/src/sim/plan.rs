@@ -26,6 +26,8 @@ pub struct Plan {
     pub hostile: usize,
     /// How many rooms there are.
     pub rooms: usize,
+    /// How many accounts there are.
+    pub accounts: usize,
     /// The mean time between two acts of anybody.
     pub chatter: Duration,
     /// How long things go wrong.
@@ -42,7 +44,7 @@ pub struct Plan {
 
 impl Plan {
     /// As many bytes as it takes to say what a world is made of.
-    pub const HEAD: usize = 64;
+    pub const HEAD: usize = 80;
 
     /// What this seed decides: which faults, how many people, how talkative, within which limits.
     pub fn from_seed(seed: u64) -> Self {
@@ -83,6 +85,8 @@ impl Plan {
         let roughness = dice.u32(1..=8);
         let small_log = dice.usize(1_000..6_000);
         let limits = limits(dice);
+        // In two worlds of five nobody has an account.
+        let accounts = [0, 0, 1, 2, 3][dice.usize(0..5)];
         let plan = Self {
             seed,
             faults,
@@ -90,6 +94,7 @@ impl Plan {
             plain,
             hostile,
             rooms,
+            accounts,
             chatter,
             storm,
             roughness,
@@ -109,6 +114,7 @@ impl Plan {
             plain: 1,
             hostile: 0,
             rooms: 2,
+            accounts: 1,
             chatter: Duration::from_millis(500),
             storm: Duration::from_secs(60),
             roughness: 4,
@@ -200,10 +206,10 @@ fn limits(dice: &mut Dice) -> Limits {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { clients, plain, hostile, rooms, chatter, storm, roughness, log_bytes, limits, .. } = self;
+        let Self { clients, plain, hostile, rooms, accounts, chatter, storm, roughness, log_bytes, limits, .. } = self;
         let s = |count: &usize| if *count == 1 { "" } else { "s" };
         write!(f, "{clients} client{}, {plain} at netcat, {hostile} hostile, ", s(clients))?;
-        write!(f, "{rooms} room{}, ", s(rooms))?;
+        write!(f, "{rooms} room{}, {accounts} account{}, ", s(rooms), s(accounts))?;
         write!(f, "an act each {chatter:?}, {storm:?} of roughness {roughness}")?;
         let defaults = Limits::default();
         let numbers = [

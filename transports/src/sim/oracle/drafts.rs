@@ -7,10 +7,10 @@ use std::time::Duration;
 use qun_core::Instant;
 use qun_core::log::{Draft, Request};
 
-use super::Violation;
 use super::model::{Model, Trouble, token};
 use super::pace::{Pace, Rate};
 use super::wire::Trust;
+use super::{Violation, accounts};
 
 /// The longest that one append takes.
 const LOG: Duration = Duration::from_secs(20);
@@ -187,6 +187,10 @@ impl Model {
         if !self.drafts.is_right_by_key(draft) {
             return Err(Violation::new(1, format!("{text:?} was said by somebody who has come into no room yet")));
         }
+        // Each session of an account has a rate of its own.
+        if self.logins.is_account(&draft.member.to_string()) {
+            return Ok(());
+        }
         let rate = Rate { burst: limits.burst, per_s: limits.per_s };
         let pace = self.drafts.paces.entry(draft.member.to_string()).or_default();
         match pace.does(since, now, rate) {
@@ -218,6 +222,8 @@ impl Model {
             let receipts = token(draft.text.as_str()).and_then(|token| self.drafts.receipts.get(&token));
             let came = receipts.and_then(|receipts| Some(receipts.first()?.at));
             self.is_allowed(now, came.unwrap_or_default().max(before), draft)?;
+            self.is_theirs(draft.name.as_str(), &draft.member.to_string())?;
+            accounts::is_hushed("the log", format!("{draft:?}").as_bytes())?;
             sayers.extend(self.is_drafted_rightly(room.as_str(), draft)?);
         }
         if self.drafts.appending.insert(room.to_string(), sayers.clone()).is_some() {

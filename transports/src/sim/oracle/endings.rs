@@ -62,6 +62,9 @@ impl Wire {
 
     /// Whether there is this reason to end the connection, and nothing is owed to it any more.
     fn may_end(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
+        if let Trust::Court(_) = self.trust {
+            return Ok(());
+        }
         let limits = &model.facts.limits;
         let is_mine = !matches!(self.trust, Trust::Hostile(_));
         let is_so = match reason {
@@ -76,7 +79,7 @@ impl Wire {
                 Trust::Client(person) if model.logins.account_of(person).is_some() => model.people.hellos(person) > 1,
                 Trust::Client(person) => model.people.hellos(person) > self.hello,
                 Trust::Plain(_) => false,
-                Trust::Hostile(_) => true,
+                Trust::Hostile(_) | Trust::Court(_) => true,
             },
             // Nobody has an account here.
             Reason::AccountChanged => false,
@@ -194,13 +197,13 @@ impl Wire {
         match self.trust {
             Trust::Client(_) => self.me.is_some(),
             Trust::Plain(_) => self.screen.was_in || self.screen.is_spoken_to(),
-            Trust::Hostile(_) => false,
+            Trust::Hostile(_) | Trust::Court(_) => false,
         }
     }
 
     /// What the server should have done about this connection by now, that takes all that there is.
     pub(super) fn is_overdue(&self, model: &Model, now: Instant) -> Option<String> {
-        if self.is_over || self.is_leaving || matches!(self.trust, Trust::Hostile(_)) {
+        if self.is_over || self.is_leaving || matches!(self.trust, Trust::Hostile(_) | Trust::Court(_)) {
             return None;
         }
         let limits = &model.facts.limits;

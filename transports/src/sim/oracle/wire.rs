@@ -9,6 +9,7 @@ use qun_core::{ConnId, Instant, SERVER_LINE};
 use super::ask::{Asked, Say};
 use super::json::Json;
 use super::model::Model;
+use super::order::Seat;
 use super::plain::Screen;
 use super::stranger::Stranger;
 use super::{Violation, lines};
@@ -22,6 +23,8 @@ pub(in crate::sim) enum Trust {
     Plain(usize),
     /// Bytes that mean nothing, mostly; the key is always the same.
     Hostile(usize),
+    /// Somebody in the room where order is kept, by a client or at netcat.
+    Court(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +89,7 @@ pub(super) struct Wire {
     pub(super) kept_out: BTreeSet<String>,
     pub(super) screen: Screen,
     pub(super) stranger: Stranger,
+    pub(super) seat: Seat,
     /// The server has said goodbye.
     pub(super) is_over: bool,
     /// The client has, or sends no more.
@@ -160,6 +164,7 @@ impl Wire {
             kept_out: BTreeSet::new(),
             screen: Screen::default(),
             stranger: Stranger::default(),
+            seat: Seat::default(),
             is_over: false,
             is_leaving: false,
             left: now,
@@ -193,7 +198,7 @@ impl Wire {
         match self.trust {
             Trust::Client(_) => self.subs.get(room),
             Trust::Plain(_) => self.screen.sub(room),
-            Trust::Hostile(_) => None,
+            Trust::Hostile(_) | Trust::Court(_) => None,
         }
     }
 
@@ -218,6 +223,7 @@ impl Wire {
                 Trust::Plain(_) => {
                     self.typed(model, now, &text)?;
                 }
+                Trust::Court(person) => self.court_says(model, now, person, &text),
                 Trust::Hostile(person) => {
                     model.people.tries(now, self.source);
                     model.logs_in_rudely(now, self.source, &text);
@@ -239,6 +245,10 @@ impl Wire {
             Trust::Plain(_) if !rest.is_empty() => {
                 let text = String::from_utf8_lossy(&rest);
                 self.typed(model, now, &text)
+            }
+            Trust::Court(person) if !rest.is_empty() => {
+                self.court_says(model, now, person, &String::from_utf8_lossy(&rest));
+                Ok(())
             }
             trust => {
                 if let Trust::Hostile(person) = trust {
@@ -308,6 +318,14 @@ impl Wire {
                     let text = String::from_utf8(line);
                     let text = text.map_err(|_| Violation::new(6, "a person was sent what is not UTF-8"))?;
                     self.reads(model, now, &text)?;
+                }
+                Trust::Court(person) => {
+                    let text = String::from_utf8_lossy(&line);
+                    let result = self.court_reads(model, person, &text);
+                    result.map_err(|violation| Violation {
+                        text: format!("{}, at {:?}", violation.text, shortened(&text)),
+                        ..violation
+                    })?;
                 }
                 Trust::Hostile(person) => {
                     let before = self.stranger.wrong();

@@ -364,7 +364,7 @@ fn person(index: u8) -> Person {
     };
     let mut client = Client::new(config, [10 + index; 32]);
     while client.poll().is_some() {}
-    client.join(NOW, CODE.parse().unwrap());
+    client.join(NOW, CODE.parse::<qun_core::Code>().unwrap());
     Person { client, link: None, said: Vec::new(), shown: 0 }
 }
 

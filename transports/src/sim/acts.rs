@@ -69,7 +69,7 @@ impl World {
             (33..40, _) => Some((client.join(now, guest), Command::Join)),
             (40..43, _) => Some((client.join(now, read), Command::Join)),
             (43..50, _) => {
-                let code = format!("WRONG{wrong}").parse().ok();
+                let code = format!("WRONG{wrong}").parse::<qun_core::Code>().ok();
                 code.map(|code| (client.join(now, code), Command::Join))
             }
             (50..65, _) => name.parse().ok().map(|name| (client.rename(now, name), Command::Rename)),

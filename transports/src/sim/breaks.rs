@@ -175,6 +175,20 @@ breaks! {
     LostOrder,
     /// A client believes that it may say ten times as much.
     Unpaced,
+    /// What was said is waited for twice as long, at the end of a connection and of the server.
+    LateDrain,
+    /// Who takes nothing is given up twice as late.
+    LateSlow,
+    /// Who has said goodbye is not closed.
+    NeverClosed,
+    /// People may say half as much at once as they are told.
+    TooStrict,
+    /// A page holds one message less than there are and were asked for.
+    ShortPage,
+    /// Whoever is too fast is told to wait a thousand times as long.
+    LongWait,
+    /// `welcome` is wrong about what time it is.
+    WrongNow,
 }
 
 impl fmt::Display for Break {
@@ -261,6 +275,9 @@ impl Breaks {
             Some(Break::TooManyRooms) => limits.rooms += 1,
             Some(Break::TooManyGuesses) => limits.guess_burst *= 3,
             Some(Break::LatePages) => limits.load *= 3,
+            Some(Break::LateDrain) => limits.drain *= 2,
+            Some(Break::LateSlow) => limits.stall *= 2,
+            Some(Break::TooStrict) => limits.burst /= 2,
             _ => {}
         }
         limits
@@ -309,6 +326,7 @@ impl Breaks {
             Event::Transmit(_) => self.is(Break::LostWakeup),
             Event::Read(_, true) => self.is(Break::ReadNeverResumes),
             Event::Close(_, Reason::Slow) => self.is(Break::NeverSlow),
+            Event::Close(_, Reason::Done) => self.is(Break::NeverClosed),
             _ => false,
         }
     }
@@ -425,6 +443,17 @@ impl Breaks {
                 (Break::WrongFirst, "joined", _) => *line = changed(line, "\"first\":", |first| first + 1),
                 // Nobody is told of it.
                 (Break::TooFast, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst / 3),
+                (Break::TooStrict, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst * 2),
+                (Break::WrongNow, "welcome", _) => *line = changed(line, "\"now\":", |now| now + 60_000),
+                (Break::LongWait, "error", _) => *line = changed(line, "\"wait_ms\":", |wait| wait * 1_000),
+                (Break::ShortPage, "page", _) => {
+                    if let Some((before, rest)) = line.split_once("\"msgs\":[")
+                        && let Some((_, after)) = rest.split_once("},{\"seq\"")
+                    {
+                        let before = before.replacen("\"more\":false", "\"more\":true", 1);
+                        *line = format!("{before}\"msgs\":[{{\"seq\"{after}");
+                    }
+                }
                 (Break::LongTexts, "welcome", _) => *line = changed(line, "\"text\":", |bytes| bytes / 2),
                 (Break::WrongLimits, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst + 1),
                 (Break::ShownRemoved | Break::OneMoreHeard, "msg", _) if line.contains("\"room\":\"court\"") => {

@@ -113,6 +113,10 @@ pub(super) enum Happening {
     Boot,
 }
 
+/// What may happen in a second: far more than ever does, and little enough that a world in which time stands still is seen
+/// before long.
+const STEPS: u64 = 1_000_000;
+
 /// When the world begins: 2026-01-01T00:00:00Z.
 const BEGIN_MS: u64 = 1_767_225_600_000;
 
@@ -321,8 +325,14 @@ impl World {
     /// Lets everything happen that happens within this time, until something is as it must not be.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now.mono + time;
+        let mut left = STEPS * (1 + time.as_secs());
         while self.violation().is_none() && self.next().is_some_and(|at| at <= end) {
             self.step();
+            left -= 1;
+            if left == 0 {
+                let text = format!("so much happens that time stands still: {:?} is next", self.next());
+                self.oracle.note(Err(Violation::new(9, text)));
+            }
         }
         self.advance(end);
         self.look_at_unsent();

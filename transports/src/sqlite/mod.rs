@@ -11,9 +11,9 @@
 //! - **A history that goes on is the one that was there.** A mark beside the file tells a database that was
 //!   restored, cut off or swapped from the one that clients know. Its rooms get new epochs.
 //!
-//! `schema` has the tables, `store` what is asked of them, `writer`, `reader` and `finder` the threads, `index` where
-//! words stand, `open` all that is
-//! looked at before they start. [`Archive`] and [`Import`] are for programs beside or without a server. docs/storage.md is
+//! `schema` has the tables, `store` what is asked of them, `writer`, `reader` and `finder` the threads, `search` what the
+//! last of them does for who looks for words, `index` where words stand, `open` all that is looked at before they start.
+//! [`Archive`] and [`Import`] are for programs beside or without a server. docs/storage.md is
 //! for whoever runs one.
 //!
 //! ```no_run
@@ -32,6 +32,7 @@ mod mark;
 mod open;
 mod reader;
 mod schema;
+mod search;
 mod store;
 mod writer;
 
@@ -49,9 +50,10 @@ use qun_core::{Now, RoomId};
 
 use crate::log::Log;
 pub use archive::{Archive, ArchiveError, Import, ImportError, Imported};
-use finder::{Ask, Finder, Search};
+use finder::{Ask, Finder};
 pub use open::OpenError;
 use reader::Reader;
+use search::Search;
 use writer::{Job, Pulse, Task, Writer};
 
 /// A commit that has taken this long takes nothing new behind it: who speaks in another room meanwhile is told to come

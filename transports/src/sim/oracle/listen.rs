@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use qun_core::{Instant, Limits, Role};
+use qun_core::{Instant, Limits, Role, SERVER_LINE};
 
 use super::Violation;
 use super::ask::Ask;
@@ -98,9 +98,12 @@ impl Wire {
         if !are_told {
             return wrong(6, "these are not the limits");
         }
+        let shown = frame.number("now").unwrap_or_default();
+        if model.set_back < asked.at && !(asked.clock..=model.clock).contains(&shown) {
+            return wrong(6, format!("the clock showed {} to {}", asked.clock, model.clock));
+        }
         model.people.named(person, name);
         (self.me, self.name) = (Some(m.into()), Some(name.into()));
-        self.is_resumed = resumed;
         Ok(())
     }
 
@@ -111,6 +114,7 @@ impl Wire {
         else {
             return wrong(9, "joined unasked");
         };
+        model.people.session(person).is_answered(now, &asked);
         let Some(at) = frame.get("room") else { return wrong(6, "joined, but what?") };
         let room = at.text("id").unwrap_or_default();
         let Some(facts) = model.facts.rooms.get(room) else { return wrong(1, "a room that there is not") };
@@ -153,6 +157,13 @@ impl Wire {
         {
             return wrong(10, "a roster without me as I am called");
         }
+        let mut members = frame.list("members").unwrap_or_default().iter();
+        let listed = members.find(|member| member.text("m") == self.me.as_deref());
+        // Of an account it has the highest that any of the sessions has there.
+        let is_alone = model.logins.account_of(person).is_none();
+        if listed.is_some_and(|me| is_alone && me.text("role").unwrap_or("talk") != role) {
+            return wrong(10, "a roster in which I have another role");
+        }
         let (epoch, _) = model.told(room).unwrap_or_default();
         let sub = Sub {
             epoch: epoch.into(),
@@ -176,7 +187,10 @@ impl Wire {
         model.people.session(person).joined(room);
         // What was asked after that may have changed it already.
         let is_sure = self.is_bound(model, now) && self.asked.is_empty();
-        model.people.lets_in(&code, person, is_sure.then_some(now));
+        // What is read after another connection has taken over was decided before that.
+        if self.is_current(model) {
+            model.people.lets_in(&code, person, is_sure.then_some(now));
+        }
         Ok(())
     }
 
@@ -363,7 +377,23 @@ impl Wire {
             }
             (None, None) => false,
         };
-        if fits { Ok(()) } else { wrong(2, format!("not the page asked for, of {room} at {head}")) }
+        if !fits {
+            return wrong(2, format!("not the page asked for, of {room} at {head}"));
+        }
+        // Only a line of the server that is full holds fewer messages than there are and were asked for.
+        let limit = limit.clamp(1, model.facts.limits.page);
+        let (has_more, next) = match before {
+            Some(_) => (more, lowest.map(|lowest| lowest - 1)),
+            None => (more, highest.map(|highest| highest + 1)),
+        };
+        let cost =
+            |seq: u64| model.record(&room, &sub.epoch, seq).map_or(0, |record| 400 + 2 * record.text.as_str().len());
+        let all = lowest.into_iter().flat_map(|lowest| lowest..=highest.unwrap_or_default()).chain(next);
+        let is_full = all.map(cost).sum::<usize>() > SERVER_LINE / 2;
+        if has_more && (msgs.len() as u64) < limit && !is_full {
+            return wrong(2, format!("{} messages, where {limit} were asked for, and there are more", msgs.len()));
+        }
+        Ok(())
     }
 
     fn ok(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {

@@ -14,6 +14,7 @@ mod json;
 mod listen;
 mod model;
 mod order;
+mod overdue;
 mod pace;
 mod people;
 mod place;
@@ -152,7 +153,7 @@ impl Oracle {
 
     /// How many joins of a connection have no answer yet.
     pub(super) fn joins(&self, conn: ConnId) -> usize {
-        self.wires.get(&conn).map_or(0, Wire::joins)
+        self.wires.get(&conn).map_or(0, |wire| wire.joins() + wire.stranger.joins())
     }
 
     /// There is more to send, and no room for it.
@@ -303,6 +304,13 @@ impl Oracle {
                 late = Some(wire.names(*conn, violation));
             }
         }
+        self.note(late.map_or(Ok(()), Err));
+    }
+
+    /// The server goes down: so does every connection that takes bytes, in time.
+    pub(super) fn look_at_end(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
+        let mut wires = self.wires.iter().filter(|(conn, _)| takes(**conn));
+        let late = wires.find_map(|(conn, wire)| Some(wire.names(*conn, wire.outlives(&self.model, now).err()?)));
         self.note(late.map_or(Ok(()), Err));
     }
 

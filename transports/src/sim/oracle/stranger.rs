@@ -21,6 +21,8 @@ pub(super) struct Stranger {
     pub(super) wrong_passwords: u64,
     /// Whether they may have asked for a room here.
     may_be_in: bool,
+    /// How many joins have come here and may still be answered by `joined`.
+    joins: usize,
     /// How often they took another name.
     names: Pace,
 }
@@ -40,11 +42,18 @@ impl Stranger {
         self.wrong
     }
 
+    /// How many streams may begin anew here, at most.
+    pub(super) fn joins(&self) -> usize {
+        self.joins
+    }
+
     /// They send a line.
     pub(super) fn says(&mut self, model: &mut Model, line: &[u8]) {
         let request = Json::read(line);
         let is_join = |request: &Json| matches!(request.text("t"), Some("join"));
-        self.may_be_in |= request.as_ref().is_none_or(is_join) && String::from_utf8_lossy(line).contains("join");
+        let may_be_join = request.as_ref().is_none_or(is_join) && String::from_utf8_lossy(line).contains("join");
+        self.joins += usize::from(may_be_join);
+        self.may_be_in |= may_be_join;
         if let Some(id) = request.as_ref().and_then(|request| request.text("id")) {
             model.drafts.rude(id, self.may_be_in);
         }
@@ -63,6 +72,10 @@ impl Stranger {
             Some("bad_code") => self.wrong += 1,
             Some("bad_password") => self.wrong_passwords += 1,
             _ => {}
+        }
+        let is_of_join = ["bad_code", "code_expired", "room_full", "locked"].map(Some).contains(&frame.text("code"));
+        if kind == "joined" || is_of_join {
+            self.joins = self.joins.saturating_sub(1);
         }
         let Some(room) = room else {
             self.is_welcome |= kind == "welcome";

@@ -7,6 +7,7 @@ use qun_core::log::Kind;
 use qun_core::{ConnId, Instant, SERVER_LINE};
 
 use super::ask::{Asked, Say};
+use super::endings::given_up;
 use super::json::Json;
 use super::model::Model;
 use super::order::Seat;
@@ -50,6 +51,8 @@ pub(super) struct Wire {
     /// When it sent something last, and how long at most it did not.
     pub(super) spoke: Instant,
     silence: Duration,
+    /// When it broke a silence for which it may have been given up.
+    pub(super) was_silent: Option<Instant>,
     /// When it took something last, and since when it takes nothing that there is.
     pub(super) took: Instant,
     pub(super) stuck: Option<Instant>,
@@ -69,8 +72,6 @@ pub(super) struct Wire {
     pub(super) said: VecDeque<Instant>,
     /// Rooms that it asked to be in.
     pub(super) joined: BTreeSet<String>,
-    /// Whether its session was there already.
-    pub(super) is_resumed: bool,
     /// Says that are not answered.
     pub(super) says: BTreeMap<String, Say>,
     /// Whether something was said again before it was answered.
@@ -90,12 +91,14 @@ pub(super) struct Wire {
     pub(super) screen: Screen,
     pub(super) stranger: Stranger,
     pub(super) seat: Seat,
-    /// The server has said goodbye.
+    /// The server has said goodbye, at this time.
     pub(super) is_over: bool,
+    pub(super) over: Instant,
     /// The client has, or sends no more.
     pub(super) is_leaving: bool,
-    /// Since then.
+    /// Since then; and whether nothing that they had asked for waited then.
     pub(super) left: Instant,
+    pub(super) leaves_at_once: bool,
     pub(super) said_bye: bool,
     pub(super) is_ended: bool,
     /// The client's last line has no end, so that it may make no sense.
@@ -141,6 +144,7 @@ impl Wire {
             heard: now,
             spoke: now,
             silence: Duration::ZERO,
+            was_silent: None,
             took: now,
             stuck: None,
             freely_since: now,
@@ -151,7 +155,6 @@ impl Wire {
             waits_since: now,
             said: VecDeque::new(),
             joined: BTreeSet::new(),
-            is_resumed: false,
             says: BTreeMap::new(),
             has_said_twice: false,
             owed: BTreeSet::new(),
@@ -166,8 +169,10 @@ impl Wire {
             stranger: Stranger::default(),
             seat: Seat::default(),
             is_over: false,
+            over: now,
             is_leaving: false,
             left: now,
+            leaves_at_once: false,
             said_bye: false,
             is_ended: false,
             is_torn: false,
@@ -184,6 +189,11 @@ impl Wire {
             Trust::Client(person) => Some(person),
             _ => None,
         }
+    }
+
+    /// Whether its session has not been taken over by another connection: of one that has, nothing more is handled.
+    pub(super) fn is_current(&self, model: &Model) -> bool {
+        self.person().is_none_or(|person| self.hello == model.people.hellos(person))
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -211,6 +221,9 @@ impl Wire {
     }
 
     pub(super) fn up(&mut self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
+        if now.since(self.spoke) >= given_up(&model.facts.limits) {
+            self.was_silent = Some(now);
+        }
         (self.silence, self.spoke) = (self.longest_silence(now), now);
         self.heard = now;
         self.is_pinged = false;
@@ -252,20 +265,25 @@ impl Wire {
             }
             trust => {
                 if let Trust::Hostile(person) = trust {
-                    model.learns(person, &String::from_utf8_lossy(&rest));
+                    model.people.tries(now, self.source);
+                    let text = String::from_utf8_lossy(&rest);
+                    model.logs_in_rudely(now, self.source, &text);
+                    model.learns(person, &text);
+                    self.stranger.says(model, &rest);
                 }
                 self.is_torn = !rest.is_empty();
                 Ok(())
             }
         };
-        self.leave_taking(now);
+        self.leave_taking(model, now);
         result
     }
 
     /// The client will be gone: by a goodbye, or by its end of input.
-    pub(super) fn leave_taking(&mut self, now: Instant) {
+    pub(super) fn leave_taking(&mut self, model: &Model, now: Instant) {
         if !self.is_leaving {
             (self.is_leaving, self.left) = (true, now);
+            self.leaves_at_once = self.is_read_at_once(model);
         }
     }
 

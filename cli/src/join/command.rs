@@ -47,7 +47,7 @@ pub(super) const HELP: &[&str] = &[
     "/history [N]     older messages",
     "/search WORDS    the newest messages that have them",
     "/join CODE       into another room",
-    "/login [NAME]    log in to an account: a name that is yours; the password is asked for",
+    "/login [NAME]    log in to your account; the password is asked for",
     "/leave           out of this room",
     "/rooms           the rooms you are in",
     "/room ID         talk in another of them",

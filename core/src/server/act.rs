@@ -123,13 +123,16 @@ impl Server {
 
     /// Everybody goes whom a ban is about.
     fn put_out_banned(&mut self, index: u32) {
-        for handle in self.members_of(index) {
-            let Some((session, role)) = self.sessions.get(handle).zip(self.role_of(handle, index)) else { continue };
-            let marks = self.marks(session);
-            let rules = self.rooms[index as usize].rules.as_ref();
-            if rules.is_some_and(|rules| rules.banned(&marks, role, self.now.unix_ms).is_some()) {
-                self.expel(handle, index, &ByeCode::Banned);
-            }
+        self.members_of(index).into_iter().for_each(|handle| self.put_out_if_banned(handle, index));
+    }
+
+    /// Somebody goes if a ban is about them, whoever they were when they came.
+    pub(super) fn put_out_if_banned(&mut self, handle: Handle, index: u32) {
+        let Some((session, role)) = self.sessions.get(handle).zip(self.role_of(handle, index)) else { return };
+        let marks = self.marks(session);
+        let rules = self.rooms[index as usize].rules.as_ref();
+        if rules.is_some_and(|rules| rules.banned(&marks, role, self.now.unix_ms).is_some()) {
+            self.expel(handle, index, &ByeCode::Banned);
         }
     }
 

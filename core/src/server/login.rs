@@ -212,6 +212,7 @@ impl Server {
         for (room, before) in rooms.into_iter().zip(before) {
             self.remember(handle, room);
             self.announce_entry(handle, room);
+            self.put_out_if_banned(handle, room);
             let told =
                 self.sessions.get(handle).and_then(|session| session.conn.zip(session.memberships.get(&room)?.slot));
             if let Some((conn, slot)) = told.filter(|_| self.role_of(handle, room) != before) {

@@ -147,6 +147,7 @@ impl Server {
             }
             (Command::Quit, _) => self.part(id, Reason::Done),
             (Command::Unknown(word), _) => self.phrase(id, Phrase::Unknown(word)),
+            (Command::Usage(usage @ plain::Usage::Login), _) => self.start_over(id, Phrase::Usage(usage)),
             (Command::Usage(usage), _) => self.phrase(id, Phrase::Usage(usage)),
             (Command::Echo(on), _) => {
                 if let Some(plain) = self.conn(id).and_then(Conn::plain) {

@@ -29,6 +29,7 @@ impl World {
             return;
         }
         match &self.people[index].mind {
+            _ if let Some(code) = self.people[index].court => self.act_at_court(index, code),
             Mind::Client(_) => self.act_by_client(index),
             Mind::Raw(raw) if raw.kind == RawKind::Plain => self.act_at_netcat(index),
             Mind::Raw(_) => self.act_hostile(index),
@@ -251,7 +252,9 @@ impl World {
         let bytes = if dice < 25 {
             self.next_token += 1;
             let epoch = self.people[index].raw_mut().and_then(|raw| raw.epoch.clone());
-            rude(&mut self.acts, index, &codes, epoch, self.next_token, &self.plan.limits)
+            let account = self.acts.choice(&self.config.accounts).map(|account| account.name.to_string());
+            let account = account.as_deref().unwrap_or("nobody");
+            rude(&mut self.acts, index, &codes, account, epoch, self.next_token, &self.plan.limits)
         } else {
             corrupted(&mut self.acts, index, &codes)
         };

@@ -12,6 +12,7 @@ use super::link::{End, Link, LinkId, Parcel};
 use super::oracle::Violation;
 use super::person::{Mind, Person};
 use super::rule::{Carried, Fate, Word, chance, up_to};
+use super::verdicts::HUSH;
 use super::world::{Happening, Host, World};
 
 /// The slices asked for at once.
@@ -331,6 +332,7 @@ impl World {
             }
             if let (End::Client, Some(person)) = (from, person)
                 && self.people[person].client().is_some()
+                && self.people[person].court.is_none()
             {
                 let left = self.people[person].hands.up(self.now.mono, &bytes, &self.plan.limits);
                 self.oracle.note(left.map_err(|violation| violation.of(person)));
@@ -406,7 +408,8 @@ impl World {
     }
 }
 
+/// What is told of bytes: no password.
 fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).trim_end().replace('\n', " ⏎ ");
+    let text = String::from_utf8_lossy(bytes).trim_end().replace('\n', " ⏎ ").replace(HUSH, "(a password) ");
     if text.len() > 400 { format!("{}…", &text[..text.floor_char_boundary(400)]) } else { text }
 }

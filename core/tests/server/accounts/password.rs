@@ -204,6 +204,10 @@ fn no_note_and_no_debug_print_has_a_password() {
     world.ask(json, hello("ann", Some(ANN), SECRET));
     world.send(person, format!("/login ann\n{SECRET}\n"));
     assert_eq!(world.asked.len(), 2);
+    // One that waits behind the first, and one whose line is not whole yet.
+    world.ask(json, hello("mei", None, SECRET));
+    let half = world.connect();
+    world.send(half, hello("ann", None, SECRET).to_string());
     let shown = format!("{:?} {:?} {:?}", world.server, world.asked, world.notes);
     world.judge();
     world.judge();

@@ -79,6 +79,46 @@ fn behind_a_wrong_password_nothing_is_a_guess_or_is_said() {
 }
 
 #[test]
+fn behind_a_login_that_can_be_none_nothing_is_a_guess_or_is_said() {
+    const SECRET_LINE: &str = "for her eyes only";
+    let long = "x".repeat(300);
+    for (login, told) in [
+        ("/login", "/login and the name of your account"),
+        ("/login two words", "A name has only letters"),
+        ("/login ann\n\x01", "control"),
+        (&format!("/login ann\n{long}"), "256"),
+    ] {
+        let mut world = world();
+        let bob = world.member("bob", OPS);
+        let guest = world.person("guest", OPS);
+        world.take(bob);
+        world.send(guest, format!("{login}\n{SECRET_LINE}\n"));
+        let text = world.text(guest);
+        assert!(text.contains(told), "{login}: {text}");
+        world.quiet(bob);
+        for prompt in ["", OPS] {
+            let person = world.connect();
+            world.send(person, format!("{prompt}\n"));
+            world.take(person);
+            world.send(person, format!("{login}\n{SECRET_LINE}\n"));
+            let text = world.text(person);
+            assert!(text.contains(told), "{login}: {text}");
+            assert_eq!(world.closed(person), None);
+        }
+        assert!(!world.notes.iter().any(|note| matches!(note, Note::WrongCode { .. })));
+    }
+    // Somebody who is logged in by now, and forgot it.
+    let mut world = world();
+    let bob = world.member("bob", OPS);
+    let ann = world.person("guest", OPS);
+    world.send(ann, format!("/login ann\n{SECRET}\n"));
+    world.take(bob);
+    world.send(ann, format!("/login ann\n{SECRET}\n"));
+    assert!(world.text(ann).contains("logged in as ann already"));
+    world.quiet(bob);
+}
+
+#[test]
 fn five_wrong_passwords_close_as_five_wrong_codes_do() {
     let mut world = world();
     let person = world.connect();

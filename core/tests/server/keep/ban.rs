@@ -142,3 +142,30 @@ fn an_account_is_put_out_muted_and_banned_with_all_of_its_sessions_and_known_aga
     done(&mut world, own, "unban", json!({"name": "eve"}));
     assert_eq!(world.join(third, OPS)["room"]["role"], "moderator", "what was given is the account's");
 }
+
+#[test]
+fn who_is_banned_as_an_account_goes_as_they_become_it() {
+    const SECRET: &str = "battery staple";
+    for by in [json!(null), json!(["name"])] {
+        let mut world = World::with(|config| {
+            set(config);
+            config.accounts = vec![account("mei", SECRET)];
+            config.rooms[0].accounts = vec![crate::accounts::listed("mei", qun_core::Role::Moderator)];
+        });
+        let own = world.member("own", OWNER);
+        let mei = world.connect();
+        world.call(mei, json!({"t": "hello", "id": "h0", "v": [1], "name": "mei", "password": SECRET}));
+        world.join(mei, OPS);
+        done(&mut world, own, "ban", json!({"name": "mei", "by": by}));
+        assert_eq!(world.lines(mei).last().unwrap()["code"], "banned");
+        // By the code, as a guest, she may come; as the moderator that she is, not.
+        let guest = world.person("guest", OPS);
+        world.take(own);
+        world.send(guest, format!("/login mei\n{SECRET}\nlet me in\n"));
+        let text = world.text(guest);
+        assert!(text.contains("You were banned from On-call"), "{text}");
+        let told = world.lines(own);
+        assert!(told.iter().all(|line| line["t"] == "presence"), "nothing was said: {told:#?}");
+        assert_eq!(world.join(own, OWNER)["here"], 1);
+    }
+}

@@ -20,7 +20,9 @@ impl Wire {
         let Trust::Client(person) = self.trust else { return Ok(()) };
         let class = match code {
             "room_full" | "slow_down" | "locked" | "unavailable" | "internal" => "later",
-            "bad_field" | "bad_name" | "name_taken" | "bad_text" | "bad_code" | "code_expired" => "fix",
+            "bad_field" | "bad_name" | "name_taken" | "bad_text" | "bad_code" | "code_expired" | "bad_password" => {
+                "fix"
+            }
             _ => "no",
         };
         if frame.text("retry") != Some(class) || frame.number("wait_ms").is_some() != (class == "later") {
@@ -64,8 +66,14 @@ impl Wire {
                 }
                 return result;
             }
+            (Ask::Hello { name, password: Some(password), .. }, _) => {
+                return self.login_refused(model, now, &asked, name.as_deref().unwrap_or_default(), password, code);
+            }
+            (Ask::Name { .. }, "bad_state") => model.logins.account_of(person).is_some(),
             (Ask::Name { .. }, "slow_down") => model.people.session(person).may_act_too_fast(now, &limits),
-            (Ask::Name { name, .. }, "name_taken") => model.people.may_be_taken(person, name),
+            (Ask::Name { name, .. }, "name_taken") => {
+                model.is_protected(name) || model.people.may_be_taken(person, name)
+            }
             (Ask::Search { .. }, "slow_down") => model.people.session(person).may_say_too_fast(now, &limits),
             (Ask::History { room, .. } | Ask::Search { room, .. }, "unavailable") => {
                 model.troubles(room, Trouble::Load) > asked.troubles || now.since(asked.at) >= limits.load

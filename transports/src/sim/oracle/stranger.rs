@@ -17,6 +17,8 @@ pub(super) struct Stranger {
     is_welcome: bool,
     /// How many codes were wrong.
     wrong: u64,
+    /// And how many passwords.
+    pub(super) wrong_passwords: u64,
     /// Whether they may have asked for a room here.
     may_be_in: bool,
     /// How many joins have come here and may still be answered by `joined`.
@@ -66,8 +68,10 @@ impl Stranger {
         let Some(frame) = Json::read(line) else { return wrong(6, "a line that can't be read") };
         let room = frame.text("room").or_else(|| frame.get("room")?.text("id")).map(String::from);
         let kind = frame.text("t").unwrap_or_default();
-        if frame.text("code") == Some("bad_code") {
-            self.wrong += 1;
+        match frame.text("code") {
+            Some("bad_code") => self.wrong += 1,
+            Some("bad_password") => self.wrong_passwords += 1,
+            _ => {}
         }
         let is_of_join = ["bad_code", "code_expired", "room_full", "locked"].map(Some).contains(&frame.text("code"));
         if kind == "joined" || is_of_join {
@@ -75,6 +79,9 @@ impl Stranger {
         }
         let Some(room) = room else {
             self.is_welcome |= kind == "welcome";
+            if frame.get("account").is_some() {
+                return wrong(13, "they are let in without the password");
+            }
             return if self.is_welcome || matches!(kind, "error" | "bye") { Ok(()) } else { wrong(1, "a stranger") };
         };
         match (kind, self.rooms.get_mut(&room)) {

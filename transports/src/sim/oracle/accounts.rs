@@ -1,6 +1,6 @@
 //! Accounts: who is let in as one, what they are called, and whether a password is told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use qun_core::{Instant, Role};
@@ -10,6 +10,7 @@ use super::ask::Asked;
 use super::json::Json;
 use super::model::Model;
 use super::wire::Wire;
+use crate::sim::court::COURT;
 use crate::sim::verdicts::HUSH;
 
 /// The longest that a line may wait inside the server before it is handled, and an answer before it goes out.
@@ -31,6 +32,8 @@ pub(in crate::sim) struct AccountFacts {
 pub(in crate::sim) struct Logins {
     /// Who has given the right password of an account, and of which.
     people: BTreeMap<usize, String>,
+    /// The codes that somebody has ever sent, as they are compared: by one of them their account may be remembered.
+    sent: BTreeMap<usize, BTreeSet<String>>,
     /// Who an account is on the wire.
     members: BTreeMap<String, String>,
     /// What was asked since the server's start.
@@ -68,6 +71,11 @@ impl Logins {
         if let Some(question) = open.find(|question| question.heard.is_none()) {
             question.heard = Some(now);
         }
+    }
+
+    /// Somebody sends a code.
+    pub(super) fn sends(&mut self, person: usize, code: &str) {
+        self.sent.entry(person).or_default().insert(code.into());
     }
 
     /// The account whose password a person has given.
@@ -152,10 +160,26 @@ impl Model {
         }
         let room = |room: &Json| Some((room.text("id")?.to_string(), Role::named(room.text("role")?)?));
         let rooms: BTreeMap<_, _> = frame.list("rooms").unwrap_or_default().iter().filter_map(room).collect();
-        if rooms != facts.rooms {
+        let is_told = |(room, least): (&String, &Role)| rooms.get(room).is_some_and(|told| told >= least);
+        let may = |(room, told): (&String, &Role)| self.may_enter(facts, room).is_some_and(|most| *told <= most);
+        if !facts.rooms.iter().all(is_told) || !rooms.iter().all(may) {
             return wrong(format!("{} is told that it may enter {rooms:?}", facts.name));
         }
         Ok(())
+    }
+
+    /// As what an account may enter a room without a code, at most: as the room lists it, by what it was given, or by a code
+    /// that somebody has sent who knows its password.
+    fn may_enter(&self, account: &AccountFacts, room: &str) -> Option<Role> {
+        let folded = account.name.to_lowercase();
+        let people = self.logins.people.iter().filter(|(_, name)| **name == folded);
+        let sent = people.filter_map(|(person, _)| self.logins.sent.get(person)).flatten();
+        let codes = &self.facts.rooms.get(room)?.codes;
+        let role = |code: &String| codes.get(code).map(|code| code.role).or(self.court.codes.get(code).copied());
+        let by_code = sent.filter_map(role).max();
+        let gift = self.logins.members.get(&folded).and_then(|m| self.given(m)).filter(|_| room == COURT);
+        let role = by_code.max(account.rooms.get(room).copied());
+        role.map(|role| gift.map_or(role, |gift| role.max(gift)))
     }
 
     /// Somebody is called something: an account as it is called, and nobody else so.

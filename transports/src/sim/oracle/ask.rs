@@ -133,6 +133,7 @@ impl Wire {
             }
             "join" => {
                 let code = canonical(&text("code").ok_or_else(unreadable)?);
+                model.logins.sends(person, &code);
                 let room = model.room_of(&code).unwrap_or_else(|| {
                     model.people.tries(now, self.source);
                     String::new()

@@ -87,6 +87,8 @@ impl Model {
             let rank = self.court.ranks.entry(person).or_insert((*role, *role));
             *rank = (rank.0.min(*role), rank.1.max(*role));
         }
+        let sent: Vec<_> = self.court.codes.keys().filter(|code| letters.contains(*code)).cloned().collect();
+        sent.iter().for_each(|code| self.logins.sends(person, code));
         let Some(token) = token(line) else { return };
         let text = |key| request.and_then(|request| request.text(key)).map(String::from);
         let command = line.strip_prefix('/').and_then(|line| line.split(' ').next());
@@ -102,6 +104,11 @@ impl Model {
         let rank = self.court.ranks.get(person)?.1;
         let gift = self.court.gifts.get(m).copied().unwrap_or(rank);
         Some(rank.max(gift).max(self.listed(*person, COURT)))
+    }
+
+    /// The highest role that a member was ever given.
+    pub(super) fn given(&self, m: &str) -> Option<Role> {
+        self.court.gifts.get(m).copied()
     }
 
     /// The lowest that they have while they are in the room.

@@ -151,6 +151,12 @@ pub(crate) struct Sim {
     /// With so many rooms.
     #[arg(long, value_name = "N")]
     pub(crate) rooms: Option<usize>,
+    /// With so many accounts.
+    #[arg(long, value_name = "N")]
+    pub(crate) accounts: Option<usize>,
+    /// With so many rooms in which order is kept: none or one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) court: Option<u8>,
     /// Let things go wrong for so many milliseconds.
     #[arg(long, value_name = "MS")]
     pub(crate) storm_ms: Option<u64>,

@@ -4,13 +4,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Server;
-use super::codebook::Opens;
 use super::conn::Wait;
 use super::io::{LogTask, Note};
 use super::order::Acting;
 use super::refusal::Refusal;
 use super::room::{Log, Said};
-use super::rules::{Marks, Rules};
+use super::rules::{Mark, Marks, Rules};
 use super::session::Session;
 use super::slab::Handle;
 use crate::act::{Act, Subject};
@@ -45,6 +44,7 @@ impl Server {
             return;
         }
         room.rules = (!facts.is_empty()).then(|| Box::new(Rules::read(facts)));
+        self.refresh_who_came(index);
         self.refresh_codes(index);
     }
 
@@ -52,13 +52,8 @@ impl Server {
     fn refresh_codes(&mut self, index: u32) {
         let doors = self.doors();
         let grants = self.grants(index);
-        self.rooms[index as usize].set_codes(grants);
-        let rooms = (0..).zip(&self.rooms);
-        let codes = rooms.flat_map(|(room, state)| {
-            let current = (0..).zip(&state.access).filter(|(_, access)| access.is_current);
-            current.map(move |(access, state)| (state.code, Opens { room, access }))
-        });
-        self.codes.replace(codes.collect::<Vec<_>>());
+        let set = self.rooms[index as usize].set_codes(grants);
+        self.codes.set(index, set.iter().map(|set| (set.code, set.access)));
         for (id, code) in doors {
             self.recheck(id, code);
         }
@@ -93,6 +88,10 @@ impl Server {
             _ => {}
         }
         if let Some(code) = shut {
+            // Somebody may have come by it since this was written.
+            let (mark, rules) = (Mark::code(&code), self.rooms[index as usize].rules.as_deref());
+            let came = rules.map(|rules| rules.forget_who_came(|came| came.code == mark));
+            self.keep(index, came.unwrap_or_default());
             self.put_out_by(index, &code);
         }
         self.tell_members(index, false, &roles);

@@ -93,23 +93,23 @@ impl Server {
                 }
                 self.note_welcome(id, handle, false);
                 let opens = if let Phase::Naming(opens) = phase { Some(opens) } else { None };
-                self.say_logged_in(id, name, opens.is_some());
+                self.say_logged_in(id, handle, name, opens.is_some());
                 if let Some(opens) = opens {
-                    self.join(id, to_person(opens));
+                    self.join(id, to_person(opens, false));
                 }
             }
             Phase::Live(handle) => {
                 self.become_account(handle, name);
                 self.note_welcome(id, handle, true);
                 let is_in = self.conn(id).and_then(Conn::plain).is_some_and(|plain| plain.room.is_some());
-                self.say_logged_in(id, name, is_in);
+                self.say_logged_in(id, handle, name, is_in);
             }
             _ => {}
         }
     }
 
-    fn say_logged_in(&mut self, id: ConnId, name: &Name, is_in: bool) {
-        let rooms = self.open_to(&name.folded());
+    fn say_logged_in(&mut self, id: ConnId, handle: Handle, name: &Name, is_in: bool) {
+        let rooms = self.open_to(handle);
         let rooms: alloc::vec::Vec<RoomId> = rooms.into_iter().map(|room| room.id).collect();
         self.phrase(id, Phrase::LoggedIn { name, rooms: &rooms, is_in });
     }

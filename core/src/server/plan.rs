@@ -45,12 +45,17 @@ impl Server {
         let until = |for_s: Option<u64>| for_s.map(|s| now.saturating_add(s.saturating_mul(1_000)).min(LAST));
         let somebody = || on.clone().ok_or(Refusal::NotFound(Missing::Member));
         let mut plan: Plan = match order {
-            Order::Kick { why, .. } => Act::Kick { on: somebody()?, why }.into(),
+            Order::Kick { why, .. } => {
+                let on = somebody()?;
+                let facts = self.forgotten(&on).into_iter().collect();
+                Plan { facts, ..Act::Kick { on, why }.into() }
+            }
             Order::Ban { by: marks, for_s, why, .. } => {
                 let (on, until) = (somebody()?, until(for_s));
                 let sentence = Sentence { name: on.name.clone(), m: on.m, by: role, until };
                 let marks = self.ban_marks(room, &on, &marks)?;
-                let facts = marks.into_iter().map(|mark| hold(mark.under("ban"), &sentence)).collect();
+                let bans = marks.into_iter().map(|mark| hold(mark.under("ban"), &sentence));
+                let facts = bans.chain(self.forgotten(&on)).collect();
                 Plan { facts, ..Act::Ban { on, until, why }.into() }
             }
             Order::Mute { for_s, why, .. } => {
@@ -100,8 +105,12 @@ impl Server {
         let sessions = on.m.map(|member| self.in_room(room, member)).unwrap_or_default();
         let sessions: Vec<_> = sessions.into_iter().filter_map(|handle| self.sessions.get(handle)).collect();
         let Some(session) = sessions.first() else {
-            // They have gone since, or were never there: what is known of them is their name.
-            return Ok([name].into());
+            // They have gone since, or were never there: what is known of them is their account, or their name.
+            if by == [By::Source] {
+                return Err(Refusal::Unfit(Unfit::Mark));
+            }
+            let account = on.m.and_then(|member| self.accounts.called(member));
+            return Ok([account.map_or(name, Mark::account)].into());
         };
         let sources = sessions.iter().filter_map(|session| self.marks(session).source).map(Mark::source);
         let sources: Vec<_> = sources.collect();
@@ -189,46 +198,57 @@ impl Server {
                 let expires = for_s.map(|s| later(Some(s)));
                 Ok(made(
                     &code,
-                    Made { code: code.canonical().into(), label, role, expires, uses },
+                    Made { code: code.canonical().into(), label, role, expires, uses, retired: false },
                     Deed::Added,
                     Vec::new(),
                 ))
             }
             CodeOrder::Rotate { label, after_s } => {
-                let old = self.entrance_of(room, label.as_deref(), role)?;
+                let old = self.entrance_of(room, label.as_deref(), role, false)?;
                 let code = Code::generate(&mut self.entropy);
                 let facts = self.retire(room, &old.code, later(after_s));
                 let Entrance { label, role, expires, uses, .. } = old;
                 Ok(made(
                     &code,
-                    Made { code: code.canonical().into(), label, role, expires, uses },
+                    Made { code: code.canonical().into(), label, role, expires, uses, retired: false },
                     Deed::Rotated,
                     facts,
                 ))
             }
             CodeOrder::Retire { label, after_s, kick } => {
-                let old = self.entrance_of(room, Some(&label), role)?;
-                let facts = self.retire(room, &old.code, later(after_s));
+                let old = self.entrance_of(room, Some(&label), role, kick)?;
+                let mut facts = self.retire(room, &old.code, later(after_s));
+                let (mark, rules) = (Mark::code(&old.code), self.rooms[room as usize].rules.as_deref());
+                if let Some(rules) = rules.filter(|_| kick) {
+                    facts.extend(rules.forget_who_came(|came| came.code == mark));
+                }
                 let act = Act::Code { label: old.label, deed: Deed::Retired };
                 Ok(Plan { facts, shut: kick.then_some(old.code), ..act.into() })
             }
         }
     }
 
-    /// A code lets nobody in any more from `at` on.
+    /// A code lets nobody in any more from `at` on. Those who came by it are still known by it.
     fn retire(&self, room: u32, code: &Code, at: u64) -> Vec<Fact> {
-        let mark = Mark::code(code);
-        let rules = self.rooms[room as usize].rules.as_deref();
-        match rules.and_then(|rules| rules.made.get(&mark)) {
-            Some(_) if at <= self.now.unix_ms => [forget(mark.under("code"))].into(),
-            Some(made) => {
-                let expires = Some(made.expires.map_or(at, |expires| expires.min(at)));
-                // It has no name of its own any more: that is its successor's.
-                let label = format!("{}~", made.label).into();
-                [hold(mark.under("code"), &Made { expires, label, ..made.clone() })].into()
-            }
-            None => [plainly(&mark.under("retired"), at)].into(),
+        let (mark, now) = (Mark::code(code), self.now.unix_ms);
+        let Some(made) = self.rooms[room as usize].rules.as_deref().and_then(|rules| rules.made.get(&mark)) else {
+            let at = if at <= now { 0 } else { at };
+            return [plainly(&mark.under("retired"), at)].into();
+        };
+        if made.retired {
+            return Vec::new();
         }
+        let expires = Some(made.expires.map_or(at, |expires| expires.min(at)));
+        // It has no name of its own any more: that is its successor's.
+        let mut labels = (1_u32..).map(|n| match n {
+            1 => format!("{}~", made.label),
+            n => format!("{}~{n}", made.label),
+        });
+        let label = match made.label.contains('~') {
+            true => made.label.clone(),
+            false => labels.find(|label| self.entrance(room, label).is_none()).unwrap_or_default().into(),
+        };
+        [hold(mark.under("code"), &Made { expires, label, retired: at <= now, ..made.clone() })].into()
     }
 
     /// A name for a code that was given none.

@@ -40,7 +40,9 @@ impl Server {
         match order {
             Order::Kick { .. } | Order::Mute { .. } | Order::Role { role: Some(_), .. } => {
                 let is_here = member.is_some_and(|member| !self.in_room(room, member).is_empty());
-                is_here.then_some(()).ok_or(Refusal::NotFound(Missing::Member))?;
+                let came = || on.is_some_and(|on| self.has_come(room, &Whom::Name(on.name.clone())).is_some());
+                let is_known = is_here || (matches!(order, Order::Kick { .. }) && came());
+                is_known.then_some(()).ok_or(Refusal::NotFound(Missing::Member))?;
             }
             Order::Unban { .. } => self.may_take_back(room, role, on, true)?,
             Order::Unmute { .. } => self.may_take_back(room, role, on, false)?,
@@ -56,19 +58,27 @@ impl Server {
                 }
             }
             Order::Code(CodeOrder::Rotate { label, .. }) => {
-                below(self.entrance_of(room, label.as_deref(), role)?.role)?;
+                below(self.entrance_of(room, label.as_deref(), role, false)?.role)?;
             }
-            Order::Code(CodeOrder::Retire { label, .. }) => below(self.entrance_of(room, Some(label), role)?.role)?,
+            Order::Code(CodeOrder::Retire { label, kick, .. }) => {
+                below(self.entrance_of(room, Some(label), role, *kick)?.role)?;
+            }
             _ => {}
         }
         Ok(role)
     }
 
-    /// The role of somebody who may not be there: what they were given, or what most have.
+    /// The role of somebody who may not be there: what they were given, what their account has without a code, or else what
+    /// most have.
     fn member_role(&self, room: u32, member: MemberId) -> Role {
         let here = self.in_room(room, member).into_iter().filter_map(|handle| self.role_of(handle, room)).max();
-        let given = || self.rooms[room as usize].rules.as_ref()?.role_of(member);
-        here.or_else(given).unwrap_or_default()
+        let away = || {
+            let given = self.rooms[room as usize].rules.as_ref().and_then(|rules| rules.role_of(member));
+            given.max(
+                self.accounts.called(member).and_then(|account| self.rooms[room as usize].role_without_code(account)),
+            )
+        };
+        here.or_else(away).unwrap_or_default()
     }
 
     /// The sessions of a member that are in a room: one, or several of an account.
@@ -118,6 +128,7 @@ impl Server {
         let known = match order {
             Order::Unban { .. } | Order::Unmute { .. } => sentenced.into_iter().find(is_whom),
             Order::Role { role: None, .. } => gifts.into_iter().find(is_whom),
+            Order::Kick { .. } | Order::Ban { .. } => self.has_come(room, whom),
             _ => None,
         };
         match (known, order, whom) {
@@ -127,6 +138,16 @@ impl Server {
             }
             _ => Err(Refusal::NotFound(missing)),
         }
+    }
+
+    /// An account that came by a code once, whether it is there or not.
+    fn has_come(&self, room: u32, whom: &Whom) -> Option<(Option<MemberId>, &Name)> {
+        let account = match whom {
+            Whom::Member(m) => self.accounts.called(*m)?.clone(),
+            Whom::Name(name) => name.folded(),
+        };
+        let came = self.rooms[room as usize].rules.as_ref()?.came(&account)?;
+        Some((Some(MemberId::of_account(&account)), &came.name))
     }
 
     /// Whether there is something to take back, and nobody higher did it.
@@ -143,17 +164,25 @@ impl Server {
     }
 
     pub(super) fn entrance(&self, room: u32, label: &str) -> Option<Entrance> {
-        let mut codes = self.rooms[room as usize].codes(self.now.unix_ms).into_iter();
+        let mut codes = self.rooms[room as usize].codes().into_iter();
         codes.find(|entrance| &*entrance.label == label)
     }
 
-    /// The code that an order is about: the one of this label, or the only one that is below the role.
-    pub(super) fn entrance_of(&self, room: u32, label: Option<&str>, role: Role) -> Result<Entrance, Refusal> {
+    /// The code that an order is about: the one of this label, or the only one that is below the role. One that has expired or
+    /// was retired is there for those only who came by it.
+    pub(super) fn entrance_of(
+        &self,
+        room: u32,
+        label: Option<&str>,
+        role: Role,
+        is_for_those_who_came: bool,
+    ) -> Result<Entrance, Refusal> {
+        let counts = |entrance: &Entrance| is_for_those_who_came || entrance.is_open(self.now.unix_ms);
         if let Some(label) = label {
-            return self.entrance(room, label).ok_or(Refusal::NotFound(Missing::Code));
+            return self.entrance(room, label).filter(counts).ok_or(Refusal::NotFound(Missing::Code));
         }
-        let codes = self.rooms[room as usize].codes(self.now.unix_ms);
-        let mut codes = codes.into_iter().filter(|entrance| entrance.role < role);
+        let codes = self.rooms[room as usize].codes();
+        let mut codes = codes.into_iter().filter(|entrance| entrance.role < role && counts(entrance));
         match (codes.next(), codes.next()) {
             (Some(one), None) => Ok(one),
             _ => Err(Refusal::NotFound(Missing::Code)),

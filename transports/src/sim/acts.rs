@@ -29,6 +29,7 @@ impl World {
             return;
         }
         match &self.people[index].mind {
+            _ if let Some(code) = self.people[index].court => self.act_at_court(index, code),
             Mind::Client(_) => self.act_by_client(index),
             Mind::Raw(raw) if raw.kind == RawKind::Plain => self.act_at_netcat(index),
             Mind::Raw(_) => self.act_hostile(index),

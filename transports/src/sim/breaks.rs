@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use qun_core::server::Reason;
-use qun_core::{ConnId, Instant, Limits, client};
+use qun_core::{Code, ConnId, Instant, Limits, client};
 
 use crate::driver::Event;
 
@@ -161,6 +161,18 @@ breaks! {
     BorrowedName,
     /// A password is told.
     ToldPassword,
+    /// Whoever gives an order is taken for an owner.
+    Pretender,
+    /// A room's log does not hold who is banned or muted, and that it is closed.
+    ForgottenFacts,
+    /// Whoever was banned or muted says something once more.
+    OneMoreSay,
+    /// What was taken back is shown to those who come.
+    ShownRemoved,
+    /// Whoever was put out hears one message more.
+    OneMoreHeard,
+    /// An order is not answered.
+    LostOrder,
     /// A client believes that it may say ten times as much.
     Unpaced,
     /// What was said is waited for twice as long, at the end of a connection and of the server.
@@ -216,11 +228,32 @@ pub(super) struct Breaks {
     tails: BTreeMap<ConnId, Vec<u8>>,
     /// A roster that was told of a room once.
     rosters: BTreeMap<String, String>,
+    /// The codes of the court: an owner's, a moderator's, and one to talk.
+    court: Vec<String>,
+    /// What was said at court, by its number; what was taken back of it last; and the last line that somebody got.
+    said: BTreeMap<String, String>,
+    taken_back: Option<String>,
+    heard: Option<String>,
 }
 
 impl Breaks {
     pub(super) fn new(which: Option<Break>, rng: Rng) -> Self {
-        Self { which, rng, partial: BTreeMap::new(), tails: BTreeMap::new(), rosters: BTreeMap::new() }
+        Self {
+            which,
+            rng,
+            partial: BTreeMap::new(),
+            tails: BTreeMap::new(),
+            rosters: BTreeMap::new(),
+            court: Vec::new(),
+            said: BTreeMap::new(),
+            taken_back: None,
+            heard: None,
+        }
+    }
+
+    /// By which codes the court is entered.
+    pub(super) fn knows(&mut self, codes: &[Code]) {
+        self.court = codes.iter().map(Code::to_string).collect();
     }
 
     /// The server starts, and names its connections anew.
@@ -253,6 +286,10 @@ impl Breaks {
     /// In which pieces the server gets what arrives.
     pub(super) fn up(&mut self, conn: ConnId, bytes: Vec<u8>) -> Vec<Vec<u8>> {
         match self.which {
+            Some(Break::Pretender) if !self.court.is_empty() => {
+                let text = String::from_utf8_lossy(&bytes);
+                vec![text.replace(&self.court[2], &self.court[0]).into_bytes()]
+            }
             Some(Break::KeptLines) => bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect(),
             Some(Break::LostLastLine) => {
                 let tail = self.tails.entry(conn).or_default();
@@ -419,6 +456,30 @@ impl Breaks {
                 }
                 (Break::LongTexts, "welcome", _) => *line = changed(line, "\"text\":", |bytes| bytes / 2),
                 (Break::WrongLimits, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst + 1),
+                (Break::ShownRemoved | Break::OneMoreHeard, "msg", _) if line.contains("\"room\":\"court\"") => {
+                    let number = |key| line.split(key).nth(1).and_then(|rest| rest.split([',', '}']).next());
+                    let text = line.split("\"text\":\"").nth(1).and_then(|rest| rest.split('"').next());
+                    if let (Some(seq), Some(text)) = (number("\"seq\":"), text.filter(|text| text.starts_with('§'))) {
+                        self.said.insert(seq.into(), text.into());
+                    }
+                    if let Some(text) = number("\"of\":").and_then(|of| self.said.get(of)) {
+                        self.taken_back = Some(text.clone());
+                    }
+                    self.heard = Some(line.clone());
+                }
+                (Break::ShownRemoved, "page", _) => {
+                    if let Some(text) = &self.taken_back {
+                        *line = line.replacen("(removed)", text, 1);
+                    }
+                }
+                (Break::OneMoreHeard, "left", _) if line.contains("ed\",\"retry\"") => {
+                    lines.extend(self.heard.clone());
+                    return lines;
+                }
+                (Break::LostOrder, "ok", _) if line.contains("\"seq\"") && self.is(which) => {
+                    lines.remove(at);
+                    continue;
+                }
                 (Break::BorrowedName, "welcome", _) if line.contains("-2\",\"resumed\":false") => {
                     *line = line.replacen("-2\"", "\"", 1);
                 }

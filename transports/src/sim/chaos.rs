@@ -326,6 +326,9 @@ impl World {
         if client.status() != client::Status::Online || person.is_done {
             return Some(format!("{:?}", client.status()));
         }
+        if person.court.is_some() {
+            return None;
+        }
         let Some(conn) = person.link.and_then(|id| self.links.get(&id)?.conn) else {
             return Some("the server does not know of the connection".into());
         };

@@ -25,6 +25,7 @@
 mod acts;
 mod breaks;
 mod chaos;
+mod court;
 mod dice;
 mod fault;
 mod link;

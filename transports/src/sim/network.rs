@@ -332,6 +332,7 @@ impl World {
             }
             if let (End::Client, Some(person)) = (from, person)
                 && self.people[person].client().is_some()
+                && self.people[person].court.is_none()
             {
                 let left = self.people[person].hands.up(self.now.mono, &bytes, &self.plan.limits);
                 self.oracle.note(left.map_err(|violation| violation.of(person)));

@@ -24,6 +24,8 @@ pub(super) struct Person {
     /// Whom the oracle takes them for; a client with another key is somebody else.
     pub(super) identity: usize,
     pub(super) mind: Mind,
+    /// By which code they come to court, if they do: of them everything else is demanded than of others.
+    pub(super) court: Option<usize>,
     pub(super) link: Option<LinkId>,
     /// What leaves their client.
     pub(super) hands: Hands,
@@ -103,6 +105,7 @@ impl Person {
         Self {
             identity,
             mind,
+            court: None,
             link: None,
             hands: Hands::default(),
             asleep: Instant::default(),
@@ -356,7 +359,7 @@ impl Person {
         if let Some((id, room)) = &self.unexcused {
             return wrong(3, format!("{id} is unconfirmed, and nothing of {room} was lost"));
         }
-        let Some(client) = self.client() else { return Ok(()) };
+        let Some(client) = self.client().filter(|_| self.court.is_none()) else { return Ok(()) };
         for room in client.rooms() {
             let shown = self.shown.get(room.id());
             if shown.is_some_and(|shown| !room.timeline().eq(&shown.timeline)) {

@@ -28,6 +28,8 @@ pub struct Plan {
     pub rooms: usize,
     /// How many accounts there are.
     pub accounts: usize,
+    /// Whether there is one more room, in which order is kept.
+    pub court: bool,
     /// The mean time between two acts of anybody.
     pub chatter: Duration,
     /// How long things go wrong.
@@ -87,6 +89,7 @@ impl Plan {
         let limits = limits(dice);
         // In two worlds of five nobody has an account.
         let accounts = [0, 0, 1, 2, 3][dice.usize(0..5)];
+        let court = dice.bool();
         let plan = Self {
             seed,
             faults,
@@ -95,6 +98,7 @@ impl Plan {
             hostile,
             rooms,
             accounts,
+            court,
             chatter,
             storm,
             roughness,
@@ -115,6 +119,7 @@ impl Plan {
             hostile: 0,
             rooms: 2,
             accounts: 1,
+            court: true,
             chatter: Duration::from_millis(500),
             storm: Duration::from_secs(60),
             roughness: 4,
@@ -206,10 +211,13 @@ fn limits(dice: &mut Dice) -> Limits {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { clients, plain, hostile, rooms, accounts, chatter, storm, roughness, log_bytes, limits, .. } = self;
+        let Self {
+            clients, plain, hostile, rooms, accounts, court, chatter, storm, roughness, log_bytes, limits, ..
+        } = self;
         let s = |count: &usize| if *count == 1 { "" } else { "s" };
         write!(f, "{clients} client{}, {plain} at netcat, {hostile} hostile, ", s(clients))?;
         write!(f, "{rooms} room{}, {accounts} account{}, ", s(rooms), s(accounts))?;
+        write!(f, "{}", if *court { "a court, " } else { "" })?;
         write!(f, "an act each {chatter:?}, {storm:?} of roughness {roughness}")?;
         let defaults = Limits::default();
         let numbers = [

@@ -120,8 +120,10 @@ impl World {
                     self.connect(index);
                 }
                 Action::Close => {
-                    let closed = self.people[index].hands.closes(self.now.mono);
-                    self.oracle.note(closed.map_err(|violation| violation.of(index)));
+                    if self.people[index].court.is_none() {
+                        let closed = self.people[index].hands.closes(self.now.mono);
+                        self.oracle.note(closed.map_err(|violation| violation.of(index)));
+                    }
                     self.hang_up(index);
                 }
                 Action::Transmit => {
@@ -132,6 +134,10 @@ impl World {
                 Action::Show(event) => {
                     self.trace.bytes(format!("{index} {event:?}").as_bytes());
                     self.journal(|| format!("person {index} is shown {event:?}"));
+                    if self.people[index].court.is_some() {
+                        self.people[index].has_ended |= matches!(event, client::Event::Ended { .. });
+                        continue;
+                    }
                     for _ in 0..self.breaks.shows(&event) {
                         let full = self.plan.has(Fault::DiskFull);
                         let seen = self.people[index].see(now.mono, &event, &self.oracle.model, full);
@@ -142,6 +148,9 @@ impl World {
         }
         if let (Some(id), Mind::Raw(_)) = (self.people[index].link, &self.people[index].mind) {
             self.flush(id, End::Client);
+        }
+        if self.people[index].court.is_some() {
+            return;
         }
         let judged = self.people[index].judge(self.now.mono, &self.oracle.model);
         self.oracle.note(judged.map_err(|violation| violation.of(index)));

@@ -8,6 +8,7 @@ use qun_core::server::{self, Access, Listed, Presence, Verdict, Verification};
 use qun_core::{Code, ConnId, Entropy, Id, Instant, Key, Name, Now, Password, Role, RoomId};
 
 use super::breaks::{Break, Breaks};
+use super::court::Court;
 use super::dice::{Dice, Script};
 use super::fault::{Counters, Fault};
 use super::link::{End, Link, LinkId};
@@ -54,6 +55,8 @@ pub struct World {
     pub(super) codes: Vec<(RoomId, Code, Code)>,
     /// One more for each room, to talk for a while or for few.
     pub(super) guests: Vec<Code>,
+    /// The room in which order is kept, if there is one.
+    pub(super) court: Option<Court>,
     /// How verdicts on passwords come, and which passwords they are on.
     pub(super) bench: Bench,
     pub(super) verdicts: BTreeMap<Verification, String>,
@@ -132,9 +135,12 @@ impl World {
         let guests: Vec<_> = codes.iter().map(|_| code(&mut entropy)).collect();
         let rooms = codes.iter().zip(&guests).enumerate();
         let accounts = plan.account_list();
-        let rooms: Vec<_> = rooms.map(|(index, (codes, guest))| room(index, codes, guest, &accounts)).collect();
+        let mut rooms: Vec<_> = rooms.map(|(index, (codes, guest))| room(index, codes, guest, &accounts)).collect();
+        let room_facts = rooms.iter().map(room_facts).collect();
+        let court = plan.court.then(|| Court::new(&mut entropy));
+        rooms.extend(court.as_ref().map(|court| court.config(&accounts)));
         let facts = Facts {
-            rooms: rooms.iter().map(room_facts).collect(),
+            rooms: room_facts,
             accounts: accounts.iter().map(|account| account_facts(account, &rooms)).collect(),
             limits: plan.limits.clone(),
         };
@@ -167,6 +173,7 @@ impl World {
             config,
             codes,
             guests,
+            court,
             bench,
             verdicts: BTreeMap::new(),
             boots: 0,
@@ -181,6 +188,11 @@ impl World {
             journal: None,
         };
         world.oracle.model.are_lines_kept = which.is_some();
+        if let Some(court) = &world.court {
+            let codes = court.roles().map(|(code, role)| (canonical(code.canonical()), role));
+            world.oracle.model.court.codes = codes.collect();
+            world.breaks.knows(&court.codes);
+        }
         world.boot();
         world.populate(&mut entropy);
         world.schedule.push(now.mono, Happening::Act);
@@ -199,9 +211,12 @@ impl World {
         for kind in raws.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)) {
             self.people.push(Person::new(self.people.len(), Mind::Raw(Raw::new(kind))));
         }
+        self.populate_court(entropy);
         self.next_identity = self.people.len();
-        for index in 0..self.plan.clients {
-            self.settle_person(index);
+        for index in 0..self.people.len() {
+            if self.people[index].client().is_some() {
+                self.settle_person(index);
+            }
         }
     }
 
@@ -209,16 +224,7 @@ impl World {
     pub(super) fn new_client(&mut self, index: usize, key: Key) -> (Client, Vec<Id>) {
         let (account, password) = self.some_account().unzip();
         let name = if self.acts.bool() { NAMES[index % NAMES.len()].parse().ok() } else { None };
-        let config = client::Config {
-            agent: "qun/sim".into(),
-            name: account.or(name),
-            key,
-            tail: self.acts.u64(0..=60),
-            timeline: TIMELINE,
-            password,
-            backoff: Duration::from_secs(20),
-        };
-        let mut client = Client::new(config, self.acts.seed());
+        let mut client = self.client(key, account.or(name), password);
         let mut joins = Vec::new();
         for index in 0..self.codes.len() {
             if index == 0 || self.acts.bool() {
@@ -226,6 +232,20 @@ impl World {
             }
         }
         (client, joins)
+    }
+
+    /// A client of somebody who is called so.
+    pub(super) fn client(&mut self, key: Key, name: Option<Name>, password: Option<Password>) -> Client {
+        let config = client::Config {
+            agent: "qun/sim".into(),
+            name,
+            key,
+            tail: self.acts.u64(0..=60),
+            timeline: TIMELINE,
+            password,
+            backoff: Duration::from_secs(20),
+        };
+        Client::new(config, self.acts.seed())
     }
 
     /// Somebody may have an account, on one of several machines: its name and a password, which now and then is wrong, or
@@ -424,6 +444,7 @@ impl Person {
     /// What the oracle may expect of their connections.
     pub(super) fn trust(&self, index: usize) -> Trust {
         match &self.mind {
+            _ if self.court.is_some() => Trust::Court(self.identity),
             Mind::Client(_) => Trust::Client(self.identity),
             Mind::Raw(raw) if raw.kind == RawKind::Plain => Trust::Plain(self.identity),
             Mind::Raw(_) => Trust::Hostile(index),
@@ -433,6 +454,7 @@ impl Person {
     /// Where they connect from: two people share a network, and all who send corrupted bytes.
     pub(super) fn source(&self, index: usize) -> usize {
         match &self.mind {
+            _ if self.court.is_some() => 300 + index,
             Mind::Client(_) => index / 2,
             Mind::Raw(raw) if raw.kind == RawKind::Plain => 100 + index / 2,
             Mind::Raw(_) => 200,

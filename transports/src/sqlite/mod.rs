@@ -69,6 +69,8 @@ pub struct SqliteLog {
     state: State,
     /// Rooms with an append on its way: to be opened again, they must wait for it.
     appending: BTreeSet<RoomId>,
+    /// Rooms of which something was kept: what they hold is told by the thread that wrote it.
+    kept: BTreeSet<RoomId>,
     /// Refused without asking.
     refused: VecDeque<Answer>,
 }
@@ -217,7 +219,7 @@ impl SqliteLog {
         let (writer, reader, finder) = open::open(path, seed, options, Arc::new(on_event))?;
         let (jobs, work) = mpsc::channel();
         let state = State::Ready(Box::new(Ready { work, writer, reader, finder }));
-        Ok(Self { jobs, state, appending: BTreeSet::new(), refused: VecDeque::new() })
+        Ok(Self { jobs, state, appending: BTreeSet::new(), kept: BTreeSet::new(), refused: VecDeque::new() })
     }
 
     /// From now on, `room` keeps this much.
@@ -288,9 +290,16 @@ impl Log for SqliteLog {
         // Where a thread is gone, its channel is closed and there is nobody to answer: threads end only with this.
         match request {
             Request::Append { room, drafts } => self.append_unless_stuck(now, room, drafts),
-            Request::Keep { room, facts } => drop(self.jobs.send(Job::Do(Task::Keep { room, facts }))),
+            Request::Keep { room, facts } => {
+                self.kept.insert(room.clone());
+                drop(self.jobs.send(Job::Do(Task::Keep { room, facts })));
+            }
+            // Whoever asks for facts is told what was kept before.
+            Request::Recall { room } if self.kept.contains(&room) => {
+                drop(self.jobs.send(Job::Do(Task::Recall { room })))
+            }
             // What is on its way must not arrive before the tail that does not have it.
-            Request::Open { room, bytes } if self.appending.contains(&room) => {
+            Request::Open { room, bytes } if self.kept.contains(&room) || self.appending.contains(&room) => {
                 drop(self.jobs.send(Job::Do(Task::Open { room, bytes })));
             }
             request @ (Request::Open { .. } | Request::Load { .. } | Request::Recall { .. }) => {

@@ -1,5 +1,6 @@
 //! Accounts: whose a name is, who is one member, and which passwords are looked at.
 
+mod came;
 mod change;
 mod guess;
 mod member;
@@ -33,7 +34,7 @@ fn world() -> World {
     })
 }
 
-fn hello(name: &str, key: Option<&str>, password: &str) -> Value {
+pub(crate) fn hello(name: &str, key: Option<&str>, password: &str) -> Value {
     json!({"t": "hello", "id": "h0", "v": [1], "name": name, "key": key, "password": password})
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::world::{BOB, GUEST, OPS, seconds};
+use crate::world::{BOB, GUEST, OPS, millis, seconds};
 
 #[test]
 fn a_code_that_was_made_lets_in_as_many_as_it_says_for_as_long_as_it_says() {
@@ -72,4 +72,49 @@ fn a_code_is_retired_with_those_who_came_by_it_or_without() {
     );
     assert_eq!(world.join(bob, OPS)["code"], "code_expired");
     is_refused(&mut world, own, "code", json!({"do": "retire", "label": "team"}), "not_found");
+}
+
+#[test]
+fn a_code_that_was_made_and_retired_is_no_guess_after_a_restart_for_as_long_as_it_is_among_the_newest() {
+    let mut world = world();
+    let own = world.member("own", OWNER);
+    let mut codes = Vec::new();
+    for _ in 0..66 {
+        let made = order(&mut world, own, "code", json!({"do": "add", "label": "temps"}));
+        codes.push(made["code"].as_str().expect("a code").to_owned());
+        done(&mut world, own, "code", json!({"do": "retire", "label": "temps"}));
+        world.wait(millis(10));
+    }
+    // The clock of the one that begins is behind.
+    let mut world = restarted(world);
+    let late = world.client("late");
+    assert_eq!(world.join(late, &codes[65])["code"], "code_expired");
+    assert_eq!(world.join(late, &codes[2])["code"], "code_expired");
+    assert_eq!(world.join(late, &codes[0])["code"], "bad_code");
+}
+
+#[test]
+fn the_code_that_is_meant_without_a_name_is_one_that_is_still_good() {
+    let mut world = world();
+    world.reload(|config| drop(config.rooms[0].codes.drain(1..3)));
+    let own = world.member("own", OWNER);
+    for _ in 0..3 {
+        let made = order(&mut world, own, "code", json!({"do": "rotate"}));
+        assert_eq!((&made["t"], &made["label"]), (&json!("code"), &json!("team")), "{made}");
+    }
+}
+
+#[test]
+fn how_often_a_code_was_used_is_not_forgotten_with_the_room() {
+    let mut world = world();
+    let own = world.member("own", OWNER);
+    let code = order(&mut world, own, "code", json!({"do": "add", "uses": 1}))["code"].clone();
+    let code = code.as_str().expect("a code");
+    let one = world.client("one");
+    assert_eq!(world.join(one, code)["t"], "joined");
+    let ops = world.config.rooms[0].clone();
+    world.reload(|config| drop(config.rooms.remove(0)));
+    world.reload(|config| config.rooms.insert(0, ops));
+    let two = world.client("two");
+    assert_eq!(world.join(two, code)["code"], "code_expired");
 }

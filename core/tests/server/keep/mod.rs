@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use crate::world::{GUEST, OPS, World, room};
 
-const OWNER: &str = "0WNE-RC0D";
+pub(crate) const OWNER: &str = "0WNE-RC0D";
 
-const KEEPER: &str = "KEEP-ERC0";
+pub(crate) const KEEPER: &str = "KEEP-ERC0";
 
-fn set(config: &mut Config) {
+pub(crate) fn set(config: &mut Config) {
     let codes = [(OPS, Role::Talk), (GUEST, Role::Read), (KEEPER, Role::Moderator), (OWNER, Role::Owner)];
     config.rooms[0] = room("ops", "On-call", Presence::Full, &codes);
     for (access, label) in config.rooms[0].codes.iter_mut().zip(["team", "guests", "keepers", "owners"]) {
@@ -30,7 +30,7 @@ fn set(config: &mut Config) {
 }
 
 /// A world in which `ops` has a code for each role.
-fn world() -> World {
+pub(crate) fn world() -> World {
     World::with(set)
 }
 
@@ -41,7 +41,7 @@ fn restarted(before: World) -> World {
     world
 }
 
-fn act(t: &str, rest: Value) -> Value {
+pub(crate) fn act(t: &str, rest: Value) -> Value {
     let mut request = json!({"t": t, "id": "a1", "room": "ops"});
     for (key, value) in rest.as_object().expect("fields") {
         request[key] = value.clone();
@@ -50,7 +50,7 @@ fn act(t: &str, rest: Value) -> Value {
 }
 
 /// Asks, and takes the answer from among what comes.
-fn order(world: &mut World, conn: qun_core::ConnId, t: &str, rest: Value) -> Value {
+pub(crate) fn order(world: &mut World, conn: qun_core::ConnId, t: &str, rest: Value) -> Value {
     world.take(conn);
     world.ask(conn, act(t, rest));
     let lines = world.lines(conn);
@@ -58,12 +58,12 @@ fn order(world: &mut World, conn: qun_core::ConnId, t: &str, rest: Value) -> Val
     answer.unwrap_or_else(|| panic!("no answer among {lines:#?}")).clone()
 }
 
-fn done(world: &mut World, conn: qun_core::ConnId, t: &str, rest: Value) {
+pub(crate) fn done(world: &mut World, conn: qun_core::ConnId, t: &str, rest: Value) {
     let answer = order(world, conn, t, rest);
     assert!(answer["t"] == "ok" && answer["seq"].is_u64(), "{answer}");
 }
 
-fn is_refused(world: &mut World, conn: qun_core::ConnId, t: &str, rest: Value, code: &str) {
+pub(crate) fn is_refused(world: &mut World, conn: qun_core::ConnId, t: &str, rest: Value, code: &str) {
     let answer = order(world, conn, t, rest);
     assert_eq!((&answer["t"], &answer["code"]), (&json!("error"), &json!(code)), "{answer}");
 }

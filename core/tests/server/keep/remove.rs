@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::accounts::{account, listed};
 use crate::world::{OPS, World, texts};
 
 #[test]
@@ -105,4 +106,41 @@ fn an_author_whose_role_is_not_below_keeps_their_words_and_everyone_who_may_take
     world.say(keep, "s3", "ops", "another");
     done(&mut world, own, "remove", json!({"name": "keep"}));
     assert_eq!(world.log.records("ops")[3].text.as_str(), "(removed)");
+}
+
+#[test]
+fn of_an_author_who_is_not_there_what_is_known_counts() {
+    let mut world = World::with(|config| {
+        set(config);
+        config.accounts = vec![account("boss", "sesame"), account("mei", "sesame"), account("eve", "sesame")];
+        config.rooms[0].accounts = vec![listed("boss", Role::Owner)];
+    });
+    let (own, keep) = (world.member("own", OWNER), world.member("keep", KEEPER));
+    // Listed; came by a code of its own; came by a code that gives nothing; given; by a code, without an account.
+    let mut said = 0;
+    for (name, code, is_account) in
+        [("boss", OPS, true), ("mei", KEEPER, true), ("eve", OPS, true), ("given", OPS, false), ("owner", OWNER, false)]
+    {
+        let (conn, key) = (world.connect(), format!("{name:->22}"));
+        match is_account {
+            true => drop(world.call(conn, crate::accounts::hello(name, Some(&key), "sesame"))),
+            false => drop(world.hello(conn, name, Some(&key))),
+        }
+        world.join(conn, code);
+        if name == "given" {
+            done(&mut world, own, "role", json!({"name": "given", "role": "moderator"}));
+            said += 1;
+        }
+        world.say(conn, name, "ops", "words");
+        world.ask(conn, json!({"t": "bye"}));
+        said += 1;
+        let is_protected = !matches!(name, "eve" | "owner");
+        match is_protected {
+            true => is_refused(&mut world, keep, "remove", json!({"seq": said}), "forbidden"),
+            false => {
+                done(&mut world, keep, "remove", json!({"seq": said}));
+                said += 1;
+            }
+        }
+    }
 }

@@ -59,6 +59,9 @@ impl Wire {
 
     /// Whether there is this reason to end the connection, and nothing is owed to it any more.
     fn may_end(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
+        if let Trust::Court(_) = self.trust {
+            return Ok(());
+        }
         let limits = &model.facts.limits;
         let is_mine = !matches!(self.trust, Trust::Hostile(_));
         let is_so = match reason {
@@ -73,7 +76,7 @@ impl Wire {
                 Trust::Client(person) if model.logins.account_of(person).is_some() => model.people.hellos(person) > 1,
                 Trust::Client(person) => model.people.hellos(person) > self.hello,
                 Trust::Plain(_) => false,
-                Trust::Hostile(_) => true,
+                Trust::Hostile(_) | Trust::Court(_) => true,
             },
             // Nobody has an account here.
             Reason::AccountChanged => false,
@@ -194,7 +197,7 @@ impl Wire {
         match self.trust {
             Trust::Client(_) => self.me.is_some(),
             Trust::Plain(_) => self.screen.was_in || self.screen.is_spoken_to(),
-            Trust::Hostile(_) => false,
+            Trust::Hostile(_) | Trust::Court(_) => false,
         }
     }
 

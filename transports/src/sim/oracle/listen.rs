@@ -159,7 +159,9 @@ impl Wire {
         }
         let mut members = frame.list("members").unwrap_or_default().iter();
         let listed = members.find(|member| member.text("m") == self.me.as_deref());
-        if listed.is_some_and(|me| me.text("role").unwrap_or("talk") != role) {
+        // Of an account it has the highest that any of the sessions has there.
+        let is_alone = model.logins.account_of(person).is_none();
+        if listed.is_some_and(|me| is_alone && me.text("role").unwrap_or("talk") != role) {
             return wrong(10, "a roster in which I have another role");
         }
         let (epoch, _) = model.told(room).unwrap_or_default();

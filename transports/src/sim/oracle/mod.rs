@@ -13,6 +13,7 @@ mod hands;
 mod json;
 mod listen;
 mod model;
+mod order;
 mod overdue;
 mod pace;
 mod people;
@@ -32,6 +33,7 @@ use qun_core::log::{Answer, Outcome};
 use qun_core::server::Reason;
 use qun_core::{ConnId, Instant};
 
+use super::court::COURT;
 use super::log::Committed;
 use super::tampered::Tap;
 pub(super) use accounts::AccountFacts;
@@ -215,8 +217,13 @@ impl Oracle {
     }
 
     pub(super) fn committed(&mut self, committed: Committed) {
+        let at_court = (committed.room.as_str() == COURT).then(|| (committed.epoch, committed.record.clone()));
         let result = self.model.committed(committed);
         self.note(result);
+        if let Some((epoch, record)) = at_court {
+            let result = self.model.court_commits(epoch.as_str(), &record);
+            self.note(result);
+        }
     }
 
     /// The server and its log talk.
@@ -239,6 +246,7 @@ impl Oracle {
                 self.model.answer(answer);
             }
         }
+        self.model.court_is_done();
     }
 
     /// The server has done all that it wants to: whoever takes bytes has had everything, whatever the others do; and who
@@ -315,7 +323,7 @@ impl Oracle {
     /// What keeps things from being as they are when nothing goes wrong and nobody does anything.
     pub(super) fn unsettled(&self) -> Option<String> {
         for (conn, wire) in &self.wires {
-            if let Some(why) = wire.unsettled() {
+            if let Some(why) = wire.unsettled().or_else(|| wire.court_unsettled()) {
                 return Some(format!("connection {conn:?} of {:?}: {why}", wire.trust));
             }
         }

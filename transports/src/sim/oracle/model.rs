@@ -8,6 +8,7 @@ use qun_core::{Instant, Limits, Role, Seq};
 use super::Violation;
 use super::accounts::{AccountFacts, Logins};
 use super::drafts::Drafts;
+use super::order::Court;
 use super::people::People;
 use crate::sim::log::Committed;
 
@@ -81,6 +82,7 @@ pub(in crate::sim) struct Model {
     pub(super) people: People,
     pub(super) drafts: Drafts,
     pub(in crate::sim) logins: Logins,
+    pub(in crate::sim) court: Court,
     /// When a member was told to have gone from a room, if they are not there again.
     gone: BTreeMap<(String, String), Instant>,
     /// The rooms whose codes a hostile one has sent.
@@ -124,6 +126,7 @@ impl Model {
             people: People::default(),
             drafts: Drafts::default(),
             logins: Logins::default(),
+            court: Court::default(),
             gone: BTreeMap::new(),
             troubles: BTreeMap::new(),
             loads: BTreeMap::new(),

@@ -17,7 +17,7 @@ pub(super) const MOMENT: Duration = Duration::from_millis(2);
 impl Wire {
     /// What the server should have done about this connection by now, that takes all that there is.
     pub(super) fn is_overdue(&self, model: &Model, now: Instant) -> Option<String> {
-        if matches!(self.trust, Trust::Hostile(_)) {
+        if matches!(self.trust, Trust::Hostile(_) | Trust::Court(_)) {
             return None;
         }
         // Of what stood still or had no room nothing is due before that was over.

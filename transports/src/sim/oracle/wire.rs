@@ -10,6 +10,7 @@ use super::ask::{Asked, Say};
 use super::endings::given_up;
 use super::json::Json;
 use super::model::Model;
+use super::order::Seat;
 use super::plain::Screen;
 use super::stranger::Stranger;
 use super::{Violation, lines};
@@ -23,6 +24,8 @@ pub(in crate::sim) enum Trust {
     Plain(usize),
     /// Bytes that mean nothing, mostly; the key is always the same.
     Hostile(usize),
+    /// Somebody in the room where order is kept, by a client or at netcat.
+    Court(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +90,7 @@ pub(super) struct Wire {
     pub(super) kept_out: BTreeSet<String>,
     pub(super) screen: Screen,
     pub(super) stranger: Stranger,
+    pub(super) seat: Seat,
     /// The server has said goodbye, at this time.
     pub(super) is_over: bool,
     pub(super) over: Instant,
@@ -163,6 +167,7 @@ impl Wire {
             kept_out: BTreeSet::new(),
             screen: Screen::default(),
             stranger: Stranger::default(),
+            seat: Seat::default(),
             is_over: false,
             over: now,
             is_leaving: false,
@@ -203,7 +208,7 @@ impl Wire {
         match self.trust {
             Trust::Client(_) => self.subs.get(room),
             Trust::Plain(_) => self.screen.sub(room),
-            Trust::Hostile(_) => None,
+            Trust::Hostile(_) | Trust::Court(_) => None,
         }
     }
 
@@ -231,6 +236,7 @@ impl Wire {
                 Trust::Plain(_) => {
                     self.typed(model, now, &text)?;
                 }
+                Trust::Court(person) => self.court_says(model, now, person, &text),
                 Trust::Hostile(person) => {
                     model.people.tries(now, self.source);
                     model.logs_in_rudely(now, self.source, &text);
@@ -253,10 +259,16 @@ impl Wire {
                 let text = String::from_utf8_lossy(&rest);
                 self.typed(model, now, &text)
             }
+            Trust::Court(person) if !rest.is_empty() => {
+                self.court_says(model, now, person, &String::from_utf8_lossy(&rest));
+                Ok(())
+            }
             trust => {
                 if let Trust::Hostile(person) = trust {
                     model.people.tries(now, self.source);
-                    model.learns(person, &String::from_utf8_lossy(&rest));
+                    let text = String::from_utf8_lossy(&rest);
+                    model.logs_in_rudely(now, self.source, &text);
+                    model.learns(person, &text);
                     self.stranger.says(model, &rest);
                 }
                 self.is_torn = !rest.is_empty();
@@ -324,6 +336,14 @@ impl Wire {
                     let text = String::from_utf8(line);
                     let text = text.map_err(|_| Violation::new(6, "a person was sent what is not UTF-8"))?;
                     self.reads(model, now, &text)?;
+                }
+                Trust::Court(person) => {
+                    let text = String::from_utf8_lossy(&line);
+                    let result = self.court_reads(model, person, &text);
+                    result.map_err(|violation| Violation {
+                        text: format!("{}, at {:?}", violation.text, shortened(&text)),
+                        ..violation
+                    })?;
                 }
                 Trust::Hostile(person) => {
                     let before = self.stranger.wrong();

@@ -90,12 +90,10 @@ pub(crate) fn ask(words: &str) -> Result<Password, Failure> {
         let _silence = Silence::begin().map_err(cant)?;
         terminal.write_all(words.as_bytes()).map_err(cant)?;
         let stroke = loop {
-            match event::read().map_err(cant)? {
-                Event::Key(key) => match secret.key(key) {
-                    Stroke::Edited => {}
-                    stroke => break stroke,
-                },
-                _ => {}
+            let Event::Key(key) = event::read().map_err(cant)? else { continue };
+            match secret.key(key) {
+                Stroke::Edited => {}
+                stroke => break stroke,
             }
         };
         terminal.write_all(b"\r\n").map_err(cant)?;

@@ -444,7 +444,10 @@ mod tests {
     fn whose_name_is_taken_is_told_once_and_how_it_may_be_theirs() {
         let mut scribe = scribe();
         let taken = online("ann-2", None, &[]);
-        assert_eq!(told(&mut scribe, &[taken.clone()]), ["-- ann is taken: you are ann-2. If it is yours: /login ann"]);
+        assert_eq!(
+            told(&mut scribe, std::slice::from_ref(&taken)),
+            ["-- ann is taken: you are ann-2. If it is yours: /login ann"]
+        );
         assert!(told(&mut scribe, &[taken]).is_empty());
         assert_eq!(scribe.name().map(Name::as_str), Some("ann"), "which a bare /login means");
     }

@@ -186,7 +186,7 @@ impl Server {
 
     /// The rooms that an account may enter without a code.
     pub(super) fn open_to(&self, account: &Folded) -> Vec<RoomFrame> {
-        let rooms = self.room_index.values().map(|&index| &self.rooms[index as usize]);
+        let rooms = self.room_index.places().map(|index| &self.rooms[index as usize]);
         let frame = |room: &super::Room| {
             let role = room.listed_role(account)?;
             Some(room.frame(role))

@@ -5,7 +5,7 @@
 //! one mechanism, in which that offset moves.
 //!
 //! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `accounts`, `conn`, `out` (the
-//! cursors and private frames of a connection), `codebook`, `pace` (rates), `timers`. What it does: `read` (bytes to
+//! cursors and private frames of a connection), `codebook`, `directory` (rooms by id), `pace` (rates), `timers`. What it does: `read` (bytes to
 //! lines), `greet` (which dialect), `hello`, `login` (accounts), `request` (json), `person` and `password` (plain), `guess` (codes), `enter` (joining and
 //! leaving), `say` (to the log and back), `history`, `search`,
 //! `answer`, `deliver` (to the members), `transmit` (to one
@@ -19,6 +19,7 @@ mod codebook;
 mod config;
 mod conn;
 mod deliver;
+mod directory;
 mod enter;
 mod expire;
 mod greet;
@@ -56,6 +57,7 @@ use core::time::Duration;
 use self::accounts::Accounts;
 use self::codebook::Codebook;
 use self::conn::{Conn, Conns, Phase};
+use self::directory::Directory;
 use self::history::Loads;
 use self::login::Logins;
 use self::pace::{Guesses, Rate};
@@ -100,7 +102,7 @@ pub struct Server {
     says: Rate,
     acts: Rate,
     rooms: Vec<Room>,
-    room_index: BTreeMap<RoomId, u32>,
+    room_index: Directory,
     /// Rooms in which nobody is any more and of which something is left to be read or answered.
     closed: BTreeSet<u32>,
     /// Places of `rooms` that are free.
@@ -158,7 +160,7 @@ impl Server {
             acts: Rate::default(),
             limits: config.limits,
             rooms: Vec::new(),
-            room_index: BTreeMap::new(),
+            room_index: Directory::default(),
             closed: BTreeSet::new(),
             vacant: Vec::new(),
             sessions: Sessions::new(),
@@ -183,7 +185,7 @@ impl Server {
         server.set_rates();
         server.set_accounts(config.accounts);
         server.set_rooms(config.rooms);
-        server.recalling = server.room_index.keys().cloned().collect();
+        server.recalling = server.room_index.ids().cloned().collect();
         server
     }
 
@@ -307,7 +309,7 @@ impl Server {
     }
 
     fn room(&mut self, id: &RoomId) -> Option<(u32, &mut Room)> {
-        let index = *self.room_index.get(id)?;
+        let index = self.room_index.get(id.as_str())?;
         Some((index, &mut self.rooms[index as usize]))
     }
 

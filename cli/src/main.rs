@@ -19,6 +19,7 @@ mod journal;
 mod keys;
 mod print;
 mod search;
+mod secret;
 mod send;
 mod serve;
 mod session;

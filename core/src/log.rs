@@ -159,7 +159,7 @@ impl Facts {
     pub const KEY: usize = 200;
     /// Bytes of a value at most.
     pub const VALUE: usize = 1_024;
-    /// Facts of one room at most.
+    /// Facts of one room at most that acts leave; and as many more of those who came.
     pub const MOST: usize = 1_024;
 
     /// What stands under a key.
@@ -322,9 +322,10 @@ pub enum Request {
         /// The room.
         room: RoomId,
     },
-    /// Hold this of the room from now on, which nothing is said of. It has no answer: what is lost of it can be borne.
+    /// Hold this of the room from now on, which nothing is said of. It has no answer: what is lost of it can be borne. But
+    /// whoever asks for the room's facts behind it is told them with it.
     Keep {
-        /// The room, which is ready.
+        /// The room, if the log has it: it need not be ready.
         room: RoomId,
         /// What.
         facts: Vec<Fact>,

@@ -23,7 +23,7 @@ pub fn client(bytes: &[u8]) {
     let Some((&kind, bytes)) = bytes.split_first() else { return };
     same_however_cut(bytes, |cut| {
         let mut driven = Driven::new(cut.clone());
-        driven.client.join(driven.now, "K7QM-2XD4".parse().expect("a code"));
+        driven.client.join(driven.now, "K7QM-2XD4".parse::<qun_core::Code>().expect("a code"));
         driven.settle();
         for _ in 0..2 {
             if !driven.connect() {

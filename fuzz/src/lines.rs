@@ -133,7 +133,7 @@ fn holds(line: &Json, request: &Request) -> bool {
             };
             let reason = reason.is_none_or(|why| text("why", why.as_str()));
             let deed = deed.is_none_or(|deed| text("do", deed));
-            text("t", order.name()) && id(re) && text("room", room.as_str()) && reason && deed
+            text("t", order.verb().as_str()) && id(re) && text("room", room.as_str()) && reason && deed
         }
         Request::Ping { n } => text("t", "ping") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),
         Request::Pong { n } => text("t", "pong") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),

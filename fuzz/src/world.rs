@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qun_core::json::{Frame, Request};
-use qun_core::server::{Access, Account, Config, Hangup, Peer, Presence, RoomConfig, Verdict};
+use qun_core::server::{Access, Account, Config, Hangup, Listed, Peer, Presence, RoomConfig, Verdict, Verification};
 use qun_core::{ConnId, Instant, Limits, Now, PasswordHash, Role};
 use qun_transports::{Driver, Event, MemoryLog};
 
@@ -18,7 +18,14 @@ pub(crate) struct World {
     wires: Vec<Wire>,
     /// How much of what the server has to send is taken at once.
     takes: Pieces,
+    /// Verdicts on passwords that are not given yet.
+    verdicts: Vec<(Verification, Verdict)>,
+    /// Whether they wait until they are asked for.
+    pub(crate) are_verdicts_late: bool,
 }
+
+/// The code by which an owner comes into `ops`.
+pub(crate) const OWNER: &str = "0WNE-R0PS";
 
 /// One connection.
 pub(crate) struct Wire {
@@ -34,25 +41,30 @@ pub(crate) struct Wire {
 }
 
 impl World {
-    /// A world with a room that says who is in it, `ops`, and one that counts, `hall`.
+    /// A world with a room that says who is in it, `ops`, which has an owner's code, and one that counts, `hall`. There is
+    /// an account, ann, that moderates in both.
     pub(crate) fn new(takes: Pieces) -> Self {
-        let room = |id: &str, presence, code: &str| RoomConfig {
+        let access = |code: &str, label: &str, role| Access {
+            code: code.parse().expect("a code"),
+            label: label.into(),
+            role,
+            expires: None,
+            max_members: None,
+        };
+        let ann = || Listed { name: "ann".parse().expect("a name"), role: Role::Moderator };
+        let room = |id: &str, presence, codes| RoomConfig {
             id: id.parse().expect("an id"),
             title: id.into(),
             presence,
-            codes: vec![Access {
-                code: code.parse().expect("a code"),
-                label: "team".into(),
-                role: Role::Talk,
-                expires: None,
-                max_members: None,
-            }],
-            accounts: Vec::new(),
+            codes,
+            accounts: vec![ann()],
             guests: true,
         };
+        let ops = vec![access("K7QM-2XD4", "team", Role::Talk), access(OWNER, "owner", Role::Owner)];
+        let hall = vec![access("HA11-HA11", "team", Role::Talk)];
         let config = Config {
             agent: "qun/0".into(),
-            rooms: vec![room("ops", Presence::Full, "K7QM-2XD4"), room("hall", Presence::Count, "HA11-HA11")],
+            rooms: vec![room("ops", Presence::Full, ops), room("hall", Presence::Count, hall)],
             // So little that a reader falls off soon.
             limits: Limits { room_bytes: 4 << 10, ..Limits::default() },
             accounts: vec![Account { name: "ann".parse().expect("a name"), hash: PasswordHash::new("correct horse") }],
@@ -61,7 +73,8 @@ impl World {
             utc_offset_s: 0,
         };
         let now = Now { mono: Instant::default(), unix_ms: START };
-        Self { driver: Driver::new(config, [7; 32], MemoryLog::new([8; 32])), now, wires: Vec::new(), takes }
+        let driver = Driver::new(config, [7; 32], MemoryLog::new([8; 32]));
+        Self { driver, now, wires: Vec::new(), takes, verdicts: Vec::new(), are_verdicts_late: false }
     }
 
     pub(crate) fn connect(&mut self) -> usize {
@@ -96,6 +109,16 @@ impl World {
             self.driver.closed(self.now, self.wires[wire].conn, Hangup::Reset);
             self.settle();
         }
+    }
+
+    /// Gives one of the verdicts that wait, or one that says nothing.
+    pub(crate) fn verdict(&mut self, which: u8) {
+        if self.verdicts.is_empty() {
+            return;
+        }
+        let (request, verdict) = self.verdicts.remove(usize::from(which / 2) % self.verdicts.len());
+        self.driver.verified(self.now, request, if which % 2 == 0 { verdict } else { Verdict::Failed });
+        self.settle();
     }
 
     pub(crate) fn drain(&mut self) {
@@ -136,7 +159,11 @@ impl World {
                     Event::Verify { request, hash, password } => {
                         let is_right = hash.expose() == password.expose();
                         let verdict = if is_right { Verdict::Right } else { Verdict::Wrong };
-                        self.driver.verified(self.now, request, verdict);
+                        if self.are_verdicts_late {
+                            self.verdicts.push((request, verdict));
+                        } else {
+                            self.driver.verified(self.now, request, verdict);
+                        }
                     }
                     // All that is given is taken.
                     Event::Read(..) | Event::Note(_) => {}

@@ -106,11 +106,13 @@ pub(super) enum Wait {
     Pace(Instant),
 }
 
-/// A join whose code was right.
+/// A join whose code was right, or that needs none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Join {
     pub(super) re: Option<Id>,
     pub(super) opens: Opens,
+    /// Whether it named the room, and told no code.
+    pub(super) by_room: bool,
     pub(super) resume: Option<Position>,
     /// Messages of backlog at most.
     pub(super) tail: Option<u64>,

@@ -4,16 +4,17 @@
 //! their encoding; a membership is an offset into it. Live delivery, backlog, resume and what a slow reader misses are
 //! one mechanism, in which that offset moves.
 //!
-//! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `accounts`, `conn`, `out` (the
+//! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `rules` (what acts have left), `session`, `accounts`, `conn`, `out` (the
 //! cursors and private frames of a connection), `codebook`, `directory` (rooms by id), `pace` (rates), `timers`. What it does: `read` (bytes to
-//! lines), `greet` (which dialect), `hello`, `login` (accounts), `request` (json), `person` and `password` (plain), `guess` (codes), `enter` (joining and
-//! leaving), `say` (to the log and back), `history`, `search`,
-//! `answer`, `deliver` (to the members), `transmit` (to one
-//! connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
+//! lines), `greet` (which dialect), `hello`, `login` (accounts), `came` (who needs no code again), `request` (json), `person` and `password` (plain), `guess` (codes), `enter` (joining and
+//! leaving), `say` (to the log and back), `order`, `right`, `plan` and `act` (keeping order: how an order comes to the log, who
+//! may give which, what is written of it, how it is done), `history`, `search`, `answer`, `deliver` (to the members), `transmit`
+//! (to one connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
 
 mod accounts;
 mod act;
 mod answer;
+mod came;
 mod close;
 mod codebook;
 mod config;
@@ -35,10 +36,12 @@ mod overview;
 mod pace;
 mod password;
 mod person;
+mod plan;
 mod read;
 mod refusal;
 mod reload;
 mod request;
+mod right;
 mod room;
 mod rules;
 mod say;

@@ -23,3 +23,4 @@ mod sessions;
 mod slow;
 mod sniffing;
 mod strict;
+mod table;

@@ -58,6 +58,8 @@ pub(super) enum Task {
     Open { room: RoomId, bytes: usize },
     /// [`Request::Keep`](qun_core::log::Request::Keep).
     Keep { room: RoomId, facts: Vec<Fact> },
+    /// [`Request::Recall`](qun_core::log::Request::Recall), behind something that is to be kept.
+    Recall { room: RoomId },
 }
 
 /// The one connection that writes.
@@ -317,6 +319,10 @@ impl Writer {
                     let tail = store::tail(&tx, &room, *bytes)?;
                     done.answers.push(Answer::Ready { room: id.clone(), tail: Ok(tail) });
                 }
+                Task::Recall { room: id } => {
+                    let facts = store::room(&tx, id)?.map(|room| store::facts(&tx, &room)).transpose()?;
+                    done.answers.push(Answer::Recalled { room: id.clone(), facts: Ok(facts.unwrap_or_default()) });
+                }
                 Task::Keep { room: id, facts } => {
                     if let Some(room) = store::room(&tx, id)? {
                         store::keep(&tx, &room, facts)?;
@@ -359,6 +365,7 @@ impl Writer {
                 Answer::Settled { room: room.clone(), outcomes }
             }
             Task::Open { room, .. } => Answer::Ready { room: room.clone(), tail: Err(Unavailable) },
+            Task::Recall { room } => Answer::Recalled { room: room.clone(), facts: Err(Unavailable) },
             Task::Keep { .. } => return None,
         })
     }

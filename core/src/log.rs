@@ -13,6 +13,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -38,6 +39,14 @@ pub struct Draft {
     pub text: Text,
     /// What else the log is to hold of the room from then on, in the same commit.
     pub facts: Vec<Fact>,
+}
+
+impl Draft {
+    /// Lays the texts of drafts side by side in memory, as a log does that is to hold them there: they are let go of with
+    /// the last of them.
+    pub fn pack(drafts: &mut [Self]) {
+        Text::pack(drafts, |draft| &mut draft.text);
+    }
 }
 
 /// A message in the log.
@@ -392,8 +401,9 @@ pub enum Answer {
         /// The oldest message that can still be loaded.
         first: Seq,
         /// The new messages: the first follows the room's head, the others follow each other. None where the log has only
-        /// let go of old ones.
-        records: Vec<Record>,
+        /// let go of old ones. The room holds them where they are for as long as it holds any of them, so a log tells of
+        /// many in several answers, and may hold them there, too.
+        records: Arc<[Record]>,
     },
     /// To [`Request::Load`].
     Loaded {

@@ -8,8 +8,9 @@ use super::conn::Wait;
 use super::io::{LogTask, Note};
 use super::order::Acting;
 use super::refusal::Refusal;
-use super::room::{Log, Said};
+use super::room::Log;
 use super::rules::{Mark, Marks, Rules};
+use super::say::Says;
 use super::session::Session;
 use super::slab::Handle;
 use crate::act::{Act, Subject};
@@ -17,7 +18,7 @@ use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::id::{ConnId, RoomId, Seq};
 use crate::json::{ByeCode, Frame};
-use crate::log::{Draft, Facts, Unavailable};
+use crate::log::{Facts, Unavailable};
 use crate::plain::Phrase;
 
 impl Server {
@@ -237,11 +238,11 @@ impl Server {
         }
     }
 
-    fn still_said(&mut self, index: u32, waiting: Vec<(Said, Draft)>) -> Vec<(Said, Draft)> {
-        let mut kept = Vec::with_capacity(waiting.len());
+    fn still_said(&mut self, index: u32, waiting: Says) -> Says {
+        let mut kept = Says::default();
         for (said, draft) in waiting {
             match self.may_speak(said.session, index) {
-                Ok(()) => kept.push((said, draft)),
+                Ok(()) => kept.push(said, draft),
                 Err(refusal) => {
                     if self.is_of(said.conn, said.session) {
                         self.refuse(said.conn, said.re, refusal);

@@ -50,7 +50,7 @@ impl Server {
                 let room = &mut self.rooms[index as usize];
                 room.log = Log::Open { epoch, first };
                 room.held.start_at(head.next().minus(records.len() as u64));
-                self.append_messages(index, records);
+                self.append_messages(index, records.into());
                 self.log_worked(index, LogTask::Read);
             }
             Err(Unavailable) => self.log_failed(index, LogTask::Read, 1),
@@ -205,7 +205,7 @@ impl Server {
 
     /// Goes on with a leave that waited.
     pub(super) fn leave_if_settled(&mut self, id: ConnId, overdue: bool) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.wait.is_some()) else { return };
         let Some(handle) = conn.session() else { return };
         let settled = self.sessions.get(handle).is_none_or(|session| session.in_flight == 0);
         let due = |wait: &mut Wait| matches!(wait, Wait::Leaving { .. }) && (settled || overdue);

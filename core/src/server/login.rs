@@ -188,7 +188,7 @@ impl Server {
     pub(super) fn open_to(&self, handle: Handle) -> Vec<RoomFrame> {
         let Some(session) = self.sessions.get(handle) else { return Vec::new() };
         let Some(account) = &session.account else { return Vec::new() };
-        let rooms = self.room_index.values().map(|&index| &self.rooms[index as usize]);
+        let rooms = self.room_index.places().map(|index| &self.rooms[index as usize]);
         let frame = |room: &super::Room| {
             let access = room.open_access(account).filter(|_| room.is_serving())?;
             Some(room.frame(room.role_by(Some(session), access)))

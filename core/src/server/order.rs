@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use super::Server;
 use super::plan::Plan;
 use super::refusal::Refusal;
-use super::room::{Log, Said};
+use super::room::Log;
+use super::say::Says;
 use super::slab::Handle;
 use crate::act::{Act, Subject};
 use crate::code::Code;
@@ -27,7 +28,7 @@ pub(super) struct Asked {
     /// Whom it is about: who that was when it was given.
     pub(super) on: Option<Subject>,
     /// What was said behind it.
-    pub(super) then: Vec<(Said, Draft)>,
+    pub(super) then: Says,
 }
 
 /// Who gave an order.
@@ -99,7 +100,7 @@ impl Server {
         self.check(by.session, room, &order, on.as_ref())?;
         let Some(session) = self.sessions.get_mut(by.session) else { return Err(Refusal::NotMember) };
         session.in_flight += 1;
-        self.rooms[room as usize].asked.push_back(Asked { by, order, on, then: Vec::new() });
+        self.rooms[room as usize].asked.push_back(Asked { by, order, on, then: Says::default() });
         self.appends.push_back(room);
         Ok(())
     }

@@ -85,7 +85,7 @@ impl Server {
         let mut changes = Changes::default();
         let mut configured = BTreeSet::new();
         for room in rooms {
-            let known = self.room_index.get(&room.id).copied();
+            let known = self.room_index.get(room.id.as_str());
             if known.is_some_and(|index| configured.contains(&index)) {
                 continue;
             }
@@ -97,8 +97,7 @@ impl Server {
             changes.added += usize::from(is_new);
             changes.changed += usize::from(!is_new && has_changed);
         }
-        let gone = self.room_index.values().copied();
-        let gone: Vec<u32> = gone.filter(|&index| !configured.contains(&index)).collect();
+        let gone: Vec<u32> = self.room_index.places().filter(|&index| !configured.contains(&index)).collect();
         for index in gone {
             changes.removed += usize::from(self.begin_to_close(index));
         }

@@ -107,7 +107,7 @@ impl Server {
             let room = &self.rooms[*room as usize];
             room.is_serving() && room.id.as_str() == id
         };
-        only.filter(is_it).or_else(|| self.room_index.get(id).copied())
+        only.filter(is_it).or_else(|| self.room_index.get(id))
     }
 
     fn open_door(&mut self, id: ConnId, handle: Handle, door: &Door) -> Result<super::codebook::Opens, Refusal> {

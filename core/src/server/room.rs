@@ -11,12 +11,12 @@ use super::held::Held;
 use super::order::{Acting, Asked};
 use super::refusal::Refusal;
 use super::rules::{Entrance, Mark, Rules};
+use super::say::Says;
 use super::session::{Membership, Session, Sessions};
 use super::slab::Handle;
 use super::trouble::Troubles;
 use crate::id::{ConnId, Epoch, Id, KeyHash, MemberId, RoomId, Seq};
 use crate::json::{self, Person};
-use crate::log::Draft;
 use crate::name::Folded;
 use crate::role::Role;
 use crate::text::Text;
@@ -51,7 +51,7 @@ pub(super) struct Room {
     /// The says of the append that is outstanding, in order; none: no append is.
     pub(super) appending: Vec<Said>,
     /// What came meanwhile: the next append.
-    pub(super) waiting: Vec<(Said, Draft)>,
+    pub(super) waiting: Says,
     /// What those who keep order asked for behind that: each is the last of its append.
     pub(super) asked: VecDeque<Asked>,
     /// The act of the append that is outstanding, or whose record is still to come. Nothing is appended behind it before.
@@ -195,7 +195,7 @@ impl Room {
             here_told: None,
             here_due: None,
             appending: Vec::new(),
-            waiting: Vec::new(),
+            waiting: Says::default(),
             asked: VecDeque::new(),
             acting: None,
             rules: None,

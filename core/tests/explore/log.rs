@@ -87,7 +87,7 @@ impl Log {
         }
         self.answers.push_back(Answer::Settled { room: room.clone(), outcomes });
         if !new.is_empty() {
-            self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records: new });
+            self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records: new.into() });
         }
     }
 }

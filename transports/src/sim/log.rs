@@ -290,12 +290,12 @@ impl SimLog {
             if again && before > 0 {
                 records.insert(0, book.records[before - 1].clone());
             }
-            self.answers.push(at, Answer::Grew { room: room.clone(), first, records });
+            self.answers.push(at, Answer::Grew { room: room.clone(), first, records: records.into() });
             book.told = at;
             at = at + Duration::from_millis(5);
         }
         if book.first > first {
-            self.answers.push(at, Answer::Grew { room: room.clone(), first: book.first, records: Vec::new() });
+            self.answers.push(at, Answer::Grew { room: room.clone(), first: book.first, records: [].into() });
             book.told = at;
         }
     }

@@ -1,6 +1,7 @@
 //! The log as the server sees it: where a break may corrupt what they say to each other, and where that is heard.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use fastrand::Rng;
 use qun_core::log::{Answer, Draft, Kind, Outcome, Record, Request};
@@ -126,7 +127,7 @@ impl Tampered {
                 let Draft { once, member, name, kind, text, facts: _ } = draft;
                 Record { seq, ts: now.unix_ms, member, name, kind, text, id: once.map(|(_, id)| id) }
             });
-            let records: Vec<_> = records.collect();
+            let records: Arc<[_]> = records.collect();
             let outcomes = records.iter().map(|record| Outcome::New(record.seq)).collect();
             self.answers.push_back(Answer::Settled { room: room.clone(), outcomes });
             self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records });

@@ -303,7 +303,11 @@ impl Writer {
                     }
                     done.answers.push(Answer::Settled { room: id.clone(), outcomes });
                     if !records.is_empty() {
-                        done.answers.push(Answer::Grew { room: id.clone(), first: room.first, records });
+                        done.answers.push(Answer::Grew {
+                            room: id.clone(),
+                            first: room.first,
+                            records: records.into(),
+                        });
                     }
                     done.told.push((id.clone(), room.epoch, room.head));
                 }
@@ -428,7 +432,7 @@ impl Writer {
                 Ok(None) => {}
                 Ok(Some(first)) => {
                     if self.told.contains_key(&id) {
-                        answers.push(Answer::Grew { room: id.clone(), first, records: Vec::new() });
+                        answers.push(Answer::Grew { room: id.clone(), first, records: [].into() });
                     }
                     self.untidy.insert(id);
                 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::args;
 use crate::config::{self, Accounts};
 use crate::exit::Failure;
-use crate::{entropy, seed};
+use crate::{entropy, secret, seed};
 
 /// Runs `qun account`; says what to tell the person.
 ///
@@ -85,8 +85,8 @@ fn nobody(name: &Name) -> Failure {
 /// Takes a new password: at the terminal twice, without showing it, and else from the first line of stdin.
 fn ask(name: &Name) -> Result<PasswordHash, Failure> {
     let password = if io::stdin().is_terminal() {
-        let first = prompt(&format!("New password of {name}: "))?;
-        if prompt("Once more: ")? != first {
+        let first = secret::ask(&format!("New password of {name}: "))?;
+        if secret::ask("Once more: ")? != first {
             return Err(Failure::usage("these are two different passwords"));
         }
         first
@@ -99,15 +99,6 @@ fn ask(name: &Name) -> Result<PasswordHash, Failure> {
     let salt = seed()?;
     let salt = std::array::from_fn(|at| salt[at]);
     hash_password(&password, salt).map_err(|error| Failure::usage(format!("can't hash the password: {error}")))
-}
-
-/// Asks for a password at the terminal, without showing it.
-///
-/// # Errors
-/// Where there is no terminal, or what is answered can be none.
-pub(crate) fn prompt(words: &str) -> Result<Password, Failure> {
-    let cant = |error: io::Error| Failure::usage(format!("can't ask for the password: {error}"));
-    parse(&Zeroizing::new(rpassword::prompt_password(words).map_err(cant)?))
 }
 
 /// Reads a password from the first line of a file.

@@ -1,21 +1,21 @@
-//! How a person hands over the code.
+//! How a person says which room.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use qun_core::Code;
+use qun_core::client::Door;
 
 use crate::exit::{Exit, Failure};
 
-/// What the command line says about the code.
+/// What the command line says about the room.
 #[derive(Debug)]
 pub(crate) enum Knock {
     /// This one.
-    Code(Code),
+    At(Door),
     /// Nothing: the person at the terminal is to be asked.
     Ask,
 }
 
-/// Finds the code: as it was given, in the first line of stdin where that is `-`, or not yet.
+/// Finds the code, or what else opens the room: as it was given, in the first line of stdin where that is `-`, or not yet.
 ///
 /// # Errors
 /// Where what was given can be no code, or nobody can be asked.
@@ -27,9 +27,9 @@ pub(crate) fn knock(given: Option<&str>) -> Result<Knock, Failure> {
                 .lock()
                 .read_line(&mut line)
                 .map_err(|error| Failure::usage(format!("can't read the code from stdin: {error}")))?;
-            parse(&line).map(Knock::Code)
+            parse(&line).map(Knock::At)
         }
-        Some(given) if !given.is_empty() && given != "-" => parse(given).map(Knock::Code),
+        Some(given) if !given.is_empty() && given != "-" => parse(given).map(Knock::At),
         _ if io::stdin().is_terminal() => Ok(Knock::Ask),
         _ => Err(Failure::usage("no code: give one as an argument or in QUN_CODE, or `-` to read it from stdin")),
     }
@@ -39,9 +39,9 @@ pub(crate) fn knock(given: Option<&str>) -> Result<Knock, Failure> {
 ///
 /// # Errors
 /// As [`knock`] and [`ask`].
-pub(crate) fn find(given: Option<&str>) -> Result<Code, Failure> {
+pub(crate) fn find(given: Option<&str>) -> Result<Door, Failure> {
     match knock(given)? {
-        Knock::Code(code) => Ok(code),
+        Knock::At(door) => Ok(door),
         Knock::Ask => ask(),
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn find(given: Option<&str>) -> Result<Code, Failure> {
 ///
 /// # Errors
 /// Where nothing is answered, or what can be no code.
-pub(crate) fn ask() -> Result<Code, Failure> {
+pub(crate) fn ask() -> Result<Door, Failure> {
     let mut answer = String::new();
     let asked = io::stderr().write_all(b"Room code: ").and_then(|()| io::stdin().read_line(&mut answer));
     match asked {
@@ -60,6 +60,6 @@ pub(crate) fn ask() -> Result<Code, Failure> {
     }
 }
 
-fn parse(typed: &str) -> Result<Code, Failure> {
+fn parse(typed: &str) -> Result<Door, Failure> {
     typed.parse().map_err(|error| Failure { exit: Exit::Code, text: format!("that can't be a code: {error}") })
 }

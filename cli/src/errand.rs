@@ -3,9 +3,9 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use qun_core::client::{Bye, Event};
+use qun_core::client::{Bye, Door, Event};
 use qun_core::json::{ErrorCode, PageMessage};
-use qun_core::{Code, RoomId, Seq};
+use qun_core::{RoomId, Seq};
 
 use crate::args;
 use crate::exit::{Exit, Failure};
@@ -44,11 +44,11 @@ impl Errand {
     ///
     /// # Errors
     /// Where no client can be started.
-    pub(crate) fn start(code: Code, who: args::Who, timeout: Duration) -> Result<Self, Failure> {
+    pub(crate) fn start(door: Door, who: args::Who, timeout: Duration) -> Result<Self, Failure> {
         let (name, password) = who.prove()?;
         let server = who.server;
         let (session, inbox) = Session::start(Manner { server: server.clone(), name, password, tail: 0 })?;
-        session.give(Doing::Join(code));
+        session.give(Doing::Join(door));
         Ok(Self { session, inbox, server, timeout })
     }
 

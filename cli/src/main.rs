@@ -19,6 +19,7 @@ mod journal;
 mod keys;
 mod print;
 mod search;
+mod secret;
 mod send;
 mod serve;
 mod session;
@@ -34,6 +35,10 @@ use clap::Parser as _;
 use qun_core::{Code, Entropy};
 
 use crate::exit::{Exit, Failure};
+
+/// What a turn of the loop takes and gives back are pieces of a few KiB, for which the allocators of most systems are slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What this program calls itself on the wire.
 const AGENT: &str = concat!("qun/", env!("CARGO_PKG_VERSION"));

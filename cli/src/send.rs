@@ -23,14 +23,14 @@ const MOST: u64 = 1 << 20;
 /// Unless every part of it is acknowledged.
 pub(crate) fn run(args: args::Send) -> Result<Exit, Failure> {
     // A code that stands on stdin stands before what is to be said.
-    let code = door::find(args.door.code.as_deref())?;
+    let door = door::find(args.door.code.as_deref())?;
     let written = match args.message {
         Some(message) => message,
         None => read_stdin()?,
     };
     // What can't be said needs no connection to be told so.
     text::pieces(&written, &LIMITS).map_err(Failure::usage)?;
-    let errand = Errand::start(code, args.door.who, args.timeout)?;
+    let errand = Errand::start(door, args.door.who, args.timeout)?;
     errand.run(|errand| Saying { errand, stage: Stage::Joining(written), waiting: Vec::new() }.run())?;
     Ok(Exit::Ok)
 }

@@ -11,10 +11,10 @@ use std::{io, thread};
 
 use async_channel::Receiver as Commands;
 use futures_lite::future;
-use qun_core::client::{Client, Config, Event, Status};
+use qun_core::client::{Client, Config, Door, Event, Status};
 use qun_core::json::Person;
 use qun_core::log::Kind;
-use qun_core::{Code, Id, MemberId, Name, Now, Order, Password, RoomId, Seq, Text, TextLimits, Words};
+use qun_core::{Id, MemberId, Name, Now, Order, Password, RoomId, Seq, Text, TextLimits, Words};
 use qun_transports::smol::{self, Connection};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -84,7 +84,7 @@ pub(crate) struct Unreadable;
 #[derive(Clone, Debug)]
 pub(crate) enum Doing {
     /// Get into a room.
-    Join(Code),
+    Join(Door),
     /// Say something.
     Say {
         /// Where.
@@ -118,6 +118,8 @@ pub(crate) enum Doing {
     Leave(RoomId),
     /// Take another name.
     Rename(Name),
+    /// Log in to an account.
+    Login(Name, Password),
     /// Keep order in a room.
     Order(RoomId, Order),
 }
@@ -215,7 +217,8 @@ impl Session {
     pub(crate) fn give(&self, doing: Doing) {
         self.with(|client, now, to| {
             let given = match &doing {
-                Doing::Join(code) => Ok(client.join(now, code.clone())),
+                Doing::Join(door) => Ok(client.join(now, door.clone())),
+                Doing::Login(name, password) => Ok(client.login(now, name.clone(), password.clone())),
                 Doing::Say { room, kind, text } => client.say(now, room, kind.clone(), text.clone()),
                 Doing::History { room, before, limit } => client.history(now, room, *before, *limit),
                 Doing::Search { room, words, before, limit } => {

@@ -81,6 +81,8 @@ fn plan(args: &Sim, seed: u64) -> Plan {
     plan.plain = args.plain.unwrap_or(plan.plain);
     plan.hostile = args.hostile.unwrap_or(plan.hostile);
     plan.rooms = args.rooms.unwrap_or(plan.rooms).max(1);
+    plan.accounts = args.accounts.unwrap_or(plan.accounts);
+    plan.court = args.court.map_or(plan.court, |courts| courts > 0);
     plan.storm = args.storm_ms.map_or(plan.storm, Duration::from_millis);
     plan
 }
@@ -193,6 +195,8 @@ fn replay(plan: &Plan, smaller: &Plan) -> String {
         ("plain", whole.plain, smaller.plain),
         ("hostile", whole.hostile, smaller.hostile),
         ("rooms", whole.rooms, smaller.rooms),
+        ("accounts", whole.accounts, smaller.accounts),
+        ("court", usize::from(whole.court), usize::from(smaller.court)),
         ("storm-ms", whole.storm.as_millis() as usize, smaller.storm.as_millis() as usize),
     ];
     for (name, _, now) in numbers.into_iter().filter(|(_, before, now)| before != now) {

@@ -11,6 +11,7 @@ use crate::id::{MemberId, Seq};
 use crate::name::Name;
 use crate::role::Role;
 use crate::text::Text;
+use crate::verb::Verb;
 
 /// An act of a moderator or an owner. Its record stands among the messages, so that everyone sees it at the same place, and
 /// it counts from that place on. It never holds a code.
@@ -114,21 +115,26 @@ impl Act {
     /// Bytes of a reason or a topic at most.
     pub const WHY: usize = 300;
 
+    /// What was done.
+    pub const fn verb(&self) -> Verb {
+        match self {
+            Self::Kick { .. } => Verb::Kick,
+            Self::Ban { .. } => Verb::Ban,
+            Self::Unban { .. } => Verb::Unban,
+            Self::Mute { .. } => Verb::Mute,
+            Self::Unmute { .. } => Verb::Unmute,
+            Self::Topic { .. } => Verb::Topic,
+            Self::Remove { .. } => Verb::Remove,
+            Self::Close { .. } => Verb::Close,
+            Self::Open => Verb::Open,
+            Self::Role { .. } => Verb::Role,
+            Self::Code { .. } => Verb::Code,
+        }
+    }
+
     /// What the wire and the log call it.
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Kick { .. } => "kick",
-            Self::Ban { .. } => "ban",
-            Self::Unban { .. } => "unban",
-            Self::Mute { .. } => "mute",
-            Self::Unmute { .. } => "unmute",
-            Self::Topic { .. } => "topic",
-            Self::Remove { .. } => "remove",
-            Self::Close { .. } => "close",
-            Self::Open => "open",
-            Self::Role { .. } => "role",
-            Self::Code { .. } => "code",
-        }
+        self.verb().as_str()
     }
 
     /// What is to be known of it beside its name, as one json object.
@@ -231,19 +237,18 @@ pub(crate) struct Details {
 impl Details {
     pub(crate) fn act(self, name: &str) -> Option<Act> {
         let Self { of, on, until, role, label, deed, topic, why } = self;
-        Some(match name {
-            "kick" => Act::Kick { on: on?, why },
-            "ban" => Act::Ban { on: on?, until, why },
-            "unban" => Act::Unban { on: on? },
-            "mute" => Act::Mute { on: on?, until, why },
-            "unmute" => Act::Unmute { on: on? },
-            "topic" => Act::Topic { topic },
-            "remove" => Act::Remove { of: of?, on: on?, why },
-            "close" => Act::Close { why },
-            "open" => Act::Open,
-            "role" => Act::Role { on: on?, role },
-            "code" => Act::Code { label: label?, deed: deed? },
-            _ => return None,
+        Some(match Verb::named(name)? {
+            Verb::Kick => Act::Kick { on: on?, why },
+            Verb::Ban => Act::Ban { on: on?, until, why },
+            Verb::Unban => Act::Unban { on: on? },
+            Verb::Mute => Act::Mute { on: on?, until, why },
+            Verb::Unmute => Act::Unmute { on: on? },
+            Verb::Topic => Act::Topic { topic },
+            Verb::Remove => Act::Remove { of: of?, on: on?, why },
+            Verb::Close => Act::Close { why },
+            Verb::Open => Act::Open,
+            Verb::Role => Act::Role { on: on?, role },
+            Verb::Code => Act::Code { label: label?, deed: deed? },
         })
     }
 }

@@ -68,6 +68,7 @@ pub mod server;
 mod sniff;
 mod text;
 mod time;
+mod verb;
 
 pub use account::{Password, PasswordError, PasswordHash};
 pub use act::{Act, Deed, Subject};
@@ -81,3 +82,4 @@ pub use role::Role;
 pub use search::{Words, WordsError};
 pub use text::{Text, TextError, TextLimits};
 pub use time::{Instant, Now};
+pub use verb::Verb;

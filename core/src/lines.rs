@@ -1,18 +1,26 @@
 //! Bytes in, lines out.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use memchr::memchr;
 use zeroize::Zeroize;
 
 /// The unread input of one connection. Holds no memory while it is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Lines {
     bytes: Vec<u8>,
     /// So many of the first bytes are taken. They go when the next ones come, or when the rest is [tidied](Self::tidy).
     taken: usize,
     /// No line ends before here: it needs no second look.
     scanned: usize,
+}
+
+/// Hides the bytes, in which keys, codes and passwords stand.
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lines({} bytes)", self.unread().len())
+    }
 }
 
 /// A line grew longer than its limit.

@@ -13,6 +13,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -38,6 +39,14 @@ pub struct Draft {
     pub text: Text,
     /// What else the log is to hold of the room from then on, in the same commit.
     pub facts: Vec<Fact>,
+}
+
+impl Draft {
+    /// Lays the texts of drafts side by side in memory, as a log does that is to hold them there: they are let go of with
+    /// the last of them.
+    pub fn pack(drafts: &mut [Self]) {
+        Text::pack(drafts, |draft| &mut draft.text);
+    }
 }
 
 /// A message in the log.
@@ -150,8 +159,13 @@ impl Facts {
     pub const KEY: usize = 200;
     /// Bytes of a value at most.
     pub const VALUE: usize = 1_024;
-    /// Facts of one room at most.
+    /// Facts of one room at most that acts leave; and as many more of those who came.
     pub const MOST: usize = 1_024;
+
+    /// What stands under a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(AsRef::as_ref)
+    }
 
     /// Changes one of them.
     pub fn set(&mut self, fact: Fact) {
@@ -308,9 +322,10 @@ pub enum Request {
         /// The room.
         room: RoomId,
     },
-    /// Hold this of the room from now on, which nothing is said of. It has no answer: what is lost of it can be borne.
+    /// Hold this of the room from now on, which nothing is said of. It has no answer: what is lost of it can be borne. But
+    /// whoever asks for the room's facts behind it is told them with it.
     Keep {
-        /// The room, which is ready.
+        /// The room, if the log has it: it need not be ready.
         room: RoomId,
         /// What.
         facts: Vec<Fact>,
@@ -386,8 +401,9 @@ pub enum Answer {
         /// The oldest message that can still be loaded.
         first: Seq,
         /// The new messages: the first follows the room's head, the others follow each other. None where the log has only
-        /// let go of old ones.
-        records: Vec<Record>,
+        /// let go of old ones. The room holds them where they are for as long as it holds any of them, so a log tells of
+        /// many in several answers, and may hold them there, too.
+        records: Arc<[Record]>,
     },
     /// To [`Request::Load`].
     Loaded {

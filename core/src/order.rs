@@ -7,6 +7,7 @@ use crate::id::{MemberId, Seq};
 use crate::name::Name;
 use crate::role::Role;
 use crate::text::Text;
+use crate::verb::Verb;
 
 /// Something that a moderator or an owner asks for. A reason has at most [`Act::WHY`](crate::Act::WHY) bytes and one line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -140,28 +141,20 @@ pub enum By {
 }
 
 impl Order {
-    /// The role that it takes.
-    pub fn needs(&self) -> Role {
+    /// What it asks for.
+    pub const fn verb(&self) -> Verb {
         match self {
-            Self::Close { .. } | Self::Open | Self::Role { .. } | Self::Code(_) => Role::Owner,
-            _ => Role::Moderator,
-        }
-    }
-
-    /// What the wire calls it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Kick { .. } => "kick",
-            Self::Ban { .. } => "ban",
-            Self::Unban { .. } => "unban",
-            Self::Mute { .. } => "mute",
-            Self::Unmute { .. } => "unmute",
-            Self::Topic { .. } => "topic",
-            Self::Remove { .. } => "remove",
-            Self::Close { .. } => "close",
-            Self::Open => "open",
-            Self::Role { .. } => "role",
-            Self::Code(_) => "code",
+            Self::Kick { .. } => Verb::Kick,
+            Self::Ban { .. } => Verb::Ban,
+            Self::Unban { .. } => Verb::Unban,
+            Self::Mute { .. } => Verb::Mute,
+            Self::Unmute { .. } => Verb::Unmute,
+            Self::Topic { .. } => Verb::Topic,
+            Self::Remove { .. } => Verb::Remove,
+            Self::Close { .. } => Verb::Close,
+            Self::Open => Verb::Open,
+            Self::Role { .. } => Verb::Role,
+            Self::Code(_) => Verb::Code,
         }
     }
 }

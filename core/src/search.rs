@@ -287,6 +287,13 @@ mod tests {
         words.parse::<Words>().unwrap().are_in(text)
     }
 
+    #[test]
+    fn a_sign_of_any_script_separates_and_a_mark_that_is_seen_does_not() {
+        assert!(finds("v2", "v1，v2") && finds("v1", "v1，v2"));
+        // It composes with nothing, and is no mere choice of a glyph.
+        assert!(finds("q\u{302}", "q\u{302}r q\u{302}") && !finds("q", "q\u{302}"));
+    }
+
     fn marked(words: &str, text: &str) -> String {
         let mut marked = text.to_string();
         for place in words.parse::<Words>().unwrap().places(text).into_iter().rev() {

@@ -24,7 +24,7 @@ pub fn client(bytes: &[u8]) {
     same_however_cut(bytes, |cut| {
         let password = (kind & 2 > 0).then(|| "correct horse".parse().expect("a password"));
         let mut driven = Driven::new(cut.clone(), password);
-        driven.client.join(driven.now, "K7QM-2XD4".parse().expect("a code"));
+        driven.client.join(driven.now, "K7QM-2XD4".parse::<qun_core::Code>().expect("a code"));
         driven.settle();
         for _ in 0..2 {
             if !driven.connect() {

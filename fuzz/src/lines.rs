@@ -126,7 +126,7 @@ fn holds(line: &Json, request: &Request) -> bool {
         // What is typed is not always in NFC.
         Request::Name { id: re, .. } => text("t", "name") && id(re) && line.get("name").is_some(),
         Request::Act { id: re, room, order } => {
-            text("t", order.name()) && id(re) && text("room", room.as_str()) && orders(line, order)
+            text("t", order.verb().as_str()) && id(re) && text("room", room.as_str()) && orders(line, order)
         }
         Request::Ping { n } => text("t", "ping") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),
         Request::Pong { n } => text("t", "pong") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),

@@ -8,10 +8,7 @@ use qun_core::json::{Door, Frame, Request};
 
 use crate::pieces::{Pieces, same_however_cut};
 use crate::values;
-use crate::world::{OWNERS, World, line};
-
-/// The code of `ops`, for those who talk.
-const CODE: &str = "K7QM-2XD4";
+use crate::world::{OWNER, World, line};
 
 /// A json member sends `bytes`: it is answered by frames, whatever it is, the same however the bytes were cut on their
 /// ways in and out, and nobody else's stream breaks.
@@ -19,7 +16,7 @@ pub fn server_json(bytes: &[u8]) {
     same_however_cut(bytes, |cut| {
         let (mut world, bob) = world_with_bob(cut.clone());
         let mallory = world.connect();
-        world.send(mallory, &[hello(None), join(CODE)].concat());
+        world.send(mallory, &[hello(None), join()].concat());
         world.send_in(mallory, bytes, cut);
         world.wait(Duration::from_secs(40));
         world.wire(bob).frames();
@@ -41,7 +38,12 @@ pub fn server_plain(bytes: &[u8]) {
         world.wire(bob).frames();
         let mallory = world.wire(mallory);
         let text = text(&mallory.received);
-        assert!(text.ends_with("\r\n") && !text.replace("\r\n", "").contains('\n'), "half a line");
+        // A prompt ends no line.
+        let lines = ["Password: ", "Password (it will be seen as you type): "]
+            .into_iter()
+            .find_map(|prompt| text.strip_suffix(prompt))
+            .unwrap_or(&text);
+        assert!(lines.ends_with("\r\n") && !lines.replace("\r\n", "").contains('\n'), "half a line");
         (text, mallory.open)
     });
 }
@@ -76,9 +78,10 @@ pub fn server_sniff(bytes: &[u8]) {
 /// Several connections do what `bytes` say. Those that speak json get frames and nothing else.
 ///
 /// Each act is a byte, of which the lower three bits name a connection and the upper ones what it does; what it sends
-/// follows with its length: bytes, or what a request is drawn from.
+/// follows with its length: bytes, or what a request is drawn from. A verdict on a password comes when an act says so, whichever waits.
 pub fn server_any(bytes: &[u8]) {
     let (mut world, bob) = world_with_bob(Pieces::of(bytes));
+    world.are_verdicts_late = true;
     let mut rest = bytes.iter().copied();
     let mut wires: [Option<usize>; 8] = [None; 8];
     let mut spoke_json = [false; 8];
@@ -105,12 +108,17 @@ pub fn server_any(bytes: &[u8]) {
                     world.send(wire, &line(&request));
                 }
             }
-            kind @ 16..=18 => {
+            16..=18 => {
                 spoke_json[who] |= world.wires()[wire].received.is_empty();
-                let code = if kind == 18 { OWNERS } else { CODE };
-                world.send(wire, &[hello(None), join(code)].concat());
+                let greeting = match act >> 3 {
+                    16 => [hello(None), join()],
+                    17 => [hello(None), join_by(OWNER)],
+                    _ => [log_in(), join()],
+                };
+                world.send(wire, &greeting.concat());
             }
-            19..=20 => world.send(wire, b"K7QM-2XD4 person\n"),
+            19 => world.send(wire, b"K7QM-2XD4 person\n"),
+            20 => world.send(wire, format!("{OWNER} keeper\n").as_bytes()),
             21 => world.finish(wire),
             22 => world.reset(wire),
             23 => world.wire(wire).stalled = true,
@@ -118,7 +126,8 @@ pub fn server_any(bytes: &[u8]) {
                 world.wire(wire).stalled = false;
                 world.settle();
             }
-            25..=30 => world.wait(Duration::from_millis(u64::from(rest.next().unwrap_or_default()) * 20)),
+            25 => world.verdict(rest.next().unwrap_or_default()),
+            26..=30 => world.wait(Duration::from_millis(u64::from(rest.next().unwrap_or_default()) * 20)),
             _ => world.drain(),
         }
     }
@@ -146,7 +155,7 @@ pub fn server_any(bytes: &[u8]) {
 fn world_with_bob(takes: Pieces) -> (World, usize) {
     let mut world = World::new(takes);
     let bob = world.connect();
-    world.send(bob, &[hello("bob".parse().ok()), join(CODE)].concat());
+    world.send(bob, &[hello("bob".parse().ok()), join()].concat());
     (world, bob)
 }
 
@@ -171,6 +180,15 @@ fn hello(name: Option<Name>) -> Vec<u8> {
     line(&Request::Hello { id: None, v: vec![1], agent: None, name, key: None, password: None })
 }
 
-fn join(code: &str) -> Vec<u8> {
+fn log_in() -> Vec<u8> {
+    let (name, password) = ("ann".parse().ok(), "correct horse".parse().ok());
+    line(&Request::Hello { id: None, v: vec![1], agent: None, name, key: None, password })
+}
+
+fn join() -> Vec<u8> {
+    join_by("K7QM-2XD4")
+}
+
+fn join_by(code: &str) -> Vec<u8> {
     line(&Request::Join { id: None, door: Door::Code(code.into()), resume: None, tail: None })
 }

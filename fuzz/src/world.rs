@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use qun_core::json::{Frame, Request};
-use qun_core::server::{Access, Account, Config, Hangup, Listed, Peer, Presence, RoomConfig, Verdict};
+use qun_core::server::{Access, Account, Config, Hangup, Listed, Peer, Presence, RoomConfig, Verdict, Verification};
 use qun_core::{ConnId, Instant, Limits, Now, PasswordHash, Role};
 use qun_transports::{Driver, Event, MemoryLog};
 
 use crate::pieces::Pieces;
-
-/// The code of those who keep order in `ops`.
-pub(crate) const OWNERS: &str = "0WNE-R0WN";
 
 /// When worlds begin: 2026-02-17T12:00:00Z.
 const START: u64 = 1_771_329_600_000;
@@ -21,7 +18,14 @@ pub(crate) struct World {
     wires: Vec<Wire>,
     /// How much of what the server has to send is taken at once.
     takes: Pieces,
+    /// Verdicts on passwords that are not given yet.
+    verdicts: Vec<(Verification, Verdict)>,
+    /// Whether they wait until they are asked for.
+    pub(crate) are_verdicts_late: bool,
 }
+
+/// The code by which an owner comes into `ops`.
+pub(crate) const OWNER: &str = "0WNE-R0PS";
 
 /// One connection.
 pub(crate) struct Wire {
@@ -37,8 +41,8 @@ pub(crate) struct Wire {
 }
 
 impl World {
-    /// A world with a room that says who is in it, `ops`, which has a code for those who keep order, and one that counts,
-    /// `hall`, where the account `ann` does.
+    /// A world with a room that says who is in it, `ops`, which has an owner's code, and one that counts, `hall`. There is
+    /// an account, ann, that moderates in both.
     pub(crate) fn new(takes: Pieces) -> Self {
         let access = |code: &str, label: &str, role| Access {
             code: code.parse().expect("a code"),
@@ -47,20 +51,20 @@ impl World {
             expires: None,
             max_members: None,
         };
-        let room = |id: &str, presence, codes, accounts| RoomConfig {
+        let ann = || Listed { name: "ann".parse().expect("a name"), role: Role::Moderator };
+        let room = |id: &str, presence, codes| RoomConfig {
             id: id.parse().expect("an id"),
             title: id.into(),
             presence,
             codes,
-            accounts,
+            accounts: vec![ann()],
             guests: true,
         };
-        let ops = vec![access("K7QM-2XD4", "team", Role::Talk), access(OWNERS, "owners", Role::Owner)];
+        let ops = vec![access("K7QM-2XD4", "team", Role::Talk), access(OWNER, "owner", Role::Owner)];
         let hall = vec![access("HA11-HA11", "team", Role::Talk)];
-        let ann = vec![Listed { name: "ann".parse().expect("a name"), role: Role::Moderator }];
         let config = Config {
             agent: "qun/0".into(),
-            rooms: vec![room("ops", Presence::Full, ops, Vec::new()), room("hall", Presence::Count, hall, ann)],
+            rooms: vec![room("ops", Presence::Full, ops), room("hall", Presence::Count, hall)],
             // So little that a reader falls off soon.
             limits: Limits { room_bytes: 4 << 10, ..Limits::default() },
             accounts: vec![Account { name: "ann".parse().expect("a name"), hash: PasswordHash::new("correct horse") }],
@@ -69,7 +73,8 @@ impl World {
             utc_offset_s: 0,
         };
         let now = Now { mono: Instant::default(), unix_ms: START };
-        Self { driver: Driver::new(config, [7; 32], MemoryLog::new([8; 32])), now, wires: Vec::new(), takes }
+        let driver = Driver::new(config, [7; 32], MemoryLog::new([8; 32]));
+        Self { driver, now, wires: Vec::new(), takes, verdicts: Vec::new(), are_verdicts_late: false }
     }
 
     pub(crate) fn connect(&mut self) -> usize {
@@ -104,6 +109,16 @@ impl World {
             self.driver.closed(self.now, self.wires[wire].conn, Hangup::Reset);
             self.settle();
         }
+    }
+
+    /// Gives one of the verdicts that wait, or one that says nothing.
+    pub(crate) fn verdict(&mut self, which: u8) {
+        if self.verdicts.is_empty() {
+            return;
+        }
+        let (request, verdict) = self.verdicts.remove(usize::from(which / 2) % self.verdicts.len());
+        self.driver.verified(self.now, request, if which % 2 == 0 { verdict } else { Verdict::Failed });
+        self.settle();
     }
 
     pub(crate) fn drain(&mut self) {
@@ -144,7 +159,11 @@ impl World {
                     Event::Verify { request, hash, password } => {
                         let is_right = hash.expose() == password.expose();
                         let verdict = if is_right { Verdict::Right } else { Verdict::Wrong };
-                        self.driver.verified(self.now, request, verdict);
+                        if self.are_verdicts_late {
+                            self.verdicts.push((request, verdict));
+                        } else {
+                            self.driver.verified(self.now, request, verdict);
+                        }
                     }
                     // All that is given is taken.
                     Event::Read(..) | Event::Note(_) => {}

@@ -1,30 +1,19 @@
 //! The programs of this workspace, as it stands.
 
+#[path = "../built.rs"]
+mod built;
+
 use std::env;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
-use serde_json::Value;
 
 /// Builds `qun` as it is released, and the relay; says where they are.
 ///
 /// # Errors
 /// Where cargo can't.
 pub(crate) fn build() -> Result<[PathBuf; 2], String> {
-    let qun = cargo(&["--package", "qun", "--bin", "qun"])?;
-    let relay = cargo(&["--package", "qun-transports", "--example", "relay"])?;
+    let qun = built::cargo(&["--package", "qun", "--bin", "qun"], true)?;
+    let relay = built::cargo(&["--package", "qun-transports", "--example", "relay"], true)?;
     Ok([qun, relay])
-}
-
-fn cargo(what: &[&str]) -> Result<PathBuf, String> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--message-format", "json-render-diagnostics"]).args(what);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());
-    let output = cargo.output().map_err(|error| format!("can't run cargo: {error}"))?;
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let executable = |line| Some(serde_json::from_str::<Value>(line).ok()?["executable"].as_str()?.into());
-    let built = messages.lines().filter_map(executable).next_back();
-    built.filter(|_| output.status.success()).ok_or_else(|| format!("cargo build {} failed", what.join(" ")))
 }
 
 /// A program of this machine, administrators' programs included.

@@ -8,20 +8,20 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::world::{DEV, OPS, Server, qun};
+use crate::world::{ANN, DEV, OPS, OWNER, Server, qun};
 
 /// A word that stands nowhere else, so that it would be found.
-const SECRET: &str = "Zxq9-correct-horse-Zxq9";
+pub(crate) const SECRET: &str = "Zxq9-correct-horse-Zxq9";
 
 impl Server {
     /// Runs `qun account` with this on stdin.
-    fn account(&self, args: &[&str], stdin: &str) -> Output {
+    pub(crate) fn account(&self, args: &[&str], stdin: &str) -> Output {
         let mut command = qun();
         command.arg("account").args(args).arg("--config").arg(self.path("qun.toml"));
         run(command, stdin)
     }
 
-    fn has_account(&self, name: &str, password: &str) {
+    pub(crate) fn has_account(&self, name: &str, password: &str) {
         let output = self.account(&["add", name], &format!("{password}\n"));
         assert!(output.status.success(), "{output:?}");
     }
@@ -34,7 +34,7 @@ fn run(mut command: std::process::Command, stdin: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn hello(name: &str, password: &str) -> Value {
+pub(crate) fn hello(name: &str, password: &str) -> Value {
     json!({"t": "hello", "v": [1], "name": name, "password": password})
 }
 
@@ -152,7 +152,7 @@ fn telnet_hides_the_password() {
 }
 
 #[test]
-fn a_password_stands_in_no_file_and_in_nothing_that_is_printed() {
+fn a_password_and_a_key_stand_in_no_file_and_in_nothing_that_is_printed() {
     let mut server = Server::kept("");
     server.has_account("ann", SECRET);
     server.reconfigure(|config| config);
@@ -167,16 +167,27 @@ fn a_password_stands_in_no_file_and_in_nothing_that_is_printed() {
         person.finish();
         person.rest();
     }
+    // Somebody of whom the database has what they said, and that they are banned by their key.
+    let (mut own, mut bob) = (server.connect(), server.connect());
+    own.member("own", OWNER);
+    bob.hello("bob", Some(ANN));
+    bob.join(OPS);
+    own.ask(&json!({"t": "ban", "id": "b", "room": "ops", "name": "bob", "by": ["key"]}));
+    own.until(|line| line["re"] == "b" && line["t"] == "ok");
     server.terminate();
     assert_eq!(server.exit(), Some(0));
-    assert!(server.log().contains("wrong_password") && !server.log().contains(SECRET), "{}", server.log());
+    let log = server.log();
+    assert!(log.contains("wrong_password") && log.contains("acted"), "{log}");
+    assert!([SECRET, ANN, OPS, OWNER].iter().all(|secret| !log.contains(secret)), "{log}");
     let mut files = 0;
     for entry in std::fs::read_dir(server.path("")).expect("its directory") {
         let path = entry.expect("an entry").path();
         if path.is_file() {
             files += 1;
             let bytes = std::fs::read(&path).expect("a file");
-            assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{path:?}");
+            for secret in [SECRET, ANN] {
+                assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{path:?}");
+            }
         }
     }
     assert!(files >= 3, "the configuration, the accounts, the database");

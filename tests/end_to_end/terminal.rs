@@ -7,10 +7,37 @@ use std::process::Stdio;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
 
 use crate::world::{Heard, OPS, Process, Server, WRONG, qun};
+
+/// A pseudo-terminal of 80 columns.
+pub(crate) struct Pty {
+    /// The side of whoever types and sees.
+    person: File,
+    /// The side of the program.
+    program: OwnedFd,
+}
+
+impl Pty {
+    pub(crate) fn open() -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
+        let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+        let program = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("its other side");
+        tcsetwinsize(&program, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
+        Self { person: File::from(terminal), program }
+    }
+
+    pub(crate) fn stdio(&self) -> Stdio {
+        Stdio::from(self.program.try_clone().expect("a descriptor"))
+    }
+
+    pub(crate) fn keys(&self) -> File {
+        self.person.try_clone().expect("a descriptor")
+    }
+}
 
 /// A person at a terminal.
 pub(crate) struct Person {
@@ -22,27 +49,23 @@ pub(crate) struct Person {
 impl Person {
     pub(crate) fn joins(server: &Server, args: &[&str]) -> Self {
         let state = TempDir::new().expect("a directory");
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
-        grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
-        let name = ptsname(&terminal, Vec::new()).expect("it has a name");
-        let line: OwnedFd =
-            rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("its other side");
-        tcsetwinsize(&line, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
-        let stdio = || Stdio::from(line.try_clone().expect("a descriptor"));
+        let pty = Pty::open();
         let mut command = qun();
         command
             .arg("join")
             .args(args)
             .args(["--server", &server.door()])
-            .stdin(stdio())
-            .stdout(stdio())
-            .stderr(stdio());
+            .stdin(pty.stdio())
+            .stdout(pty.stdio())
+            .stderr(pty.stdio());
         command.env("XDG_STATE_HOME", state.path()).env("TERM", "xterm").env_remove("QUN_CODE");
         let child = command.spawn().expect("qun runs");
-        drop((line, command));
+        drop(command);
+        let Pty { person: terminal, program } = pty;
+        drop(program);
         let heard = Heard::default();
-        heard.listen(File::from(terminal.try_clone().expect("a descriptor")));
-        Self { terminal: File::from(terminal), process: Process::adopt(child, heard), _state: state }
+        heard.listen(terminal.try_clone().expect("a descriptor"));
+        Self { terminal, process: Process::adopt(child, heard), _state: state }
     }
 
     pub(crate) fn types(&mut self, keys: &str) {
@@ -53,8 +76,15 @@ impl Person {
         self.process.out.until(words, |text| without_escapes(text).contains(words).then_some(()));
     }
 
-    fn leaves(mut self) -> Option<i32> {
-        self.process.exit()
+    /// Whether the terminal shows what is typed.
+    pub(crate) fn echoes(&self) -> bool {
+        tcgetattr(&self.terminal).expect("a terminal").local_modes.contains(LocalModes::ECHO)
+    }
+
+    /// Waits for the program's end, which is so. All that was to be seen.
+    pub(crate) fn leaves(mut self, exit: i32) -> String {
+        assert_eq!(self.process.exit(), Some(exit));
+        self.process.out.text()
     }
 }
 
@@ -93,7 +123,7 @@ fn a_person_joins_talks_and_leaves() {
     ann.types("ought\r");
     bob.until(|line| line["text"] == "half a thought");
     ann.types("/quit\r");
-    assert_eq!(ann.leaves(), Some(0));
+    ann.leaves(0);
     bob.until(|line| line["ev"] == "out" && line["name"] == "ann");
 }
 
@@ -105,7 +135,7 @@ fn a_wrong_code_is_asked_for_again() {
     ann.types(&format!("{OPS}\r"));
     ann.sees("(you)");
     ann.types("\x04");
-    assert_eq!(ann.leaves(), Some(0));
+    ann.leaves(0);
 }
 
 #[test]
@@ -122,5 +152,5 @@ fn a_person_sees_that_the_server_is_gone_and_back() {
     bob.until(|line| line["text"] == "still here" && line["name"] == "ann");
     ann.sees("<ann> still here");
     ann.types("\x03");
-    assert_eq!(ann.leaves(), Some(130));
+    ann.leaves(130);
 }

@@ -1,5 +1,6 @@
 //! The file of accounts: read by `qun serve`, written by `qun account`.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -42,9 +43,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<Account>, Error> {
     };
     let mut root = Section::root(&document, &problems);
     let mut accounts: Vec<Account> = Vec::new();
+    let mut names = HashSet::new();
     for section in root.tables("account", "[[account]]").map(|tables| tables.value).unwrap_or_default() {
         if let Some((account, at)) = self::account(section, &problems) {
-            if accounts.iter().any(|other| other.name.folded() == account.name.folded()) {
+            if !names.insert(account.name.folded()) {
                 problems.add(at, format!("there is an account {} already", account.name));
             }
             accounts.push(account);

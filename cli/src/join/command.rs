@@ -1,7 +1,8 @@
 //! What a person types in a room.
 
+use qun_core::client::Door;
 use qun_core::log::Kind;
-use qun_core::{Code, Name, Order, RoomId, Words, plain};
+use qun_core::{Name, Order, RoomId, Words, plain};
 
 /// A line that was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,10 @@ pub(super) enum Typed {
     History(u64),
     /// `/search WORDS`
     Search(Words),
-    /// `/join CODE`
-    Join(Code),
+    /// `/join CODE`, `/join ROOM`
+    Join(Door),
+    /// `/login`, `/login NAME`
+    Login(Option<Name>),
     /// `/leave`
     Leave,
     /// `/rooms`
@@ -44,6 +47,7 @@ pub(super) const HELP: &[&str] = &[
     "/history [N]     older messages",
     "/search WORDS    the newest messages that have them",
     "/join CODE       into another room",
+    "/login [NAME]    log in to your account; the password is asked for",
     "/leave           out of this room",
     "/rooms           the rooms you are in",
     "/room ID         talk in another of them",
@@ -98,6 +102,11 @@ impl Typed {
                 rest.parse().map_or_else(|error| wrong(format!("{error}, as in /search deploy green")), Self::Search)
             }
             "join" => rest.parse().map_or_else(|error| wrong(format!("{error}, as in /join K7QM-2XD4")), Self::Join),
+            "login" if rest.is_empty() => Self::Login(None),
+            "login" => rest.parse().map_or_else(
+                |error| wrong(format!("{error}, as in /login ann; the password is asked for")),
+                |name| Self::Login(Some(name)),
+            ),
             "leave" => Self::Leave,
             "rooms" => Self::Rooms,
             "room" => {
@@ -107,7 +116,7 @@ impl Typed {
             "quit" => Self::Quit,
             _ => match plain::order(word, rest) {
                 Some(Ok(order)) => Self::Order(order),
-                Some(Err(usage)) => wrong(format!("so it is used: {}", usage.words())),
+                Some(Err(verb)) => wrong(format!("so it is used: {}", verb.usage())),
                 None => wrong(format!("there is no command /{word}: /help lists them, and //{word} says /{word}")),
             },
         }
@@ -130,6 +139,9 @@ mod tests {
         assert_eq!(Typed::parse("/me waves  "), Typed::Say(Kind::Me, "waves".into()));
         assert_eq!(Typed::parse("/name 安"), Typed::Name("安".parse().unwrap()));
         assert_eq!(Typed::parse("/join k7qm 2xd4"), Typed::Join("K7QM-2XD4".parse().unwrap()));
+        assert_eq!(Typed::parse("/join on_call"), Typed::Join("on_call".parse().unwrap()));
+        assert_eq!(Typed::parse("/login"), Typed::Login(None));
+        assert_eq!(Typed::parse("/login 安"), Typed::Login("安".parse().ok()));
         assert_eq!(Typed::parse("/history"), Typed::History(PAGE));
         assert_eq!(Typed::parse("/history 7"), Typed::History(7));
         assert_eq!(Typed::parse("/search 部署 v1.2"), Typed::Search("部署 v1.2".parse().unwrap()));
@@ -145,6 +157,8 @@ mod tests {
             "/name",
             "/name two words",
             "/join",
+            "/join !",
+            "/login ann secret",
             "/room",
             "/history x",
             "/search",

@@ -3,7 +3,7 @@
 //! The names here are an interface, documented in `qun join --help`. Fields are added, none changes its meaning.
 
 use qun_core::client::{Bye, Event};
-use qun_core::json::{Change, ErrorCode, PageMessage, Person, Retry};
+use qun_core::json::{Change, ErrorCode, PageMessage, Person, Retry, Room};
 use qun_core::{Id, MemberId, Name, Role, RoomId, Seq, Text};
 use serde::Serialize;
 
@@ -17,6 +17,10 @@ pub(super) enum Told<'a> {
         member: &'a MemberId,
         name: &'a Name,
         resumed: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<&'a Name>,
+        #[serde(skip_serializing_if = "<[Room]>::is_empty")]
+        rooms: &'a [Room],
     },
     Offline {
         attempt: u32,
@@ -153,7 +157,9 @@ impl<'a> Told<'a> {
         doing: Option<&Doing>,
     ) -> Option<Self> {
         Some(match event {
-            Event::Online { member, name, resumed } => Self::Online { member, name, resumed: *resumed },
+            Event::Online { member, name, resumed, account, rooms, .. } => {
+                Self::Online { member, name, resumed: *resumed, account: account.as_ref(), rooms }
+            }
             Event::Offline { attempt, bye, .. } => {
                 Self::Offline { attempt: *attempt, retry_ms, bye: bye.as_ref().map(Goodbye::from) }
             }
@@ -184,7 +190,8 @@ impl<'a> Told<'a> {
                     Some(Doing::Search { .. }) => "search",
                     Some(Doing::Leave(_)) => "leave",
                     Some(Doing::Rename(_)) => "name",
-                    Some(Doing::Order(_, order)) => order.name(),
+                    Some(Doing::Login(..)) => "login",
+                    Some(Doing::Order(_, order)) => order.verb().as_str(),
                     None => "unknown",
                 };
                 Self::Refused { what, code, retry: *retry, wait_ms: *wait_ms, left: *left, text }
@@ -248,9 +255,9 @@ mod tests {
             Told::of(&Event::Room { room, title: "Day shift".into(), role: Role::Read }, None, 0, None).unwrap().line(),
             r#"{"event":"room","room":"ops","title":"Day shift","role":"read"}"#
         );
-        let code = "K7QM-2XD4".parse().unwrap();
+        let door = "K7QM-2XD4".parse().unwrap();
         assert_eq!(
-            Told::of(&refused, None, 0, Some(&Doing::Join(code))).unwrap().line(),
+            Told::of(&refused, None, 0, Some(&Doing::Join(door))).unwrap().line(),
             r#"{"event":"refused","what":"join","code":"bad_code","retry":"fix","left":4,"text":"No."}"#
         );
     }

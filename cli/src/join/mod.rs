@@ -7,6 +7,7 @@ mod command;
 mod editor;
 mod json;
 mod layout;
+mod line;
 mod pipe;
 mod screen;
 mod scribe;
@@ -27,17 +28,17 @@ pub(crate) fn run(args: args::Join) -> Result<Exit, Failure> {
     let knock = door::knock(args.door.code.as_deref())?;
     let (name, password) = args.door.who.prove()?;
     let server = args.door.who.server;
-    let manner = Manner { server: server.clone(), name, password, tail: args.tail };
+    let manner = Manner { server: server.clone(), name: name.clone(), password, tail: args.tail };
     let is_for_a_person = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     if is_for_a_person {
         let (session, inbox) = Session::start(manner)?;
-        return terminal::run(session, &inbox, &server, knock);
+        return terminal::run(session, &inbox, &server, name, knock);
     }
-    let code = match knock {
-        Knock::Code(code) => code,
+    let door = match knock {
+        Knock::At(door) => door,
         Knock::Ask => door::ask()?,
     };
     let (session, inbox) = Session::start(manner)?;
-    let manner = pipe::Manner { json: args.json, stay: args.stay, patience: args.timeout, server };
-    pipe::run(session, &inbox, code, manner)
+    let manner = pipe::Manner { json: args.json, stay: args.stay, patience: args.timeout, server, name };
+    pipe::run(session, &inbox, door, manner)
 }

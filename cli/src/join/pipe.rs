@@ -7,13 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::ZonedDateTime;
-use qun_core::client::Event;
+use qun_core::client::{Door, Event};
 use qun_core::log::Kind;
-use qun_core::{Code, Id, RoomId, TextLimits};
+use qun_core::{Id, Name, RoomId, TextLimits};
 
 use super::command::Typed;
 use super::json::Told;
-use super::scribe::{Scribe, Tone};
+use super::line::Tone;
+use super::scribe::Scribe;
 use crate::errand;
 use crate::exit::{Exit, Failure};
 use crate::session::{Clock, Doing, Msg, Session, Unreadable};
@@ -30,6 +31,8 @@ pub(super) struct Manner {
     pub(super) patience: Duration,
     /// What to call the server.
     pub(super) server: String,
+    /// What to be called there.
+    pub(super) name: Option<Name>,
 }
 
 /// Lines of stdin that are read and not answered yet: enough to keep a server busy, and no file is read into memory.
@@ -48,8 +51,8 @@ const EXPLANATION: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// What ended it, where that is a failure.
-pub(super) fn run(session: Session, inbox: &Receiver<Msg>, code: Code, manner: Manner) -> Result<Exit, Failure> {
-    session.give(Doing::Join(code));
+pub(super) fn run(session: Session, inbox: &Receiver<Msg>, door: Door, manner: Manner) -> Result<Exit, Failure> {
+    session.give(Doing::Join(door));
     let (permits, permitted) = sync_channel(AHEAD);
     let to = session.inbox();
     thread::Builder::new()
@@ -57,7 +60,7 @@ pub(super) fn run(session: Session, inbox: &Receiver<Msg>, code: Code, manner: M
         .spawn(move || read_lines(&to, &permitted))
         .map_err(|error| Failure::usage(format!("can't start a thread: {error}")))?;
     let mut pipe = Pipe {
-        scribe: Scribe::new(&manner.server, session.member, &ZonedDateTime::now()),
+        scribe: Scribe::new(&manner.server, session.member, manner.name.clone(), &ZonedDateTime::now()),
         clock: None,
         stage: Stage::Knocking,
         until: (!manner.stay).then(|| Instant::now() + manner.patience),
@@ -347,7 +350,9 @@ pub(super) fn answered(event: &Event) -> Option<Id> {
         Event::Message { message, mine: true, .. } => message.id,
         Event::Delivered { id, .. } | Event::Unconfirmed { id, .. } => Some(*id),
         Event::Joined { re, .. } | Event::Left { re, .. } | Event::Refused { re, .. } => *re,
+        Event::Online { re, .. } => *re,
         Event::Page { re, .. } | Event::Found { re, .. } | Event::Renamed { re, .. } => Some(*re),
+        Event::Done { re, .. } | Event::Code { re, .. } => Some(*re),
         _ => None,
     }
 }

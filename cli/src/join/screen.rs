@@ -8,7 +8,7 @@ use crossterm::terminal::{self, Clear, ClearType};
 use crossterm::{execute, queue};
 
 use super::layout::{self, Prompt};
-use super::scribe::{Line, Tone};
+use super::line::{Line, Tone};
 
 /// The terminal in raw mode; as it was again when this is dropped.
 #[derive(Debug)]

@@ -6,18 +6,20 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use jiff::ZonedDateTime;
-use qun_core::client::{Event, Status};
+use qun_core::client::{Door, Event, Status};
 use qun_core::json::{ErrorCode, Person};
-use qun_core::{Code, Id, Role, RoomId};
+use qun_core::{Id, Name, Role, RoomId};
 
 use super::command::{self, Typed};
 use super::editor::{Editor, Stroke};
 use super::layout;
+use super::line::Line;
 use super::pipe::answered;
 use super::screen::Screen;
-use super::scribe::{Line, Scribe};
+use super::scribe::Scribe;
 use crate::door::Knock;
 use crate::exit::{Exit, Failure};
+use crate::secret::{self, Secret};
 use crate::session::{Clock, Doing, Msg, Session, State};
 use crate::text::{self, LIMITS};
 
@@ -31,15 +33,22 @@ const BATCH: usize = 256;
 ///
 /// # Errors
 /// What ended it, where that is a failure.
-pub(super) fn run(session: Session, inbox: &Receiver<Msg>, server: &str, knock: Knock) -> Result<Exit, Failure> {
+pub(super) fn run(
+    session: Session,
+    inbox: &Receiver<Msg>,
+    server: &str,
+    name: Option<Name>,
+    knock: Knock,
+) -> Result<Exit, Failure> {
     let lost = |error: io::Error| Failure::usage(format!("the terminal fails: {error}"));
     let mut screen = Screen::take().map_err(lost)?;
     let to = session.inbox();
     thread::Builder::new().name("keys".into()).spawn(move || read_keys(&to)).map_err(lost)?;
     let mut terminal = Terminal {
-        scribe: Scribe::new(server, session.member, &ZonedDateTime::now()),
+        scribe: Scribe::new(server, session.member, name, &ZonedDateTime::now()),
         session,
         editor: Editor::default(),
+        asking: None,
         lines: Vec::new(),
         clock: None,
         state: None,
@@ -51,7 +60,7 @@ pub(super) fn run(session: Session, inbox: &Receiver<Msg>, server: &str, knock: 
         clears: false,
     };
     match knock {
-        Knock::Code(code) => terminal.knock(code),
+        Knock::At(door) => terminal.knock(door),
         Knock::Ask => {}
     }
     loop {
@@ -60,7 +69,8 @@ pub(super) fn run(session: Session, inbox: &Receiver<Msg>, server: &str, knock: 
         }
         let label = terminal.label(screen.columns());
         let lines = std::mem::take(&mut terminal.lines);
-        screen.show(&lines, &label, terminal.editor.text(), terminal.editor.cursor()).map_err(lost)?;
+        let (text, cursor) = terminal.typed_so_far();
+        screen.show(&lines, &label, text, cursor).map_err(lost)?;
         let mut next = match terminal.wake() {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => inbox.recv_timeout(wait),
@@ -99,6 +109,8 @@ struct Terminal {
     session: Session,
     scribe: Scribe,
     editor: Editor,
+    /// Who is logging in, where a password is asked for: it is typed in place of a line, and shown nowhere.
+    asking: Option<(Name, Secret)>,
     /// What is to be shown above the prompt.
     lines: Vec<Line>,
     clock: Option<Clock>,
@@ -154,6 +166,14 @@ impl Terminal {
             Msg::Clock(clock) => self.clock = Some(clock),
             Msg::Signal => return self.leave(Exit::Interrupted),
             Msg::EndOfInput => return self.leave(Exit::Ok),
+            Msg::Terminal(crossterm::event::Event::Key(key)) if let Some((_, secret)) = &mut self.asking => {
+                let stroke = secret.key(key);
+                self.asked(stroke);
+            }
+            Msg::Terminal(crossterm::event::Event::Paste(pasted)) if let Some((_, secret)) = &mut self.asking => {
+                let stroke = secret.paste(&pasted);
+                self.asked(stroke);
+            }
             Msg::Terminal(crossterm::event::Event::Key(key)) => match self.editor.key(key) {
                 Stroke::Edited => {}
                 Stroke::Entered(line) => return self.entered(&line),
@@ -241,8 +261,12 @@ impl Terminal {
             Stage::Outside => return self.entered_outside(line),
             Stage::Leaving { .. } => {}
             Stage::Knocking | Stage::Inside => {
-                self.editor.remember(line);
-                return self.typed(Typed::parse(line), line);
+                let typed = Typed::parse(line);
+                // Somebody may have typed the password behind the name.
+                if !(matches!(typed, Typed::Wrong(_)) && line.starts_with("/login")) {
+                    self.editor.remember(line);
+                }
+                return self.typed(typed, line);
             }
         }
         None
@@ -252,11 +276,13 @@ impl Terminal {
     fn entered_outside(&mut self, line: &str) -> Over {
         match Typed::parse(line) {
             Typed::Say(..) => match line.parse() {
-                Ok(code) => self.knock(code),
+                Ok(door) => self.knock(door),
                 Err(error) => self.aside(format!("That can't be a code: {error}.")),
             },
             Typed::Blank => self.session.reconnect(),
-            typed @ (Typed::Join(_) | Typed::Help | Typed::Quit | Typed::Wrong(_)) => return self.typed(typed, line),
+            typed @ (Typed::Join(_) | Typed::Login(_) | Typed::Help | Typed::Quit | Typed::Wrong(_)) => {
+                return self.typed(typed, line);
+            }
             Typed::Name(name) => self.session.give(Doing::Rename(name)),
             _ => self.aside("You are in no room: type a code, or /quit."),
         }
@@ -278,11 +304,15 @@ impl Terminal {
             }
             (Typed::Wrong(what), _) => self.aside(sentence(&what)),
             (Typed::Name(name), _) => self.session.give(Doing::Rename(name)),
-            (Typed::Join(code), _) => self.knock(code),
+            (Typed::Join(door), _) => self.knock(door),
+            (Typed::Login(name), _) => self.ask_password(name),
             (Typed::Rooms, _) => {
                 for room in &self.rooms {
                     let here = if self.scribe.current.as_ref() == Some(room) { ", where you talk" } else { "" };
                     self.lines.push(Line::room(format!("{room}: {}{here}", self.scribe.title(room))));
+                }
+                for open in self.scribe.open().iter().filter(|open| !self.rooms.contains(&open.id)) {
+                    self.lines.push(Line::room(format!("{}: {}, open to you: /join {0}", open.id, open.title)));
                 }
             }
             (Typed::Room(room), _) if self.rooms.contains(&room) => {
@@ -320,11 +350,42 @@ impl Terminal {
         None
     }
 
-    fn knock(&mut self, code: Code) {
+    /// Asks for the password of an account: of this one, or of the one that is called as we are.
+    fn ask_password(&mut self, name: Option<Name>) {
+        match name.or_else(|| self.scribe.name().cloned()) {
+            Some(name) => self.asking = Some((name, Secret::new())),
+            None => self.aside("As whom? /login NAME"),
+        }
+    }
+
+    /// A key or a paste was taken for the password.
+    fn asked(&mut self, stroke: secret::Stroke) {
+        let asking = match stroke {
+            secret::Stroke::Edited => return,
+            secret::Stroke::Entered | secret::Stroke::Cancelled => self.asking.take(),
+        };
+        let Some((name, secret)) = asking.filter(|_| stroke == secret::Stroke::Entered) else {
+            return self.aside("Not logged in.");
+        };
+        match secret.password() {
+            Ok(password) => self.session.give(Doing::Login(name, password)),
+            Err(error) => self.aside(format!("Not logged in: {error}.")),
+        }
+    }
+
+    /// What stands behind the label, and where the cursor is in it.
+    fn typed_so_far(&self) -> (&str, usize) {
+        match self.asking {
+            Some(_) => ("", 0),
+            None => (self.editor.text(), self.editor.cursor()),
+        }
+    }
+
+    fn knock(&mut self, door: Door) {
         if self.rooms.is_empty() {
             self.stage = Stage::Knocking;
         }
-        self.session.give(Doing::Join(code));
+        self.session.give(Doing::Join(door));
     }
 
     fn not_member(&mut self, doing: &Doing) {
@@ -392,6 +453,9 @@ impl Terminal {
 
     /// What stands before what is typed: where we are, or what we wait for.
     fn label(&self, columns: usize) -> String {
+        if let Some((name, _)) = &self.asking {
+            return layout::shorten(&format!("Password of {name}"), columns * 2 / 3) + ": ";
+        }
         let status = self.state.as_ref().map_or(Status::Connecting, |state| state.status);
         let link = match (self.stage, status) {
             (Stage::Leaving { .. }, _) => Some("leaving…".into()),

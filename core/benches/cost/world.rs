@@ -144,7 +144,7 @@ impl World {
                     held.push(Record { seq, ts: now.unix_ms, member, name, kind, text, id });
                     outcomes.push(Outcome::New(seq));
                 }
-                let records = held[before..].to_vec();
+                let records = held[before..].into();
                 self.server.handle(now, Input::Log(Answer::Settled { room: room.clone(), outcomes }));
                 self.server.handle(now, Input::Log(Answer::Grew { room, first, records }));
             }

@@ -60,11 +60,12 @@ impl Client {
         }
         self.knocks.clear();
         self.asks.clear();
+        self.login = None;
         self.link = Link::Ended;
         self.actions.show(Event::Ended { bye });
     }
 
-    fn hang_up(&mut self) {
+    pub(super) fn hang_up(&mut self) {
         if self.link.is_connected() || self.is_dialled() {
             self.actions.0.push_back(Action::Close);
         } else {
@@ -74,7 +75,7 @@ impl Client {
 
     /// Forgets what only meant something on the connection. What was read of a line is no line, and what was not sent
     /// of one is sent again from its beginning.
-    fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         self.lines.clear();
         self.unsent = Outgoing::default();
         self.rooms.iter_mut().for_each(Room::cut);

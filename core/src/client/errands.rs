@@ -3,14 +3,14 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::door::Door;
 use super::io::{Bye, Event, Pending};
 use super::link::Link;
 use super::outbox::Refused;
 use super::room::{Fetch, Stage};
 use super::{Actions, Client};
-use crate::code::Code;
 use crate::id::{Id, RoomId, Seq};
-use crate::json::{Door, ErrorCode, Request, Retry};
+use crate::json::{ErrorCode, Request, Retry};
 use crate::log::Span;
 use crate::name::Name;
 use crate::order::Order;
@@ -39,11 +39,11 @@ impl Course {
     }
 }
 
-/// A code that a person typed, until the server says where it leads.
+/// A door that a person knocked at, until the server says where it leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Knock {
     pub(super) re: Id,
-    pub(super) code: Code,
+    pub(super) door: Door,
     /// Whether it is asked on this connection.
     pub(super) asked: bool,
 }
@@ -98,6 +98,7 @@ impl Client {
 
     /// Does what has become possible.
     pub(super) fn run_errands(&mut self) {
+        self.begin_login();
         if self.link.is_online() {
             self.join_rooms();
             self.fetch_holes();
@@ -118,10 +119,14 @@ impl Client {
                 Stage::Away { not_before } => Some(not_before),
                 _ => None,
             };
-            let say = room.next_say().filter(|_| say_room).map(|(_, hold)| hold.max(self.pacer.ready()));
+            let say = room
+                .next_say()
+                .filter(|&(number, _)| say_room && self.may_say(number))
+                .map(|(_, hold)| hold.max(self.pacer.ready()));
             [again, room.fetch_due(), say].into_iter().flatten().min()
         };
-        let can_be_asked = |ask: &&Ask| !ask.asked && ask.question.is_paced() && self.is_in(&ask.question);
+        let can_be_asked =
+            |ask: &&Ask| self.login.is_none() && !ask.asked && ask.question.is_paced() && self.is_in(&ask.question);
         let search = self.asks.iter().find(can_be_asked).map(|_| self.pacer.ready());
         self.rooms.iter().filter_map(room_deadline).chain(search).min()
     }
@@ -175,17 +180,17 @@ impl Client {
             if not_before > now || room.leave.is_some() && room.outbox.is_empty() {
                 continue;
             }
-            let door = Door::Code(room.code.canonical().into());
+            let door = room.door.ask();
             let resume = Some(room.position());
             let re = Id::generate(&mut self.entropy);
             self.rooms[index].stage = Stage::Joining { re };
             self.send(&Request::Join { id: Some(re), door, resume, tail: replay });
         }
         for index in 0..self.knocks.len() {
-            let Knock { re, code, asked: false } = &self.knocks[index] else { continue };
-            let door = Door::Code(code.canonical().into());
-            let request = Request::Join { id: Some(*re), door, resume: None, tail: Some(self.config.tail) };
-            self.knocks[index].asked = true;
+            let Knock { re, door, asked: asked @ false } = &mut self.knocks[index] else { continue };
+            *asked = true;
+            *door = door.clone().resolve(&self.open);
+            let request = Request::Join { id: Some(*re), door: door.ask(), resume: None, tail: Some(self.config.tail) };
             self.send(&request);
         }
     }
@@ -213,6 +218,9 @@ impl Client {
     }
 
     fn ask_questions(&mut self) {
+        if self.login.is_some() {
+            return;
+        }
         let now = self.clock.now();
         for index in 0..self.asks.len() {
             let Ask { re, question, asked: false } = &self.asks[index] else { continue };
@@ -250,7 +258,7 @@ impl Client {
             if self.in_flight() >= IN_FLIGHT || self.pacer.ready() > now {
                 return;
             }
-            let due = |(_, hold): &(u64, Instant)| *hold <= now;
+            let due = |&(number, hold): &(u64, Instant)| hold <= now && self.may_say(number);
             let next = self.rooms.iter().enumerate();
             let next = next.filter_map(|(index, room)| Some((room.next_say().filter(due)?.0, index))).min();
             let Some((_, index)) = next else { return };

@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::Client;
+use super::door::Door;
 use super::errands::{Ask, Knock, Question, give_back};
 use super::io::{Bye, Event};
 use super::link::{Link, Session};
@@ -21,9 +22,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// An error, as far as it is for a person or for the one who tries again.
 #[derive(Clone, Debug)]
-struct Failure {
-    code: ErrorCode,
-    retry: Retry,
+pub(super) struct Failure {
+    pub(super) code: ErrorCode,
+    pub(super) retry: Retry,
     wait_ms: Option<u64>,
     left: Option<u64>,
     text: String,
@@ -46,9 +47,13 @@ impl Client {
             (Link::Greeting { hello, .. }, Frame::Welcome(welcome)) if welcome.re.is_none_or(|re| re == *hello) => {
                 self.welcomed(welcome);
             }
-            (Link::Greeting { hello, .. }, Frame::Error { re, code, retry, wait_ms, text, .. })
+            (Link::Greeting { hello, .. }, Frame::Error { re, code, retry, wait_ms, left, text })
                 if re.is_none_or(|re| re == *hello) =>
             {
+                let hello = *hello;
+                let failure = Failure { code, retry, wait_ms, left, text };
+                let Some(failure) = self.login_refused(hello, failure) else { return };
+                let Failure { code, retry, wait_ms, text, .. } = failure;
                 self.dismissed(Bye { code: String::from(code).into(), retry, text }, wait_ms);
             }
             (Link::Online(_) | Link::Closing { .. }, frame) => self.member_frame(frame),
@@ -107,14 +112,16 @@ impl Client {
             return self.fail(None, Duration::ZERO);
         }
         let now = self.clock.now();
-        let Welcome { m: member, name, resumed, ping_s, limits, .. } = welcome;
+        let Welcome { m: member, name, resumed, ping_s, limits, account, rooms, .. } = welcome;
+        let re = self.logged_in();
         self.link = Link::Online(Session::new(now, ping_s));
         self.pacer.configure(now, &limits, !resumed);
         self.limits = Some(limits);
         self.member = member;
         self.wanted.get_or_insert_with(|| name.clone());
         self.name = Some(name.clone());
-        self.actions.show(Event::Online { member, name, resumed });
+        self.open = rooms.clone();
+        self.actions.show(Event::Online { re, member, name, resumed, account, rooms });
     }
 
     /// The server won't have us, for now or for good.
@@ -145,26 +152,26 @@ impl Client {
             here: joined.here,
             head: joined.head,
         };
-        let (re, code) = if let Some(at) = self.knocks.iter().position(|knock| knock.asked && knock.re == re) {
-            let Knock { re, code, .. } = self.knocks.remove(at);
-            (Some(re), code)
+        let (re, door) = if let Some(at) = self.knocks.iter().position(|knock| knock.asked && knock.re == re) {
+            let Knock { re, door, .. } = self.knocks.remove(at);
+            (Some(re), door)
         } else if let Some(at) = self.rooms.iter().position(|room| room.stage == (Stage::Joining { re })) {
-            let code = self.rooms[at].code.clone();
+            let door = self.rooms[at].door.clone();
             if *self.rooms[at].id() != id {
                 // The operator gave the code to another room, and this one is closed to us.
                 self.part(at, None);
             }
-            (None, code)
+            (None, door)
         } else {
             return;
         };
         self.actions.show(event(re));
         match self.rooms.iter().position(|room| *room.id() == id) {
             Some(at) => {
-                self.rooms[at].code = code;
+                self.rooms[at].door = door;
                 self.rooms[at].enter_again(joined);
             }
-            None => self.rooms.push(Room::enter(joined, code)),
+            None => self.rooms.push(Room::enter(joined, door)),
         }
         self.in_room(&id, Room::show);
     }
@@ -256,7 +263,13 @@ impl Client {
                 self.show_refused(Some(re), failure);
             }
         } else if let Some(at) = self.rooms.iter().position(|room| room.stage == (Stage::Joining { re })) {
-            if lasts {
+            let room = &mut self.rooms[at];
+            let is_stale = matches!(failure.code, ErrorCode::BadCode | ErrorCode::CodeExpired);
+            if is_stale && matches!(room.door, Door::Code(_)) && self.open.iter().any(|open| open.id == *room.id()) {
+                // Our account needs none there.
+                room.door = Door::Room(room.id().clone());
+                room.stage = Stage::Away { not_before: self.clock.now() };
+            } else if lasts {
                 self.part(at, None);
                 self.show_refused(None, failure);
             } else {
@@ -301,7 +314,7 @@ impl Client {
         until
     }
 
-    fn show_refused(&mut self, re: Option<Id>, failure: Failure) {
+    pub(super) fn show_refused(&mut self, re: Option<Id>, failure: Failure) {
         let Failure { code, retry, wait_ms, left, text } = failure;
         self.actions.show(Event::Refused { re, code, retry, wait_ms, left, text });
     }

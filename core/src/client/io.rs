@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::account::Password;
 use crate::id::{Id, Key, MemberId, RoomId, Seq};
-use crate::json::{ByeCode, Change, ErrorCode, PageMessage, Retry, ShownCode};
+use crate::json::{self, ByeCode, Change, ErrorCode, PageMessage, Retry, ShownCode};
 use crate::name::Name;
 use crate::role::Role;
 use crate::text::Text;
@@ -65,12 +65,18 @@ pub enum Action {
 pub enum Event {
     /// The server knows us.
     Online {
+        /// The command to log in that this answers; `None` where the machine said hello by itself.
+        re: Option<Id>,
         /// Our member id.
         member: MemberId,
         /// Our name, with a suffix where the one that we asked for was taken.
         name: Name,
         /// Whether our session was still there.
         resumed: bool,
+        /// The account that we are logged in to.
+        account: Option<Name>,
+        /// The rooms that it may enter by their ids, and as what.
+        rooms: alloc::vec::Vec<json::Room>,
     },
     /// The connection is lost, or could not be made; the next attempt is at `retry_at`.
     Offline {

@@ -2,14 +2,16 @@
 //!
 //! [`Client`] is the front page. Behind it: `link`, the life of a connection; `room`, a room as a member sees it;
 //! `stream`, its messages in order; `outbox` and `pacer`, what we say until its fate is known, and how fast; `frames`,
-//! what the server's lines do; `errands`, what is asked of the server and when; `connection`, how connections are made
-//! and lost; `transmit`, the bytes to send.
+//! what the server's lines do; `errands`, what is asked of the server and when; `door`, what opens a room; `login`, how one
+//! becomes somebody else; `connection`, how connections are made and lost; `transmit`, the bytes to send.
 
 mod connection;
+mod door;
 mod errands;
 mod frames;
 mod io;
 mod link;
+mod login;
 mod outbox;
 mod pacer;
 mod room;
@@ -20,10 +22,10 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::code::Code;
+use crate::account::Password;
 use crate::entropy::Entropy;
 use crate::id::{Id, MemberId, RoomId, Seq};
-use crate::json::{Limits, Request, VERSION};
+use crate::json::{self, Limits, Request, VERSION};
 use crate::limits::SERVER_LINE;
 use crate::lines::Lines;
 use crate::log::Kind;
@@ -34,10 +36,12 @@ use crate::text::Text;
 use crate::time::{Instant, Now};
 use errands::{Ask, Course, Knock, Question};
 use link::{Beat, Clock, Link, Told};
+use login::Login;
 use pacer::Pacer;
 use transmit::Outgoing;
 
 pub use crate::server::Overrun;
+pub use door::Door;
 pub use io::{Action, Bye, Config, Event, Input, NotMember, Pending, Status};
 pub use room::Room;
 pub use stream::Entry;
@@ -49,7 +53,7 @@ pub use transmit::Transmit;
 /// stood, what was said and not acknowledged yet, the roster and the timeline of each room.
 ///
 /// Its methods are of four kinds. *Input*: [`handle`](Self::handle). *Commands*, which work offline too:
-/// [`join`](Self::join), [`say`](Self::say), [`history`](Self::history), [`search`](Self::search), [`order`](Self::order),
+/// [`join`](Self::join), [`login`](Self::login), [`say`](Self::say), [`history`](Self::history), [`search`](Self::search), [`order`](Self::order),
 /// [`leave`](Self::leave), [`rename`](Self::rename), [`reconnect`](Self::reconnect), [`bye`](Self::bye); each that is answered gives the id that
 /// its answer's event names. *Polls*: [`poll`](Self::poll), [`deadline`](Self::deadline), and
 /// [`transmit`](Self::transmit). *Getters*: the rest.
@@ -108,11 +112,15 @@ pub struct Client {
     wanted: Option<Name>,
     /// What the server calls us.
     name: Option<Name>,
+    /// Who we are to be from the next hello on.
+    login: Option<Login>,
+    /// The rooms that our account may enter without a code.
+    open: Vec<json::Room>,
     limits: Option<Limits>,
     pacer: Pacer,
     /// In the order of joining.
     rooms: Vec<Room>,
-    /// Codes that no room was told for yet.
+    /// Doors that we knocked at, and no room was told for yet.
     knocks: Vec<Knock>,
     /// Commands that are neither messages nor joins nor leaves, until they are answered.
     asks: Vec<Ask>,
@@ -139,6 +147,8 @@ impl Client {
             member: config.key.member(),
             wanted: config.name.clone(),
             name: None,
+            login: None,
+            open: Vec::new(),
             limits: None,
             pacer: Pacer::default(),
             rooms: Vec::new(),
@@ -165,16 +175,34 @@ impl Client {
         self.settle();
     }
 
-    /// Gets into the room that this code opens: [`Event::Joined`] or [`Event::Refused`].
+    /// Gets into the room that this opens: [`Event::Joined`] or [`Event::Refused`].
     ///
-    /// Once in it, the machine stays in it: after every reconnect it joins again, by the same code.
-    pub fn join(&mut self, now: Now, code: Code) -> Id {
+    /// Once in it, the machine stays in it: after every reconnect it joins again, by the same door.
+    pub fn join(&mut self, now: Now, door: impl Into<Door>) -> Id {
         self.begin(now, false);
         let re = Id::generate(&mut self.entropy);
         if self.is_over() {
             self.refuse_over(re);
         } else {
-            self.knocks.push(Knock { re, code, asked: false });
+            self.knocks.push(Knock { re, door: door.into(), asked: false });
+        }
+        self.settle();
+        re
+    }
+
+    /// Logs in to an account: [`Event::Online`] that names this command, or [`Event::Refused`], and then we are who we were.
+    ///
+    /// What was said before is said as who we were, and what is said from here on waits, and is said as the account. The
+    /// machine joins its rooms again, and stays logged in for as long as it is.
+    pub fn login(&mut self, now: Now, name: Name, password: Password) -> Id {
+        self.begin(now, false);
+        let re = Id::generate(&mut self.entropy);
+        if self.is_over() {
+            self.refuse_over(re);
+        } else if self.login.is_some() {
+            errands::refuse(re, json::ErrorCode::BadState, "A login is on its way already.", &mut self.actions);
+        } else {
+            self.login = Some(Login::new(re, name, password, self.said));
         }
         self.settle();
         re
@@ -393,16 +421,27 @@ impl Client {
         if !self.is_dialled() {
             return;
         }
+        self.greet();
+    }
+
+    /// Says who we are, or are to be.
+    pub(super) fn greet(&mut self) {
         let hello = Id::generate(&mut self.entropy);
         self.link = Link::greeting(self.clock.now(), hello);
+        let may_log_in = self.may_log_in();
+        let (name, password) = match self.login.as_mut().filter(|_| may_log_in) {
+            Some(login) => login.claim(hello),
+            // With a password the name is the account's, whatever one was called meanwhile.
+            None if self.config.password.is_some() => (self.config.name.clone(), self.config.password.clone()),
+            None => (self.wanted.clone(), None),
+        };
         self.send(&Request::Hello {
             id: Some(hello),
             v: alloc::vec![VERSION],
             agent: Some(self.config.agent.clone()),
-            // With a password it is the account's, whatever one was called meanwhile.
-            name: if self.config.password.is_some() { self.config.name.clone() } else { self.wanted.clone() },
+            name,
             key: Some(self.config.key),
-            password: self.config.password.clone(),
+            password,
         });
     }
 

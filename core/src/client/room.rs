@@ -5,11 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Actions;
+use super::door::Door;
 use super::io::Event;
 use super::outbox::Outbox;
 use super::stream::{Entry, Stream};
 use crate::act::Act;
-use crate::code::Code;
 use crate::id::{Epoch, Id, MemberId, Position, RoomId, Seq};
 use crate::json::{self, Change, Joined, Message, Page, PageMessage, Person};
 use crate::log::Kind;
@@ -27,7 +27,7 @@ pub struct Room {
     closed: bool,
     epoch: Epoch,
     /// What opened it, and opens it again.
-    pub(super) code: Code,
+    pub(super) door: Door,
     here: u64,
     roster: Option<BTreeMap<MemberId, Person>>,
     timeline: VecDeque<Entry>,
@@ -128,7 +128,7 @@ impl Room {
     }
 
     /// The room that this answer lets us into for the first time.
-    pub(super) fn enter(joined: Joined, code: Code) -> Self {
+    pub(super) fn enter(joined: Joined, door: Door) -> Self {
         let roster = joined.members.map(roster);
         Self {
             id: joined.room.id,
@@ -137,7 +137,7 @@ impl Room {
             topic: joined.room.topic,
             closed: joined.room.closed,
             epoch: joined.epoch,
-            code,
+            door,
             here: count(joined.here, roster.as_ref()),
             roster,
             timeline: VecDeque::new(),
@@ -209,6 +209,11 @@ impl Room {
 
     pub(super) fn message(&mut self, message: Message, to: &mut Show<'_>) {
         self.head = self.head.max(message.body.seq);
+        if let Kind::Act(act) = &message.body.kind
+            && let Act::Remove { of, .. } = **act
+        {
+            self.stream.remove(of);
+        }
         self.stream.message(message.body);
         self.show(to);
     }

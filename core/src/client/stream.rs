@@ -105,6 +105,19 @@ impl Stream {
         }
     }
 
+    /// What was said there is taken back: where it still waits behind a hole, it is not shown any more.
+    pub(super) fn remove(&mut self, of: Seq) {
+        let waiting = self.items.iter_mut().filter_map(|item| match item {
+            Item::Entry(Entry::Message(message)) if message.seq == of => Some(message),
+            Item::Entry(_) | Item::Hole { .. } => None,
+        });
+        for message in waiting {
+            self.held -= cost(message);
+            message.remove();
+            self.held += cost(message);
+        }
+    }
+
     /// Everything up to `to` that did not come by itself won't; what the log has of it begins at `first`.
     pub(super) fn missed(&mut self, first: Seq, to: Seq) {
         let from = self.tail.next();

@@ -269,6 +269,13 @@ pub struct Person {
     pub role: Role,
 }
 
+impl Person {
+    /// Whether this is an account, so that nobody else can be called so: its member id says it.
+    pub fn has_account(&self) -> bool {
+        self.m == MemberId::of_account(&self.name.folded())
+    }
+}
+
 /// What changed in who is in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "ev", rename_all = "lowercase")]
@@ -309,6 +316,7 @@ pub enum Change {
         /// What they are called.
         name: Name,
         /// What they may do from here on.
+        #[serde(default)]
         role: Role,
     },
     /// An event of a later version: it never changes the roster. Never sent.

@@ -1,6 +1,7 @@
 //! The json dialect: one object a line. See PROTOCOL.md for what each line means.
 
 mod frame;
+mod line;
 mod message;
 mod order;
 mod quick;

@@ -4,36 +4,33 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
-
 use super::frame::ErrorCode;
 use super::request::parse;
 use super::strict::Fields;
 use crate::act::Act;
-use crate::id::{Id, MemberId, RoomId, Seq};
-use crate::name::Name;
+use crate::id::Seq;
 use crate::order::{By, CodeOrder, LABEL, Order, Which, Whom, is_label};
 use crate::role::Role;
 use crate::text::{Text, TextLimits};
+use crate::verb::Verb;
 
 /// Why a line is no order: the error, and what is wrong for a person.
 type Wrong = (ErrorCode, String);
 
 /// The order of this type; `None` where there is no such type.
 pub(super) fn read(t: &str, fields: &Fields<'_>) -> Option<Result<Order, Wrong>> {
-    let order = match t {
-        "kick" => whom(fields).and_then(|whom| Ok(Order::Kick { whom, why: why(fields)? })),
-        "ban" => ban(fields),
-        "unban" => whom(fields).map(|whom| Order::Unban { whom }),
-        "mute" => mute(fields),
-        "unmute" => whom(fields).map(|whom| Order::Unmute { whom }),
-        "topic" => short(fields, "text").map(|topic| Order::Topic { topic }),
-        "remove" => remove(fields),
-        "close" => why(fields).map(|why| Order::Close { why }),
-        "open" => Ok(Order::Open),
-        "role" => whom(fields).and_then(|whom| Ok(Order::Role { whom, role: role(fields)? })),
-        "code" => code(fields).map(Order::Code),
-        _ => return None,
+    let order = match Verb::named(t)? {
+        Verb::Kick => whom(fields).and_then(|whom| Ok(Order::Kick { whom, why: why(fields)? })),
+        Verb::Ban => ban(fields),
+        Verb::Unban => whom(fields).map(|whom| Order::Unban { whom }),
+        Verb::Mute => mute(fields),
+        Verb::Unmute => whom(fields).map(|whom| Order::Unmute { whom }),
+        Verb::Topic => short(fields, "text").map(|topic| Order::Topic { topic }),
+        Verb::Remove => remove(fields),
+        Verb::Close => why(fields).map(|why| Order::Close { why }),
+        Verb::Open => Ok(Order::Open),
+        Verb::Role => whom(fields).and_then(|whom| Ok(Order::Role { whom, role: role(fields)? })),
+        Verb::Code => code(fields).map(Order::Code),
     };
     Some(order)
 }
@@ -131,89 +128,12 @@ fn code(fields: &Fields<'_>) -> Result<CodeOrder, Wrong> {
     })
 }
 
-/// An order as it stands on the wire.
-#[derive(Default, Serialize)]
-pub(super) struct Line<'a> {
-    t: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room: Option<&'a RoomId>,
-    #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
-    deed: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    m: Option<MemberId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a Name>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    by: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<Role>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<Seq>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    for_s: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after_s: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uses: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kick: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'a Text>,
-}
-
-impl<'a> Line<'a> {
-    pub(super) fn new(id: Option<Id>, room: &'a RoomId, order: &'a Order) -> Self {
-        let line = Self { t: order.name(), id, room: Some(room), ..Self::default() };
-        match order {
-            Order::Kick { whom, why } => Self { why: why.as_ref(), ..line.about(whom) },
-            Order::Ban { whom, by, for_s, why } => {
-                let by = by.iter().map(|by| by.as_str()).collect();
-                Self { by, for_s: *for_s, why: why.as_ref(), ..line.about(whom) }
-            }
-            Order::Mute { whom, for_s, why } => Self { for_s: *for_s, why: why.as_ref(), ..line.about(whom) },
-            Order::Unban { whom } | Order::Unmute { whom } => line.about(whom),
-            Order::Topic { topic } => Self { text: topic.as_ref(), ..line },
-            Order::Remove { which: Which::Message(seq), why } => Self { seq: Some(*seq), why: why.as_ref(), ..line },
-            Order::Remove { which: Which::Newest(whom), why } => Self { why: why.as_ref(), ..line.about(whom) },
-            Order::Close { why } => Self { why: why.as_ref(), ..line },
-            Order::Open => line,
-            Order::Role { whom, role } => Self { role: *role, ..line.about(whom) },
-            Order::Code(CodeOrder::Rotate { label, after_s }) => {
-                Self { deed: Some("rotate"), label: label.as_deref(), after_s: *after_s, ..line }
-            }
-            Order::Code(CodeOrder::Add { label, role, for_s, uses }) => Self {
-                deed: Some("add"),
-                label: label.as_deref(),
-                role: Some(*role),
-                for_s: *for_s,
-                uses: *uses,
-                ..line
-            },
-            Order::Code(CodeOrder::Retire { label, after_s, kick }) => {
-                Self { deed: Some("retire"), label: Some(label), after_s: *after_s, kick: kick.then_some(true), ..line }
-            }
-        }
-    }
-
-    fn about(self, whom: &'a Whom) -> Self {
-        match whom {
-            Whom::Member(m) => Self { m: Some(*m), ..self },
-            Whom::Name(name) => Self { name: Some(name), ..self },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::id::{MemberId, RoomId};
     use crate::json::Request;
 
     fn read(line: &str) -> Result<Order, String> {

@@ -1,6 +1,6 @@
 //! The line that is read most, a say, in the shape that programs write it in.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 use super::request::Request;
 use crate::id::{Id, RoomId};
@@ -17,24 +17,25 @@ pub(crate) struct Say<'a> {
 /// Reads a say whose fields are strings without escapes, each at most once, with no space between them. Of any other line,
 /// and of one that is wrong in any way, it says nothing: [`Request::decode`] reads it, and says what is wrong.
 pub(crate) fn say(line: &[u8]) -> Option<Say<'_>> {
-    let line = core::str::from_utf8(line).ok()?;
-    let mut rest = line.strip_prefix('{')?;
+    // json has no control characters in strings, and what stands between them has none here.
+    let is_clean = line.iter().fold(true, |so_far, &byte| so_far & (byte >= 0x20));
+    let mut rest = core::str::from_utf8(line).ok().filter(|_| is_clean)?.strip_prefix('{')?;
     let [mut t, mut id, mut room, mut text] = [None; 4];
     loop {
-        let (name, value, behind) = field(rest)?;
-        let slot = match name {
-            "t" => &mut t,
-            "id" => &mut id,
-            "room" => &mut room,
-            "text" => &mut text,
+        let (slot, from) = match rest.as_bytes() {
+            [b'"', b't', b'"', b':', b'"', ..] => (&mut t, &rest[5..]),
+            [b'"', b'i', b'd', b'"', b':', b'"', ..] => (&mut id, &rest[6..]),
+            [b'"', b'r', b'o', b'o', b'm', b'"', b':', b'"', ..] => (&mut room, &rest[8..]),
+            [b'"', b't', b'e', b'x', b't', b'"', b':', b'"', ..] => (&mut text, &rest[8..]),
             _ => return None,
         };
+        let (value, behind) = from.split_at(memchr2(b'"', b'\\', from.as_bytes())?);
         if slot.replace(value).is_some() {
             return None;
         }
         match behind.as_bytes() {
-            [b',', ..] => rest = &behind[1..],
-            b"}" => break,
+            [b'"', b',', ..] => rest = &behind[2..],
+            b"\"}" => break,
             _ => return None,
         }
     }
@@ -51,19 +52,6 @@ impl Say<'_> {
         let Self { id, room, text } = self;
         Some(Request::Say { id, room: room.parse().ok()?, text, kind: Kind::Say })
     }
-}
-
-/// The name and the value of the first field, and what comes behind it.
-fn field(from: &str) -> Option<(&str, &str, &str)> {
-    let from = from.strip_prefix('"')?;
-    let name = &from[..memchr(b'"', from.as_bytes())?];
-    let from = from[name.len()..].strip_prefix("\":\"")?;
-    let end = memchr2(b'"', b'\\', from.as_bytes())?;
-    let (value, behind) = from.split_at(end);
-    let behind = behind.strip_prefix('"')?;
-    // json has no control characters in strings, and escapes in names are none of ours.
-    let is_clean = value.bytes().fold(true, |so_far, byte| so_far & (byte >= 0x20));
-    is_clean.then_some((name, value, behind))
 }
 
 #[cfg(test)]

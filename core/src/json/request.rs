@@ -3,9 +3,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Serialize;
-
 use super::frame::ErrorCode;
+use super::line::Line;
 use super::strict::Fields;
 use crate::account::Password;
 use crate::id::{Id, Key, Position, RoomId, Seq};
@@ -272,10 +271,7 @@ impl Request {
 
     /// Appends it as one line.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Act { id, room, order } => super::write_line(&super::order::Line::new(*id, room, order), out),
-            request => super::write_line(&Line::from(request), out),
-        }
+        super::write_line(&Line::from(self), out);
     }
 }
 
@@ -285,98 +281,6 @@ pub(super) fn parse<T: core::str::FromStr<Err: core::fmt::Display>>(
     code: ErrorCode,
 ) -> Result<T, (ErrorCode, String)> {
     text.parse().map_err(|error| (code, alloc::format!("{field}: {error}")))
-}
-
-/// A request as it stands on the wire.
-#[derive(Default, Serialize)]
-struct Line<'a> {
-    t: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Id>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    v: Option<&'a [u64]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a Name>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room: Option<&'a RoomId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resume: Option<Position>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tail: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    words: Option<&'a Words>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Seq>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Seq>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<u64>,
-}
-
-impl<'a> From<&'a Request> for Line<'a> {
-    fn from(request: &'a Request) -> Self {
-        let line = Self::default();
-        match request {
-            Request::Hello { id, v, agent, name, key, password } => Self {
-                t: "hello",
-                id: *id,
-                v: Some(v),
-                agent: agent.as_deref(),
-                name: name.as_ref(),
-                key: key.as_ref().map(Key::expose),
-                password: password.as_ref().map(Password::expose),
-                ..line
-            },
-            Request::Join { id, door, resume, tail } => {
-                let (code, room) = match door {
-                    Door::Code(code) => (Some(code.as_str()), None),
-                    Door::Held(room) => (None, Some(room)),
-                };
-                Self { t: "join", id: *id, code, room, resume: *resume, tail: *tail, ..line }
-            }
-            Request::Say { id, room, text, kind } => {
-                let kind = (*kind == Kind::Me).then_some("me");
-                Self { t: "say", id: *id, room: Some(room), text: Some(text), kind, ..line }
-            }
-            Request::History { id, room, span, limit } => {
-                let (before, after) = match *span {
-                    Span::Before(seq) => (Some(seq), None),
-                    Span::After(seq) => (None, Some(seq)),
-                };
-                Self { t: "history", id: *id, room: Some(room), before, after, limit: *limit, ..line }
-            }
-            Request::Search { id, room, words, before, limit } => Self {
-                t: "search",
-                id: *id,
-                room: Some(room),
-                words: Some(words),
-                before: *before,
-                limit: *limit,
-                ..line
-            },
-            Request::Leave { id, room } => Self { t: "leave", id: *id, room: Some(room), ..line },
-            Request::Name { id, name } => Self { t: "name", id: *id, name: Some(name), ..line },
-            Request::Ping { n } => Self { t: "ping", n: Some(*n), ..line },
-            Request::Pong { n } => Self { t: "pong", n: Some(*n), ..line },
-            // It has a line of its own.
-            Request::Act { .. } => line,
-            Request::Bye => Self { t: "bye", ..line },
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What a person types: an answer to the prompt for the code, or a line to a room.
 
-use super::order::{OrderUsage, order};
+use super::order::order;
 use crate::order::Order;
+use crate::verb::Verb;
 
 /// The answer to the prompt for the code, in its two readings. It is one guess, whichever of them opens a room.
 ///
@@ -81,7 +82,7 @@ pub(crate) enum Usage {
     /// `/echo`
     Echo,
     /// One of those that keep order.
-    Order(OrderUsage),
+    Order(Verb),
 }
 
 impl<'a> Command<'a> {
@@ -114,7 +115,7 @@ impl<'a> Command<'a> {
             () if is("echo") => echo(argument),
             () => match order(word, argument) {
                 Some(Ok(order)) => Self::Order(order),
-                Some(Err(usage)) => Self::Usage(Usage::Order(usage)),
+                Some(Err(verb)) => Self::Usage(Usage::Order(verb)),
                 None => Self::Unknown(word),
             },
         }

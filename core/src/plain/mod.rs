@@ -12,7 +12,7 @@ mod telnet;
 mod words;
 
 pub(crate) use command::{Command, Entry, Usage};
-pub use order::{OrderUsage, order};
+pub use order::order;
 pub(crate) use render::{Day, message};
 pub(crate) use telnet::Telnet;
 pub(crate) use words::{Here, Phrase, Refusal};

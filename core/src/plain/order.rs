@@ -8,87 +8,29 @@ use crate::id::Seq;
 use crate::order::{By, CodeOrder, Order, Which, Whom, is_label};
 use crate::role::Role;
 use crate::text::{Text, TextLimits};
-
-/// A command of those who keep order, which needs to be told how it is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderUsage {
-    /// `/kick`
-    Kick,
-    /// `/ban`
-    Ban,
-    /// `/unban`
-    Unban,
-    /// `/mute`
-    Mute,
-    /// `/unmute`
-    Unmute,
-    /// `/topic`
-    Topic,
-    /// `/remove`
-    Remove,
-    /// `/close`
-    Close,
-    /// `/role`
-    Role,
-    /// `/code`
-    Code,
-}
-
-impl OrderUsage {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Kick,
-        Self::Ban,
-        Self::Unban,
-        Self::Mute,
-        Self::Unmute,
-        Self::Topic,
-        Self::Remove,
-        Self::Close,
-        Self::Role,
-        Self::Code,
-    ];
-
-    /// How the command is typed.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Kick => "/kick NAME [WHY]",
-            Self::Ban => "/ban NAME [+source] [1h] [WHY]",
-            Self::Unban => "/unban NAME",
-            Self::Mute => "/mute NAME [10m] [WHY]",
-            Self::Unmute => "/unmute NAME",
-            Self::Topic => "/topic [TEXT]",
-            Self::Remove => "/remove NAME|NUMBER [WHY]",
-            Self::Close => "/close [WHY]",
-            Self::Role => "/role NAME read|talk|moderator|none",
-            Self::Code => {
-                "/code add [LABEL] [ROLE] [for=1d] [uses=5], /code rotate [LABEL] [after=10m], /code retire LABEL [after=10m|kick]"
-            }
-        }
-    }
-}
+use crate::verb::Verb;
 
 /// Reads a command without its slash, and what stands behind it; `None` where it is no order.
 ///
 /// # Errors
-/// How the command is used, where it is used otherwise.
-pub fn order(word: &str, rest: &str) -> Option<Result<Order, OrderUsage>> {
+/// Which command it is, where it is used otherwise: [`Verb::usage`] says how.
+pub fn order(word: &str, rest: &str) -> Option<Result<Order, Verb>> {
     let rest = rest.trim();
-    let is = |name: &str| word.eq_ignore_ascii_case(name);
-    Some(match () {
-        () if is("kick") => kick(rest).ok_or(OrderUsage::Kick),
-        () if is("ban") => ban(rest).ok_or(OrderUsage::Ban),
-        () if is("unban") => whom(rest).map(|whom| Order::Unban { whom }).ok_or(OrderUsage::Unban),
-        () if is("mute") => mute(rest).ok_or(OrderUsage::Mute),
-        () if is("unmute") => whom(rest).map(|whom| Order::Unmute { whom }).ok_or(OrderUsage::Unmute),
-        () if is("topic") => short(rest).map(|topic| Order::Topic { topic }).ok_or(OrderUsage::Topic),
-        () if is("remove") => remove(rest).ok_or(OrderUsage::Remove),
-        () if is("close") => short(rest).map(|why| Order::Close { why }).ok_or(OrderUsage::Close),
-        () if is("open") => Ok(Order::Open),
-        () if is("role") => role(rest).ok_or(OrderUsage::Role),
-        () if is("code") => code(rest).map(Order::Code).ok_or(OrderUsage::Code),
-        () => return None,
-    })
+    let verb = Verb::named(&word.to_ascii_lowercase())?;
+    let order = match verb {
+        Verb::Kick => kick(rest),
+        Verb::Ban => ban(rest),
+        Verb::Unban => whom(rest).map(|whom| Order::Unban { whom }),
+        Verb::Mute => mute(rest),
+        Verb::Unmute => whom(rest).map(|whom| Order::Unmute { whom }),
+        Verb::Topic => short(rest).map(|topic| Order::Topic { topic }),
+        Verb::Remove => remove(rest),
+        Verb::Close => short(rest).map(|why| Order::Close { why }),
+        Verb::Open => Some(Order::Open),
+        Verb::Role => role(rest),
+        Verb::Code => code(rest).map(Order::Code),
+    };
+    Some(order.ok_or(verb))
 }
 
 /// The first word, and what stands behind it.
@@ -220,7 +162,7 @@ mod tests {
         short(text).unwrap()
     }
 
-    fn read(line: &str) -> Option<Result<Order, OrderUsage>> {
+    fn read(line: &str) -> Option<Result<Order, Verb>> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         order(word, rest)
     }
@@ -283,30 +225,30 @@ mod tests {
     fn what_is_typed_otherwise_is_explained_and_never_guessed() {
         let long = alloc::format!("topic {}", "x".repeat(Act::WHY + 1));
         for (line, usage) in [
-            ("kick", OrderUsage::Kick),
-            ("kick b@b", OrderUsage::Kick),
-            ("ban", OrderUsage::Ban),
-            ("unban bob and mei", OrderUsage::Unban),
-            ("mute", OrderUsage::Mute),
-            ("unmute", OrderUsage::Unmute),
-            ("remove", OrderUsage::Remove),
-            ("role bob", OrderUsage::Role),
-            ("role bob king", OrderUsage::Role),
-            ("code", OrderUsage::Code),
-            ("code add a b", OrderUsage::Code),
-            ("code add for=0d", OrderUsage::Code),
-            ("code add uses=0", OrderUsage::Code),
-            ("code add color=red", OrderUsage::Code),
-            ("code rotate uses=1", OrderUsage::Code),
-            ("code retire", OrderUsage::Code),
-            ("code retire a b", OrderUsage::Code),
-            ("code retire a for=1d", OrderUsage::Code),
-            ("code retire a uses=1", OrderUsage::Code),
-            ("code rotate for=1d", OrderUsage::Code),
-            ("code add a:b", OrderUsage::Code),
-            ("code add after=1m", OrderUsage::Code),
-            ("code retire team kick after=1m", OrderUsage::Code),
-            (&long, OrderUsage::Topic),
+            ("kick", Verb::Kick),
+            ("kick b@b", Verb::Kick),
+            ("ban", Verb::Ban),
+            ("unban bob and mei", Verb::Unban),
+            ("mute", Verb::Mute),
+            ("unmute", Verb::Unmute),
+            ("remove", Verb::Remove),
+            ("role bob", Verb::Role),
+            ("role bob king", Verb::Role),
+            ("code", Verb::Code),
+            ("code add a b", Verb::Code),
+            ("code add for=0d", Verb::Code),
+            ("code add uses=0", Verb::Code),
+            ("code add color=red", Verb::Code),
+            ("code rotate uses=1", Verb::Code),
+            ("code retire", Verb::Code),
+            ("code retire a b", Verb::Code),
+            ("code retire a for=1d", Verb::Code),
+            ("code retire a uses=1", Verb::Code),
+            ("code rotate for=1d", Verb::Code),
+            ("code add a:b", Verb::Code),
+            ("code add after=1m", Verb::Code),
+            ("code retire team kick after=1m", Verb::Code),
+            (&long, Verb::Topic),
         ] {
             assert_eq!(read(line), Some(Err(usage)), "{line}");
         }

@@ -18,6 +18,8 @@ use crate::name::{Folded, Name};
 pub(super) struct Accounts {
     by_name: BTreeMap<Folded, Account>,
     by_member: BTreeMap<MemberId, Folded>,
+    /// The hashes of those that one can log in to, in a row.
+    hashes: Vec<PasswordHash>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +66,7 @@ impl Accounts {
                 self.by_name.insert(folded, Account { hash: None, ..account });
             }
         }
+        self.hashes = self.by_name.values().filter_map(|account| account.hash.clone()).collect();
         self.by_member = self.by_name.keys().map(|folded| (MemberId::of_account(folded), folded.clone())).collect();
         changes
     }
@@ -83,11 +86,10 @@ impl Accounts {
     /// there were; `None`: there are no accounts at all.
     ///
     /// It is another account's hash: which one follows from the name (`who` is its member id), so that the same name
-    /// always takes the same time, even where one account's hash costs more than another's. Its verdict never counts.
+    /// always takes the same time, even where one account's hash costs more than another's. Finding it takes as long however many
+    /// accounts there are. Its verdict never counts.
     pub(super) fn decoy(&self, who: MemberId) -> Option<&PasswordHash> {
-        let hashes = || self.by_name.values().filter_map(|account| account.hash.as_ref());
-        let count = hashes().count() as u64;
-        hashes().nth((who.bits() >> 4).checked_rem(count)? as usize)
+        self.hashes.get((who.bits() >> 4).checked_rem(self.hashes.len() as u64)? as usize)
     }
 
     /// The account's sessions.
@@ -98,6 +100,11 @@ impl Accounts {
     /// The sessions of the account that is this member.
     pub(super) fn sessions_of(&self, member: MemberId) -> &[Handle] {
         self.by_member.get(&member).map_or(&[], |name| self.sessions(name))
+    }
+
+    /// The account that is this member.
+    pub(super) fn called(&self, member: MemberId) -> Option<&Folded> {
+        self.by_member.get(&member)
     }
 
     /// An account has one more session.

@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Server;
-use super::codebook::Opens;
 use super::conn::Wait;
 use super::io::{LogTask, Note};
 use super::order::Acting;
 use super::refusal::Refusal;
-use super::room::{Log, Said};
-use super::rules::{Marks, Rules};
+use super::room::Log;
+use super::rules::{Mark, Marks, Rules};
+use super::say::Says;
 use super::session::Session;
 use super::slab::Handle;
 use crate::act::{Act, Subject};
@@ -18,7 +18,7 @@ use crate::code::Code;
 use crate::dialect::Dialect;
 use crate::id::{ConnId, RoomId, Seq};
 use crate::json::{ByeCode, Frame};
-use crate::log::{Draft, Facts, Unavailable};
+use crate::log::{Facts, Unavailable};
 use crate::plain::Phrase;
 
 impl Server {
@@ -45,6 +45,7 @@ impl Server {
             return;
         }
         room.rules = (!facts.is_empty()).then(|| Box::new(Rules::read(facts)));
+        self.refresh_who_came(index);
         self.refresh_codes(index);
     }
 
@@ -52,13 +53,8 @@ impl Server {
     fn refresh_codes(&mut self, index: u32) {
         let doors = self.doors();
         let grants = self.grants(index);
-        self.rooms[index as usize].set_codes(grants);
-        let rooms = (0..).zip(&self.rooms);
-        let codes = rooms.flat_map(|(room, state)| {
-            let current = (0..).zip(&state.access).filter(|(_, access)| access.is_current);
-            current.map(move |(access, state)| (state.code, Opens { room, access }))
-        });
-        self.codes.replace(codes.collect::<Vec<_>>());
+        let set = self.rooms[index as usize].set_codes(grants);
+        self.codes.set(index, set.iter().map(|set| (set.code, set.access)));
         for (id, code) in doors {
             self.recheck(id, code);
         }
@@ -93,6 +89,10 @@ impl Server {
             _ => {}
         }
         if let Some(code) = shut {
+            // Somebody may have come by it since this was written.
+            let (mark, rules) = (Mark::code(&code), self.rooms[index as usize].rules.as_deref());
+            let came = rules.map(|rules| rules.forget_who_came(|came| came.code == mark));
+            self.keep(index, came.unwrap_or_default());
             self.put_out_by(index, &code);
         }
         self.tell_members(index, false, &roles);
@@ -124,13 +124,16 @@ impl Server {
 
     /// Everybody goes whom a ban is about.
     fn put_out_banned(&mut self, index: u32) {
-        for handle in self.members_of(index) {
-            let Some((session, role)) = self.sessions.get(handle).zip(self.role_of(handle, index)) else { continue };
-            let marks = self.marks(session);
-            let rules = self.rooms[index as usize].rules.as_ref();
-            if rules.is_some_and(|rules| rules.banned(&marks, role, self.now.unix_ms).is_some()) {
-                self.expel(handle, index, &ByeCode::Banned);
-            }
+        self.members_of(index).into_iter().for_each(|handle| self.put_out_if_banned(handle, index));
+    }
+
+    /// Somebody goes if a ban is about them, whoever they were when they came.
+    pub(super) fn put_out_if_banned(&mut self, handle: Handle, index: u32) {
+        let Some((session, role)) = self.sessions.get(handle).zip(self.role_of(handle, index)) else { return };
+        let marks = self.marks(session);
+        let rules = self.rooms[index as usize].rules.as_ref();
+        if rules.is_some_and(|rules| rules.banned(&marks, role, self.now.unix_ms).is_some()) {
+            self.expel(handle, index, &ByeCode::Banned);
         }
     }
 
@@ -235,11 +238,11 @@ impl Server {
         }
     }
 
-    fn still_said(&mut self, index: u32, waiting: Vec<(Said, Draft)>) -> Vec<(Said, Draft)> {
-        let mut kept = Vec::with_capacity(waiting.len());
+    fn still_said(&mut self, index: u32, waiting: Says) -> Says {
+        let mut kept = Says::default();
         for (said, draft) in waiting {
             match self.may_speak(said.session, index) {
-                Ok(()) => kept.push((said, draft)),
+                Ok(()) => kept.push(said, draft),
                 Err(refusal) => {
                     if self.is_of(said.conn, said.session) {
                         self.refuse(said.conn, said.re, refusal);

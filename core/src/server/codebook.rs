@@ -1,6 +1,7 @@
 //! Which code opens what.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -8,6 +9,7 @@ use sha2::Sha256;
 use crate::code::Code;
 use crate::id::RoomId;
 use crate::name::Folded;
+use crate::role::Role;
 
 /// What a code opens: a room, by one of its codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,9 +23,14 @@ pub(super) struct Opens {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Codebook {
     key: [u8; 32],
-    codes: BTreeMap<CodeHash, Standing>,
-    /// Those that open nothing any more, oldest first. One of them may open something again by now.
+    /// By the code and then by the room. Of two rooms with an equal code, the first has it.
+    codes: BTreeMap<(CodeHash, u32), u32>,
+    /// The codes of each room.
+    rooms: BTreeMap<u32, Vec<CodeHash>>,
+    /// Those that were some room's and are no more, oldest first. One of them may be some room's again by now.
     retired: VecDeque<CodeHash>,
+    /// The same, to be looked up.
+    once: BTreeSet<CodeHash>,
 }
 
 /// A code under the table's key.
@@ -44,23 +51,35 @@ const RETIRED: usize = 4_096;
 
 impl Codebook {
     pub(super) fn new(key: [u8; 32]) -> Self {
-        Self { key, codes: BTreeMap::new(), retired: VecDeque::new() }
+        let (codes, rooms) = (BTreeMap::new(), BTreeMap::new());
+        Self { key, codes, rooms, retired: VecDeque::new(), once: BTreeSet::new() }
     }
 
-    /// From here on these codes open what they say, and no others anything; of two that are equal, the first counts.
-    pub(super) fn replace(&mut self, codes: impl IntoIterator<Item = (CodeHash, Opens)>) {
-        let before = core::mem::take(&mut self.codes);
-        for (hash, opens) in codes {
-            self.codes.entry(hash).or_insert(Standing::Opens(opens));
+    /// From here on these codes open a room, by these of its accesses, and no others do. It costs nothing for each code of
+    /// another room.
+    pub(super) fn set(&mut self, room: u32, codes: impl IntoIterator<Item = (CodeHash, u32)>) {
+        let before = self.rooms.remove(&room).unwrap_or_default();
+        for &hash in &before {
+            self.codes.remove(&(hash, room));
         }
-        self.retired.retain(|hash| !self.codes.contains_key(hash));
-        for (hash, standing) in before {
-            if !self.codes.contains_key(&hash) && standing != Standing::Retired {
+        let mut now = Vec::new();
+        for (hash, access) in codes {
+            self.codes.insert((hash, room), access);
+            now.push(hash);
+        }
+        for hash in before {
+            if !self.codes.contains_key(&(hash, room)) && self.once.insert(hash) {
                 self.retired.push_back(hash);
             }
         }
-        self.retired.drain(..self.retired.len().saturating_sub(RETIRED));
-        self.codes.extend(self.retired.iter().map(|&hash| (hash, Standing::Retired)));
+        while self.retired.len() > RETIRED {
+            if let Some(oldest) = self.retired.pop_front() {
+                self.once.remove(&oldest);
+            }
+        }
+        if !now.is_empty() {
+            self.rooms.insert(room, now);
+        }
     }
 
     /// What somebody typed, as the table has it; `None`: it can't be a code.
@@ -70,7 +89,11 @@ impl Codebook {
 
     /// What a code is good for; `None`: it never opened anything that is remembered.
     pub(super) fn look_up(&self, hash: CodeHash) -> Option<Standing> {
-        self.codes.get(&hash).copied()
+        let mut rooms = self.codes.range((hash, 0)..=(hash, u32::MAX));
+        match rooms.next() {
+            Some((&(_, room), &access)) => Some(Standing::Opens(Opens { room, access })),
+            None => self.once.contains(&hash).then_some(Standing::Retired),
+        }
     }
 
     pub(super) fn hash(&self, code: &Code) -> CodeHash {
@@ -80,6 +103,11 @@ impl Codebook {
     /// What lets an account into the rooms that list it, as the table has it. No code has a space in it.
     pub(super) fn hash_account(&self, account: &Folded, room: &RoomId) -> CodeHash {
         self.hash_bytes(alloc::format!("account {room} {}", account.as_str()).as_bytes())
+    }
+
+    /// What lets those in who came by a code that is the room's no more, and have this role by it.
+    pub(super) fn hash_former(&self, role: Role, room: &RoomId) -> CodeHash {
+        self.hash_bytes(alloc::format!("former {room} {role}").as_bytes())
     }
 
     fn hash_bytes(&self, bytes: &[u8]) -> CodeHash {
@@ -101,5 +129,43 @@ impl core::fmt::Debug for Codebook {
 impl core::fmt::Debug for CodeHash {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("CodeHash(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(n: u8) -> CodeHash {
+        CodeHash([n; 32])
+    }
+
+    #[test]
+    fn a_code_of_two_rooms_is_the_firsts_and_then_the_others_and_then_nobodys() {
+        let mut book = Codebook::new([7; 32]);
+        book.set(1, [(hash(1), 0), (hash(2), 1)]);
+        book.set(0, [(hash(1), 3)]);
+        let opens = |book: &Codebook, n| book.look_up(hash(n));
+        assert_eq!(opens(&book, 1), Some(Standing::Opens(Opens { room: 0, access: 3 })));
+        book.set(0, []);
+        assert_eq!(opens(&book, 1), Some(Standing::Opens(Opens { room: 1, access: 0 })));
+        book.set(1, [(hash(2), 0)]);
+        assert_eq!(opens(&book, 1), Some(Standing::Retired));
+        assert_eq!(opens(&book, 2), Some(Standing::Opens(Opens { room: 1, access: 0 })));
+        book.set(5, [(hash(1), 0)]);
+        assert_eq!(opens(&book, 1), Some(Standing::Opens(Opens { room: 5, access: 0 })));
+        assert_eq!(opens(&book, 9), None);
+    }
+
+    #[test]
+    fn so_many_that_are_no_more_are_remembered_and_the_oldest_are_not() {
+        let mut book = Codebook::new([7; 32]);
+        let of = |n: u32| CodeHash(core::array::from_fn(|at| n.to_be_bytes()[at % 4]));
+        for n in 0..=RETIRED as u32 + 1 {
+            book.set(0, [(of(n), 0)]);
+        }
+        assert_eq!(book.look_up(of(0)), None);
+        assert_eq!(book.look_up(of(1)), Some(Standing::Retired));
+        assert_eq!(book.retired.len(), book.once.len());
     }
 }

@@ -16,9 +16,10 @@ use crate::name::Name;
 use crate::plain::Telnet;
 use crate::time::Instant;
 
-/// A connection. What every delivery looks at stands first: see [`Out`].
+/// A connection. What every delivery looks at stands first: see [`Out`]. It begins with a line of the processor's caches, so
+/// that this is in as few of them as it can be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(super) struct Conn {
     pub(super) id: ConnId,
     /// When it is looked at next: never later than its next deadline.
@@ -105,11 +106,13 @@ pub(super) enum Wait {
     Pace(Instant),
 }
 
-/// A join whose code was right.
+/// A join whose code was right, or that needs none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Join {
     pub(super) re: Option<Id>,
     pub(super) opens: Opens,
+    /// Whether it named the room, and told no code.
+    pub(super) by_room: bool,
     pub(super) resume: Option<Position>,
     /// Messages of backlog at most.
     pub(super) tail: Option<u64>,
@@ -238,12 +241,16 @@ impl Conns {
         self.open
     }
 
+    #[inline]
     pub(super) fn get(&self, id: ConnId) -> Option<&Conn> {
-        self.table.get(id.index as usize)?.as_deref().filter(|conn| conn.id == id)
+        let conn = self.table.get(id.index as usize)?.as_deref()?;
+        if conn.id == id { Some(conn) } else { None }
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
-        self.table.get_mut(id.index as usize)?.as_deref_mut().filter(|conn| conn.id == id)
+        let conn = self.table.get_mut(id.index as usize)?.as_deref_mut()?;
+        if conn.id == id { Some(conn) } else { None }
     }
 
     pub(super) fn insert(&mut self, conn: Conn) {

@@ -1,5 +1,6 @@
 //! Delivery: what a room's log gains reaches its members.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use super::Server;
 use super::config::Presence;
 use super::io::Action;
 use super::out::{List, Private, PrivateKind};
-use super::room::Room;
+use super::room::{Room, Said};
 use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Dialect;
@@ -16,46 +17,62 @@ use crate::id::{ConnId, Seq};
 use crate::json::Change;
 use crate::log::{Kind, Record};
 
+/// Messages that one session has said in a row.
+struct Own {
+    sender: Handle,
+    first: Seq,
+    /// Behind the last.
+    next: Seq,
+}
+
 impl Server {
     /// Appends messages to what a room holds, and wakes those of its members who had caught up.
-    pub(super) fn append_messages(&mut self, room: u32, records: Vec<Record>) {
+    pub(super) fn append_messages(&mut self, room: u32, records: Arc<[Record]>) {
         self.stamp += 1;
         let style = self.style;
         let held = &self.rooms[room as usize].held;
-        let skipping = Dialect::all().into_iter().find(|dialect| dialect.skips_own() && held.has(*dialect));
-        let senders: Vec<_> = match skipping {
-            // What an act says, its author did not type.
-            Some(_) => {
-                let said = records.iter().filter(|record| !matches!(record.kind, Kind::Act(_)));
-                said.filter_map(|record| Some((record.seq, self.sender(room, record)?))).collect()
-            }
-            None => Vec::new(),
-        };
+        let is_skipped = Dialect::all().into_iter().any(|dialect| dialect.skips_own() && held.has(dialect));
+        let own = if is_skipped { self.own(room, &records) } else { Vec::new() };
         let Room { id, held, .. } = &mut self.rooms[room as usize];
         held.push_messages(self.stamp, records, &mut self.scratch, |dialect, record, out| {
             dialect.message(style, id, record, out);
         });
-        for (seq, sender) in senders {
-            self.skip_own(room, seq, sender);
+        for Own { sender, first, next } in own {
+            self.skip_own(room, sender, first, next);
         }
         self.wake_idle(room);
+    }
+
+    /// Which messages are whose. What an act says, its author did not type.
+    fn own(&self, room: u32, records: &[Record]) -> Vec<Own> {
+        let mut all: Vec<Own> = Vec::new();
+        for record in records.iter().filter(|record| !matches!(record.kind, Kind::Act(_))) {
+            let Some(sender) = self.sender(room, record) else { continue };
+            match all.last_mut() {
+                Some(own) if own.sender == sender && own.next == record.seq => own.next = record.seq.next(),
+                _ => all.push(Own { sender, first: record.seq, next: record.seq.next() }),
+            }
+        }
+        all
     }
 
     /// The session that said something, where it is still there. Of an account's it is the one whose say is settled at this
     /// place, or that has said these words and waits for the log: what one has said, the others are to hear.
     fn sender(&self, room: u32, record: &Record) -> Option<Handle> {
-        if let Some(guest) = self.sessions.by_member(record.member) {
-            return Some(guest);
-        }
-        let sessions = self.accounts.sessions_of(record.member);
         let room = &self.rooms[room as usize];
-        let settled = room.unseen.iter().find(|(seq, _)| *seq == record.seq).map(|(_, session)| *session);
-        let said = || room.appending.iter().find(|said| sessions.contains(&said.session) && said.text == record.text);
-        settled.or_else(|| said().map(|said| said.session)).filter(|session| sessions.contains(session))
+        let settled = room.unseen.binary_search_by_key(&record.seq, |(seq, _)| *seq).ok();
+        let settled = settled.map(|at| room.unseen[at].1);
+        let is_theirs = |handle: &Handle| self.sessions.get(*handle).is_some_and(|it| it.member == record.member);
+        // Nearly always it is known so, and nobody is looked for among all.
+        settled.filter(is_theirs).or_else(|| self.sessions.by_member(record.member)).or_else(|| {
+            let sessions = self.accounts.sessions_of(record.member);
+            let is_it = |said: &&Said| sessions.contains(&said.session) && said.text == record.text;
+            room.appending.iter().filter(|_| settled.is_none()).find(is_it).map(|said| said.session)
+        })
     }
 
-    /// Hides a message from its sender, whose dialect does not echo.
-    fn skip_own(&mut self, room: u32, seq: Seq, sender: Handle) {
+    /// Hides messages from their sender, whose dialect does not echo.
+    fn skip_own(&mut self, room: u32, sender: Handle, first: Seq, next: Seq) {
         let Some(session) = self.sessions.get(sender) else { return };
         let Some(slot) = session.memberships.get(&room).and_then(|membership| membership.slot) else { return };
         let Some(conn) = session.conn.and_then(|conn| self.conns.get_mut(conn)) else { return };
@@ -64,7 +81,11 @@ impl Server {
             return;
         }
         let held = &self.rooms[room as usize].held;
-        let (start, end) = (held.offset_of(dialect, seq), held.offset_of(dialect, seq.next()));
+        let first = first.max(held.oldest());
+        if first >= next {
+            return;
+        }
+        let (start, end) = (held.offset_of(dialect, first), held.offset_of(dialect, next));
         if let Some(sub) = conn.out.sub_mut(slot) {
             sub.skip_own(start, end, held.start(dialect));
         }

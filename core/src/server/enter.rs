@@ -10,7 +10,8 @@ use super::conn::{Join, Wait};
 use super::io::{Action, LogTask, Note};
 use super::out::{End, List, Sub};
 use super::refusal::Refusal;
-use super::room::Log;
+use super::room::{Log, Pass};
+use super::rules::{Made, hold};
 use super::session::Membership;
 use super::slab::Handle;
 use crate::id::{ConnId, Id, RoomId, Seq};
@@ -49,13 +50,14 @@ impl Server {
                 let room = &mut self.rooms[index as usize];
                 room.log = Log::Open { epoch, first };
                 room.held.start_at(head.next().minus(records.len() as u64));
-                self.append_messages(index, records);
+                self.append_messages(index, records.into());
                 self.log_worked(index, LogTask::Read);
             }
             Err(Unavailable) => self.log_failed(index, LogTask::Read, 1),
         }
         for id in waiting {
-            let Some(conn) = self.conn(id) else { continue };
+            // One that closes goes nowhere any more.
+            let Some(conn) = self.conn(id).filter(|conn| !conn.is_closing()) else { continue };
             let Some(Wait::Opening(join)) = conn.wait.take_if(|wait| matches!(wait, Wait::Opening(_))) else {
                 continue;
             };
@@ -80,12 +82,16 @@ impl Server {
         let room = join.opens.room;
         let old = self.end_old(id, handle, room);
         let Some(session) = self.sessions.get(handle) else { return };
+        let is_known = self.came_by(Some(session), join.opens);
         match session.memberships.get(&room).copied() {
             None => {
                 let (member, name) = (session.member, session.name.clone());
                 let place = self.rooms[room as usize].enter(handle, join.opens.access);
                 self.hold(handle, join.opens, place);
-                self.use_up(join.opens);
+                if !is_known {
+                    self.use_up(join.opens);
+                    self.remember(handle, room);
+                }
                 let label = self.rooms[room as usize].access[join.opens.access as usize].label.clone();
                 self.announce_entry(handle, room);
                 self.note(Note::Entered { room: self.rooms[room as usize].id.clone(), member, name, label });
@@ -95,6 +101,7 @@ impl Server {
                 let before = self.shown_role(handle, room);
                 self.rooms[room as usize].change_access(held.access, join.opens.access);
                 self.hold(handle, join.opens, held.place);
+                self.remember(handle, room);
                 if let Some(role) = self.shown_role(handle, room).filter(|role| Some(*role) != before) {
                     self.announce(room, &Change::Role { m, name, role });
                 }
@@ -122,15 +129,11 @@ impl Server {
         let access = &mut room.access[opens.access as usize];
         let Some(uses) = &mut access.uses else { return };
         *uses = uses.saturating_sub(1);
-        let (code, uses) = (access.code, *uses);
-        let Some(rules) = &mut room.rules else { return };
-        let made =
-            rules.made.iter().find(|(_, made)| made.code.parse().is_ok_and(|made| self.codes.hash(&made) == code));
-        let Some((mark, made)) = made else { return };
-        let fact = super::rules::hold(mark.under("code"), &super::rules::Made { uses: Some(uses), ..made.clone() });
-        let facts = alloc::vec![fact];
-        rules.change(facts.clone());
-        self.actions.push_back(Action::Log(Request::Keep { room: room.id.clone(), facts }));
+        let (pass, uses) = (access.pass, *uses);
+        let Pass::Code(mark) = pass else { return };
+        let Some(made) = room.rules.as_ref().and_then(|rules| rules.made.get(&mark)) else { return };
+        let fact = hold(mark.under("code"), &Made { uses: Some(uses), ..made.clone() });
+        self.keep(opens.room, [fact].into());
     }
 
     fn hold(&mut self, handle: Handle, opens: Opens, place: u64) {
@@ -202,7 +205,7 @@ impl Server {
 
     /// Goes on with a leave that waited.
     pub(super) fn leave_if_settled(&mut self, id: ConnId, overdue: bool) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.wait.is_some()) else { return };
         let Some(handle) = conn.session() else { return };
         let settled = self.sessions.get(handle).is_none_or(|session| session.in_flight == 0);
         let due = |wait: &mut Wait| matches!(wait, Wait::Leaving { .. }) && (settled || overdue);

@@ -12,7 +12,11 @@ use crate::log::Unavailable;
 impl Server {
     /// Does all that is due.
     pub(super) fn expire(&mut self) {
+        let mut looks = if cfg!(debug_assertions) { 1_000 + 8 * self.timers.len() } else { usize::MAX };
         while let Some(timer) = self.timers.pop_due(self.now.mono) {
+            // Whoever looks says when to look again: later, or never.
+            looks -= 1;
+            debug_assert!(looks > 0, "{timer:?} is due again and again");
             match timer {
                 Timer::Conn(id) => self.expire_conn(id),
                 Timer::Session(handle) => self.expire_session(handle),

@@ -94,13 +94,15 @@ impl Server {
             return Ok(());
         }
         let access = &room.access[opens.access as usize];
-        if access.expires.is_some_and(|expires| expires <= self.now.unix_ms) {
+        // Who came by it once may come again for as long as that is remembered, whatever has become of the code.
+        let is_known = self.came_by(session, opens);
+        if !is_known && access.expires.is_some_and(|expires| expires <= self.now.unix_ms) {
             return Err(Refusal::CodeExpired);
         }
         if is_guest && !(self.takes_guests && room.takes_guests) {
             return Err(Refusal::NoGuests);
         }
-        if held.is_none() && access.uses == Some(0) {
+        if held.is_none() && !is_known && access.uses == Some(0) {
             return Err(Refusal::CodeExpired);
         }
         let is_full = room.presence == super::Presence::Full && room.members.len() >= self.limits.full_members;
@@ -108,5 +110,11 @@ impl Server {
             return Err(Refusal::RoomFull);
         }
         Ok(())
+    }
+
+    /// Whether somebody's account is remembered to have come by this.
+    pub(super) fn came_by(&self, session: Option<&Session>, opens: Opens) -> bool {
+        let account = session.and_then(|session| session.account.as_ref());
+        account.and_then(|account| self.rooms[opens.room as usize].former_access(account)) == Some(opens.access)
     }
 }

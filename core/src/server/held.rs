@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -33,8 +34,8 @@ pub(super) struct Batch {
     stamp: u64,
     /// The seq of the first message; of presence, that of the next message.
     first: Seq,
-    /// The messages; none: presence.
-    records: Box<[Record]>,
+    /// The messages, which the log may hold as well; none: presence.
+    records: Arc<[Record]>,
     /// What it takes besides its encodings, in bytes.
     cost: usize,
     /// For each encoding that is there.
@@ -46,7 +47,7 @@ struct Encoded {
     /// The absolute offset of the first byte.
     start: u64,
     bytes: Box<[u8]>,
-    /// Where each frame ends, in `bytes`.
+    /// Where each frame but the last one ends, in `bytes`.
     ends: Box<[u32]>,
 }
 
@@ -128,32 +129,33 @@ impl Held {
     pub(super) fn push_messages(
         &mut self,
         stamp: u64,
-        mut records: Vec<Record>,
+        records: Arc<[Record]>,
         scratch: &mut Vec<u8>,
         write: impl Fn(Dialect, &Record, &mut Vec<u8>),
     ) {
-        // Small batches, so that eviction takes little at a time.
+        // Small batches, so that eviction takes little at a time. Nearly always all that comes at once is one.
         let most = self.budget / 16;
-        while let Some(first) = records.first().map(|record| record.seq) {
-            let (mut count, mut size) = (0, 0);
-            while let Some(record) = records.get(count).filter(|record| count == 0 || size + cost(record) <= most) {
+        let mut at = 0;
+        while let Some(first) = records.get(at).map(|record| record.seq) {
+            let (from, mut size) = (at, 0);
+            while let Some(record) = records.get(at).filter(|record| at == from || size + cost(record) <= most) {
                 size += cost(record);
-                count += 1;
+                at += 1;
             }
-            let others = records.split_off(count);
-            self.next = first.plus(count as u64);
-            self.push(Batch::new(stamp, first, records.into(), size), |dialect, batch| {
+            let is_all = at - from == records.len();
+            let batch = if is_all { records.clone() } else { records[from..at].into() };
+            self.next = first.plus(batch.len() as u64);
+            self.push(Batch::new(stamp, first, batch, size), |dialect, batch| {
                 Encoded::of_records(dialect, batch, scratch, &write)
             });
-            records = others;
         }
     }
 
     /// Adds one frame that is no message; a dialect that has no such frame writes nothing.
     pub(super) fn push_presence(&mut self, stamp: u64, scratch: &mut Vec<u8>, write: impl Fn(Dialect, &mut Vec<u8>)) {
-        self.push(Batch::new(stamp, self.next, Box::default(), 0), |dialect, _| {
+        self.push(Batch::new(stamp, self.next, Arc::default(), 0), |dialect, _| {
             write(dialect, scratch);
-            Encoded::of(scratch, [scratch.len() as u32].into())
+            Encoded::of(scratch, Box::default())
         });
     }
 
@@ -192,12 +194,14 @@ impl Held {
         let Some(frame) = seq.get().checked_sub(batch.first.get()).and_then(|frame| usize::try_from(frame).ok()) else {
             return shifts;
         };
-        let Some(record) = batch.records.get_mut(frame) else { return shifts };
-        let before = cost(record);
+        let Some(mut record) = batch.records.get(frame).cloned() else { return shifts };
+        let before = cost(&record);
         if !record.remove() {
             return shifts;
         }
-        let after = cost(record);
+        let after = cost(&record);
+        // The log has its own to do, in its own time.
+        Arc::make_mut(&mut batch.records)[frame] = record;
         batch.cost = batch.cost - before + after;
         self.record_bytes = self.record_bytes - before + after;
         for dialect in Dialect::all() {
@@ -297,9 +301,15 @@ impl Held {
         self.offset(dialect, self.batches.partition_point(|batch| batch.stamp <= stamp))
     }
 
-    /// The offset of message `seq`, which is held or the next one; of one that is held no more, that of the oldest message.
+    /// The offset of message `seq`, which is held or the next one.
     pub(super) fn offset_of(&self, dialect: Dialect, seq: Seq) -> u64 {
-        let index = self.batches.partition_point(|batch| batch.last() < seq);
+        // Mostly it is among the newest, and the others have left the processor's caches.
+        let is_newest = self.batches.back().is_some_and(|batch| batch.first <= seq && !batch.records.is_empty());
+        let index = if is_newest {
+            self.batches.len() - usize::from(seq < self.next)
+        } else {
+            self.batches.partition_point(|batch| batch.last() < seq)
+        };
         match self.batches.get(index).and_then(|batch| Some((batch, batch.encoded[dialect.index()].as_ref()?))) {
             None => self.end(dialect),
             Some((batch, encoded)) => {
@@ -362,7 +372,7 @@ impl<'a> Piece<'a> {
         }
         let relative = at - self.start();
         let frame = self.encoded.ends.partition_point(|&end| u64::from(end) < relative);
-        self.start() + self.encoded.ends.get(frame).map_or(relative, |&end| end.into())
+        self.start() + self.encoded.frame_start(frame + 1)
     }
 
     /// The seq of the message that a reader at `at`, a frame's start or the end, reads next.
@@ -378,7 +388,7 @@ impl<'a> Piece<'a> {
 
 impl Batch {
     /// One without an encoding, whose records cost `cost`.
-    fn new(stamp: u64, first: Seq, records: Box<[Record]>, cost: usize) -> Self {
+    fn new(stamp: u64, first: Seq, records: Arc<[Record]>, cost: usize) -> Self {
         Self { stamp, first, records, cost: BATCH + cost, encoded: Default::default() }
     }
 
@@ -410,10 +420,12 @@ impl Encoded {
         scratch: &mut Vec<u8>,
         write: impl Fn(Dialect, &Record, &mut Vec<u8>),
     ) -> Self {
-        let mut ends = Vec::with_capacity(batch.records.len());
-        for record in &batch.records {
+        let mut ends = Vec::with_capacity(batch.records.len().saturating_sub(1));
+        for (number, record) in batch.records.iter().enumerate() {
+            if number > 0 {
+                ends.push(scratch.len() as u32);
+            }
             write(dialect, record, scratch);
-            ends.push(scratch.len() as u32);
         }
         Self::of(scratch, ends.into())
     }
@@ -429,8 +441,12 @@ impl Encoded {
         self.start + self.bytes.len() as u64
     }
 
+    /// Where a frame starts in the bytes, or that behind the last one would.
     fn frame_start(&self, frame: usize) -> u64 {
-        frame.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end.into())
+        match frame.checked_sub(1) {
+            None => 0,
+            Some(before) => self.ends.get(before).map_or(self.bytes.len() as u64, |&end| end.into()),
+        }
     }
 
     fn cost(&self) -> usize {

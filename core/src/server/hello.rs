@@ -157,7 +157,7 @@ impl Server {
         let Some(session) = self.sessions.get(handle) else { return };
         let limits = &self.limits;
         let account = session.account.as_ref();
-        let rooms = account.map(|account| self.open_to(account)).unwrap_or_default();
+        let rooms = self.open_to(handle);
         let welcome = Welcome {
             re,
             v: json::VERSION,

@@ -184,12 +184,14 @@ impl Server {
         all.filter_map(|session| self.role_of(session, room)).max()
     }
 
-    /// The rooms that an account may enter without a code.
-    pub(super) fn open_to(&self, account: &Folded) -> Vec<RoomFrame> {
-        let rooms = self.room_index.values().map(|&index| &self.rooms[index as usize]);
+    /// The rooms that a session may enter without a code, because of its account.
+    pub(super) fn open_to(&self, handle: Handle) -> Vec<RoomFrame> {
+        let Some(session) = self.sessions.get(handle) else { return Vec::new() };
+        let Some(account) = &session.account else { return Vec::new() };
+        let rooms = self.room_index.places().map(|index| &self.rooms[index as usize]);
         let frame = |room: &super::Room| {
-            let role = room.listed_role(account)?;
-            Some(room.frame(role))
+            let access = room.open_access(account).filter(|_| room.is_serving())?;
+            Some(room.frame(room.role_by(Some(session), access)))
         };
         rooms.filter_map(frame).collect()
     }
@@ -208,7 +210,9 @@ impl Server {
         self.sessions.set_account(handle, account.clone(), name.clone());
         self.accounts.add(&account, handle);
         for (room, before) in rooms.into_iter().zip(before) {
+            self.remember(handle, room);
             self.announce_entry(handle, room);
+            self.put_out_if_banned(handle, room);
             let told =
                 self.sessions.get(handle).and_then(|session| session.conn.zip(session.memberships.get(&room)?.slot));
             if let Some((conn, slot)) = told.filter(|_| self.role_of(handle, room) != before) {

@@ -4,21 +4,23 @@
 //! their encoding; a membership is an offset into it. Live delivery, backlog, resume and what a slow reader misses are
 //! one mechanism, in which that offset moves.
 //!
-//! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `session`, `accounts`, `conn`, `out` (the
-//! cursors and private frames of a connection), `codebook`, `pace` (rates), `timers`. What it does: `read` (bytes to
-//! lines), `greet` (which dialect), `hello`, `login` (accounts), `request` (json), `person` and `password` (plain), `guess` (codes), `enter` (joining and
-//! leaving), `say` (to the log and back), `history`, `search`,
-//! `answer`, `deliver` (to the members), `transmit` (to one
-//! connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
+//! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `rules` (what acts have left), `session`, `accounts`, `conn`, `out` (the
+//! cursors and private frames of a connection), `codebook`, `directory` (rooms by id), `pace` (rates), `timers`. What it does: `read` (bytes to
+//! lines), `greet` (which dialect), `hello`, `login` (accounts), `came` (who needs no code again), `request` (json), `person` and `password` (plain), `guess` (codes), `enter` (joining and
+//! leaving), `say` (to the log and back), `order`, `right`, `plan` and `act` (keeping order: how an order comes to the log, who
+//! may give which, what is written of it, how it is done), `history`, `search`, `answer`, `deliver` (to the members), `transmit`
+//! (to one connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
 
 mod accounts;
 mod act;
 mod answer;
+mod came;
 mod close;
 mod codebook;
 mod config;
 mod conn;
 mod deliver;
+mod directory;
 mod enter;
 mod expire;
 mod greet;
@@ -34,10 +36,12 @@ mod overview;
 mod pace;
 mod password;
 mod person;
+mod plan;
 mod read;
 mod refusal;
 mod reload;
 mod request;
+mod right;
 mod room;
 mod rules;
 mod say;
@@ -56,6 +60,7 @@ use core::time::Duration;
 use self::accounts::Accounts;
 use self::codebook::Codebook;
 use self::conn::{Conn, Conns, Phase};
+use self::directory::Directory;
 use self::history::Loads;
 use self::login::Logins;
 use self::pace::{Guesses, Rate};
@@ -100,7 +105,7 @@ pub struct Server {
     says: Rate,
     acts: Rate,
     rooms: Vec<Room>,
-    room_index: BTreeMap<RoomId, u32>,
+    room_index: Directory,
     /// Rooms in which nobody is any more and of which something is left to be read or answered.
     closed: BTreeSet<u32>,
     /// Places of `rooms` that are free.
@@ -158,7 +163,7 @@ impl Server {
             acts: Rate::default(),
             limits: config.limits,
             rooms: Vec::new(),
-            room_index: BTreeMap::new(),
+            room_index: Directory::default(),
             closed: BTreeSet::new(),
             vacant: Vec::new(),
             sessions: Sessions::new(),
@@ -183,7 +188,7 @@ impl Server {
         server.set_rates();
         server.set_accounts(config.accounts);
         server.set_rooms(config.rooms);
-        server.recalling = server.room_index.keys().cloned().collect();
+        server.recalling = server.room_index.ids().cloned().collect();
         server
     }
 
@@ -307,7 +312,7 @@ impl Server {
     }
 
     fn room(&mut self, id: &RoomId) -> Option<(u32, &mut Room)> {
-        let index = *self.room_index.get(id)?;
+        let index = self.room_index.get(id.as_str())?;
         Some((index, &mut self.rooms[index as usize]))
     }
 

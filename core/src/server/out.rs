@@ -210,7 +210,17 @@ impl Sub {
     /// The first offset from `at` on that this membership is to see: not presence from before it, not its own messages.
     #[inline]
     pub(super) fn skip(&self, held: &Held, dialect: Dialect, at: u64) -> u64 {
-        if at >= self.since && self.own.is_empty() { at } else { self.skip_some(held, dialect, at) }
+        let has_own = || dialect.skips_own() && !self.own.is_empty();
+        if at >= self.since && !has_own() { at } else { self.skip_some(held, dialect, at) }
+    }
+
+    /// Where the next of its own messages begins behind `at`.
+    #[inline]
+    pub(super) fn next_own(&self, dialect: Dialect, at: u64) -> u64 {
+        if !dialect.skips_own() {
+            return u64::MAX;
+        }
+        self.own.iter().map(|own| own.0).find(|&start| start > at).unwrap_or(u64::MAX)
     }
 
     fn skip_some(&self, held: &Held, dialect: Dialect, mut at: u64) -> u64 {

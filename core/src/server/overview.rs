@@ -37,7 +37,7 @@ pub struct RoomOverview {
 impl Server {
     /// How the server is: a copy, of the size of the list of rooms.
     pub fn overview(&self) -> Overview {
-        let rooms = self.room_index.values().map(|&index| {
+        let rooms = self.room_index.places().map(|index| {
             let room = &self.rooms[index as usize];
             let (id, title) = (room.id.clone(), room.title.clone());
             RoomOverview { id, title, members: room.members.len(), head: room.head(), memory: room.held.bytes() }

@@ -20,15 +20,9 @@ impl Server {
         match Command::parse(line.trim()) {
             Command::Login(name) => match name.parse() {
                 Ok(name) => self.ask_for_password(id, name),
-                Err(error) => {
-                    self.phrase(id, Phrase::TryAgain(plain::Refusal::BadName(error)));
-                    self.ask_again(id);
-                }
+                Err(error) => self.start_over(id, Phrase::TryAgain(plain::Refusal::BadName(error))),
             },
-            Command::Usage(usage @ plain::Usage::Login) => {
-                self.phrase(id, Phrase::Usage(usage));
-                self.ask_again(id);
-            }
+            Command::Usage(usage @ plain::Usage::Login) => self.start_over(id, Phrase::Usage(usage)),
             _ => return false,
         }
         true
@@ -37,11 +31,11 @@ impl Server {
     pub(super) fn login_command(&mut self, id: ConnId, handle: Handle, name: &str) {
         let session = self.sessions.get(handle).filter(|session| session.account.is_some());
         if let Some(name) = session.map(|session| session.name.clone()) {
-            return self.phrase(id, Phrase::LoggedInAlready(&name));
+            return self.start_over(id, Phrase::LoggedInAlready(&name));
         }
         match name.parse() {
             Ok(name) => self.ask_for_password(id, name),
-            Err(error) => self.phrase(id, Phrase::Refused(plain::Refusal::BadName(error))),
+            Err(error) => self.start_over(id, Phrase::Refused(plain::Refusal::BadName(error))),
         }
     }
 
@@ -71,8 +65,7 @@ impl Server {
                     Some(error) => Phrase::TryAgain(plain::Refusal::BadPassword(error)),
                     None => Phrase::NotUtf8,
                 };
-                self.phrase(id, phrase);
-                return self.ask_again(id);
+                return self.start_over(id, phrase);
             }
         };
         if let Err(refusal) = result {
@@ -100,28 +93,41 @@ impl Server {
                 }
                 self.note_welcome(id, handle, false);
                 let opens = if let Phase::Naming(opens) = phase { Some(opens) } else { None };
-                self.say_logged_in(id, name, opens.is_some());
+                self.say_logged_in(id, handle, name, opens.is_some());
                 if let Some(opens) = opens {
-                    self.join(id, to_person(opens));
+                    self.join(id, to_person(opens, false));
                 }
             }
             Phase::Live(handle) => {
                 self.become_account(handle, name);
                 self.note_welcome(id, handle, true);
                 let is_in = self.conn(id).and_then(Conn::plain).is_some_and(|plain| plain.room.is_some());
-                self.say_logged_in(id, name, is_in);
+                self.say_logged_in(id, handle, name, is_in);
             }
             _ => {}
         }
     }
 
-    fn say_logged_in(&mut self, id: ConnId, name: &Name, is_in: bool) {
-        let rooms = self.open_to(&name.folded());
+    fn say_logged_in(&mut self, id: ConnId, handle: Handle, name: &Name, is_in: bool) {
+        let rooms = self.open_to(handle);
         let rooms: alloc::vec::Vec<RoomId> = rooms.into_iter().map(|room| room.id).collect();
         self.phrase(id, Phrase::LoggedIn { name, rooms: &rooms, is_in });
     }
 
-    /// A person's password was wrong, or could not be looked at. What came behind it was meant for somebody else.
+    /// Nobody can log in so, and what was sent behind it is a password, or was meant for somebody else: it is said to nobody.
+    pub(super) fn start_over(&mut self, id: ConnId, phrase: Phrase<'_>) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.lines.clear();
+        let ended = conn.ended;
+        self.phrase(id, phrase);
+        if ended {
+            self.part(id, Reason::EndOfInput);
+        } else {
+            self.ask_again(id);
+        }
+    }
+
+    /// A person's password was wrong, or could not be looked at.
     pub(super) fn person_is_not(&mut self, id: ConnId, refusal: Refusal) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         match conn.phase {
@@ -129,17 +135,14 @@ impl Server {
                 let is_wrong = matches!(refusal, Refusal::WrongPassword { .. } | Refusal::PasswordsLocked { .. });
                 self.not_in(id, wrong + u32::from(is_wrong), refusal);
             }
-            phase => {
-                conn.lines.clear();
-                let ended = conn.ended;
+            Phase::Naming(_) => {
                 if let Some(refusal) = refusal.to_person() {
-                    let is_naming = matches!(phase, Phase::Naming(_));
-                    self.phrase(id, if is_naming { Phrase::TryAgain(refusal) } else { Phrase::Refused(refusal) });
+                    self.start_over(id, Phrase::TryAgain(refusal));
                 }
-                if ended {
-                    self.part(id, Reason::EndOfInput);
-                } else {
-                    self.ask_again(id);
+            }
+            _ => {
+                if let Some(refusal) = refusal.to_person() {
+                    self.start_over(id, Phrase::Refused(refusal));
                 }
             }
         }

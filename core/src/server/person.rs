@@ -129,7 +129,7 @@ impl Server {
         if let Some(wanted) = wanted.filter(|wanted| *wanted != given) {
             self.phrase(id, Phrase::NameGiven { wanted: &wanted, given: &given });
         }
-        self.join(id, to_person(opens));
+        self.join(id, to_person(opens, false));
     }
 
     fn command(&mut self, id: ConnId, handle: Handle, command: Command<'_>) {
@@ -147,6 +147,7 @@ impl Server {
             }
             (Command::Quit, _) => self.part(id, Reason::Done),
             (Command::Unknown(word), _) => self.phrase(id, Phrase::Unknown(word)),
+            (Command::Usage(usage @ plain::Usage::Login), _) => self.start_over(id, Phrase::Usage(usage)),
             (Command::Usage(usage), _) => self.phrase(id, Phrase::Usage(usage)),
             (Command::Echo(on), _) => {
                 if let Some(plain) = self.conn(id).and_then(Conn::plain) {
@@ -220,23 +221,23 @@ impl Server {
     fn join_command(&mut self, id: ConnId, handle: Handle, room: Option<u32>, code: &str) {
         // A room that is open to oneself goes by its name; to a stranger, whatever is typed is a code.
         let named = code.parse().ok().and_then(|room| Some(self.room(&room)?.0));
-        let opens = match named.and_then(|room| self.door_of(handle, room)) {
-            Some(opens) => opens,
+        let join = match named.and_then(|room| self.door_of(handle, room)) {
+            Some(opens) => to_person(opens, true),
             None => match self.guess(id, Some(handle), &[code]) {
-                Ok((opens, _)) => opens,
+                Ok((opens, _)) => to_person(opens, false),
                 Err(refusal) => return self.refuse(id, None, refusal),
             },
         };
         match room {
-            Some(room) if room == opens.room => {
+            Some(room) if room == join.opens.room => {
                 let title = self.rooms[room as usize].title.clone();
                 self.phrase(id, Phrase::AlreadyIn { title: &title });
             }
             Some(room) => {
-                let result = self.leave(id, handle, None, room, Some(Box::new(to_person(opens))));
+                let result = self.leave(id, handle, None, room, Some(Box::new(join)));
                 self.refuse_if(id, result);
             }
-            None => self.join(id, to_person(opens)),
+            None => self.join(id, join),
         }
     }
 
@@ -266,8 +267,8 @@ impl Server {
 }
 
 /// A join as a person means it.
-pub(super) fn to_person(opens: Opens) -> Join {
-    Join { re: None, opens, resume: None, tail: Some(BACKLOG) }
+pub(super) fn to_person(opens: Opens, by_room: bool) -> Join {
+    Join { re: None, opens, by_room, resume: None, tail: Some(BACKLOG) }
 }
 
 impl Refusal {

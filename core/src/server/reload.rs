@@ -16,7 +16,7 @@ use super::config::{Config, Presence, Room as RoomConfig};
 use super::conn::{Conn, Join, Phase, Wait};
 use super::io::{Action, Note};
 use super::refusal::Refusal;
-use super::room::{Grant, Life, Log, Room};
+use super::room::{Grant, Life, Log, Pass, Room};
 use super::slab::Handle;
 use super::timers::Timer;
 use crate::dialect::Style;
@@ -84,9 +84,8 @@ impl Server {
     pub(super) fn set_rooms(&mut self, rooms: Vec<RoomConfig>) -> Changes {
         let mut changes = Changes::default();
         let mut configured = BTreeSet::new();
-        let mut codes = Vec::new();
         for room in rooms {
-            let known = self.room_index.get(&room.id).copied();
+            let known = self.room_index.get(room.id.as_str());
             if known.is_some_and(|index| configured.contains(&index)) {
                 continue;
             }
@@ -94,13 +93,11 @@ impl Server {
             let index = known.unwrap_or_else(|| self.add_room(&room));
             configured.insert(index);
             let is_new = served.is_none();
-            let has_changed = self.set_room(index, room, &mut codes);
+            let has_changed = self.set_room(index, room);
             changes.added += usize::from(is_new);
             changes.changed += usize::from(!is_new && has_changed);
         }
-        self.codes.replace(codes);
-        let gone = self.room_index.values().copied();
-        let gone: Vec<u32> = gone.filter(|&index| !configured.contains(&index)).collect();
+        let gone: Vec<u32> = self.room_index.places().filter(|&index| !configured.contains(&index)).collect();
         for index in gone {
             changes.removed += usize::from(self.begin_to_close(index));
         }
@@ -129,15 +126,20 @@ impl Server {
     /// What lets people into a room, as things are now: codes, and accounts that need none.
     pub(super) fn grants(&self, index: u32) -> Vec<(CodeHash, Grant)> {
         let room = &self.rooms[index as usize];
-        let codes = room.codes(self.now.unix_ms).into_iter();
+        let codes = room.codes().into_iter();
         let by_code = codes.map(|entrance| (self.codes.hash(&entrance.code), Grant::from(entrance)));
         let by_account = room.by_account.iter().map(|(_, code, grant)| (*code, grant.clone()));
-        by_code.chain(by_account).collect()
+        let mut grants: Vec<_> = by_code.chain(by_account).collect();
+        let marks =
+            grants.iter().filter_map(|(_, grant)| if let Pass::Code(mark) = grant.pass { Some(mark) } else { None });
+        let former = self.former_roles(index, &marks.collect());
+        grants.extend(former.into_iter().map(|role| (self.codes.hash_former(role, &room.id), Grant::former(role))));
+        grants
     }
 
     /// Makes a room what its configuration says, and tells its members what concerns them; says whether anything
     /// changed.
-    fn set_room(&mut self, index: u32, config: RoomConfig, codes: &mut Vec<(CodeHash, Opens)>) -> bool {
+    fn set_room(&mut self, index: u32, config: RoomConfig) -> bool {
         let RoomConfig { id, title, presence, codes: accesses, accounts, guests } = config;
         let by_account = accounts.iter().map(|listed| {
             let name = listed.name.folded();
@@ -147,6 +149,7 @@ impl Server {
         let by_account = by_account.collect();
         let room = &mut self.rooms[index as usize];
         (room.configured, room.by_account) = (accesses, by_account);
+        self.refresh_who_came(index);
         let grants = self.grants(index);
         let roles = self.roles_in(index);
         let room = &mut self.rooms[index as usize];
@@ -159,7 +162,7 @@ impl Server {
         let has_other_codes = room.access != before || other_guests;
         let is_retitled = mem::replace(&mut room.title, title) != room.title;
         let is_other = presence != room.presence;
-        codes.extend(set.iter().map(|set| (set.code, Opens { room: index, access: set.access })));
+        self.codes.set(index, set.iter().map(|set| (set.code, set.access)));
         self.tell_members(index, is_retitled, &roles);
         if is_other {
             self.set_presence(index, presence);
@@ -233,6 +236,8 @@ impl Server {
         }
         room.life = Life::Closing { until };
         room.access.iter_mut().for_each(|access| access.is_current = false);
+        self.codes.set(index, []);
+        self.refresh_who_came(index);
         self.timers.set(until, Timer::Room(index));
         true
     }
@@ -336,18 +341,20 @@ impl Server {
         self.rooms[index as usize].members.values().copied().collect()
     }
 
-    /// Who is on the way in, and by which code.
-    pub(super) fn doors(&self) -> Vec<(ConnId, CodeHash)> {
+    /// Who is on the way in, and by which code; `None`: by the room's name.
+    pub(super) fn doors(&self) -> Vec<(ConnId, Option<CodeHash>)> {
         let code = |opens: Opens| self.rooms[opens.room as usize].access[opens.access as usize].code;
         let ids = self.conns.ids().into_iter();
-        ids.filter_map(|id| Some((id, code(self.conns.get(id)?.door()?)))).collect()
+        let door = |id| self.conns.get(id)?.door().map(|(opens, by_room)| (id, (!by_room).then(|| code(opens))));
+        ids.filter_map(door).collect()
     }
 
     /// Looks again whether somebody who is on the way in may come in.
-    pub(super) fn recheck(&mut self, id: ConnId, code: CodeHash) {
-        let opens = match self.codes.look_up(code) {
-            Some(Standing::Opens(opens)) => Some(opens),
-            Some(Standing::Retired) | None => None,
+    pub(super) fn recheck(&mut self, id: ConnId, code: Option<CodeHash>) {
+        let opens = match code.map(|code| self.codes.look_up(code)) {
+            Some(Some(Standing::Opens(opens))) => Some(opens),
+            Some(Some(Standing::Retired) | None) => None,
+            None => self.conns.get(id).and_then(|conn| self.door_of(conn.session()?, conn.door()?.0.room)),
         };
         let Some(conn) = self.conns.get_mut(id) else { return };
         if let Phase::Naming(door) = &mut conn.phase {
@@ -367,18 +374,18 @@ impl Server {
                 if let Log::Opening(waiting) = &mut self.rooms[room as usize].log {
                     waiting.retain(|waits| *waits != id);
                 }
-                self.refuse(id, re, Refusal::CodeExpired);
+                self.refuse(id, re, if code.is_some() { Refusal::CodeExpired } else { Refusal::NotMember });
             }
         }
     }
 }
 
 impl Conn {
-    /// What the code opens by which somebody is on the way in.
-    fn door(&self) -> Option<Opens> {
+    /// What somebody is on the way to, and whether by the room's name.
+    fn door(&self) -> Option<(Opens, bool)> {
         match (self.phase, &self.wait) {
-            (Phase::Naming(opens), _) => Some(opens),
-            (_, Some(Wait::Opening(join) | Wait::Leaving { then: Some(join), .. })) => Some(join.opens),
+            (Phase::Naming(opens), _) => Some((opens, false)),
+            (_, Some(Wait::Opening(join) | Wait::Leaving { then: Some(join), .. })) => Some((join.opens, join.by_room)),
             _ => None,
         }
     }

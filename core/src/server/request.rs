@@ -52,7 +52,7 @@ impl Server {
         let re = request.id();
         let result = match request {
             Request::Join { door, resume, tail, .. } => self.open_door(id, handle, &door).map(|opens| {
-                self.join(id, Join { re, opens, resume, tail });
+                self.join(id, Join { re, opens, by_room: matches!(door, Door::Held(_)), resume, tail });
             }),
             Request::Say { room, text, kind, .. } => self.say_in(id, handle, re, room.as_str(), kind, text),
             Request::History { room, span, limit, .. } => match self.room(&room) {
@@ -107,7 +107,7 @@ impl Server {
             let room = &self.rooms[*room as usize];
             room.is_serving() && room.id.as_str() == id
         };
-        only.filter(is_it).or_else(|| self.room_index.get(id).copied())
+        only.filter(is_it).or_else(|| self.room_index.get(id))
     }
 
     fn open_door(&mut self, id: ConnId, handle: Handle, door: &Door) -> Result<super::codebook::Opens, Refusal> {
@@ -123,11 +123,12 @@ impl Server {
         }
     }
 
-    /// How a session gets into a room without telling a code: by its membership, or because its account is listed.
+    /// How a session gets into a room without telling a code: by its membership, or because its account needs none.
     pub(super) fn door_of(&self, handle: Handle, room: u32) -> Option<super::codebook::Opens> {
         let session = self.sessions.get(handle)?;
+        let state = &self.rooms[room as usize];
         let held = session.memberships.get(&room).map(|membership| membership.access);
-        let access = held.or_else(|| self.rooms[room as usize].listed_access(session.account.as_ref()?))?;
+        let access = held.or_else(|| state.open_access(session.account.as_ref()?)).filter(|_| state.is_serving())?;
         Some(super::codebook::Opens { room, access })
     }
 }

@@ -10,13 +10,13 @@ use super::config::{self, Presence};
 use super::held::Held;
 use super::order::{Acting, Asked};
 use super::refusal::Refusal;
-use super::rules::{Entrance, Rules};
+use super::rules::{Entrance, Mark, Rules};
+use super::say::Says;
 use super::session::{Membership, Session, Sessions};
 use super::slab::Handle;
 use super::trouble::Troubles;
 use crate::id::{ConnId, Epoch, Id, KeyHash, MemberId, RoomId, Seq};
 use crate::json::{self, Person};
-use crate::log::Draft;
 use crate::name::Folded;
 use crate::role::Role;
 use crate::text::Text;
@@ -51,7 +51,7 @@ pub(super) struct Room {
     /// The says of the append that is outstanding, in order; none: no append is.
     pub(super) appending: Vec<Said>,
     /// What came meanwhile: the next append.
-    pub(super) waiting: Vec<(Said, Draft)>,
+    pub(super) waiting: Says,
     /// What those who keep order asked for behind that: each is the last of its append.
     pub(super) asked: VecDeque<Asked>,
     /// The act of the append that is outstanding, or whose record is still to come. Nothing is appended behind it before.
@@ -74,6 +74,7 @@ pub(super) struct Room {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Access {
     pub(super) code: CodeHash,
+    pub(super) pass: Pass,
     /// Whether it lets anybody in; else it only says how those are in who came by it.
     pub(super) is_current: bool,
     pub(super) label: Box<str>,
@@ -86,9 +87,21 @@ pub(super) struct Access {
     pub(super) members: u32,
 }
 
-/// What a code, or an account that is listed, is given.
+/// What lets somebody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Pass {
+    /// A code.
+    Code(Mark),
+    /// That the room lists the account.
+    Listed,
+    /// That the account came once, by a code that is the room's no more.
+    Former,
+}
+
+/// What a code, or an account that needs none, is given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Grant {
+    pub(super) pass: Pass,
     pub(super) label: Box<str>,
     pub(super) role: Role,
     pub(super) expires: Option<u64>,
@@ -97,15 +110,22 @@ pub(super) struct Grant {
 }
 
 impl From<Entrance> for Grant {
-    fn from(Entrance { label, role, expires, max_members, uses, .. }: Entrance) -> Self {
-        Self { label, role, expires, max_members, uses }
+    fn from(Entrance { code, label, role, expires, max_members, uses }: Entrance) -> Self {
+        Self { pass: Pass::Code(Mark::code(&code)), label, role, expires, max_members, uses }
     }
 }
 
 impl From<&config::Listed> for Grant {
     fn from(listed: &config::Listed) -> Self {
         let label = alloc::format!("account {}", listed.name).into();
-        Self { label, role: listed.role, expires: None, max_members: None, uses: None }
+        Self { pass: Pass::Listed, label, role: listed.role, expires: None, max_members: None, uses: None }
+    }
+}
+
+impl Grant {
+    /// What those have who came by a code that is the room's no more.
+    pub(super) fn former(role: Role) -> Self {
+        Self { pass: Pass::Former, label: "former".into(), role, expires: None, max_members: None, uses: None }
     }
 }
 
@@ -175,7 +195,7 @@ impl Room {
             here_told: None,
             here_due: None,
             appending: Vec::new(),
-            waiting: Vec::new(),
+            waiting: Says::default(),
             asked: VecDeque::new(),
             acting: None,
             rules: None,
@@ -197,14 +217,14 @@ impl Room {
     pub(super) fn set_codes(&mut self, codes: Vec<(CodeHash, Grant)>) -> Vec<CodeSet> {
         self.access.iter_mut().for_each(|access| access.is_current = false);
         let mut set = Vec::new();
-        for (code, Grant { label, role, expires, max_members, uses }) in codes {
+        for (code, Grant { pass, label, role, expires, max_members, uses }) in codes {
             let known = self.access.iter().position(|access| access.code == code);
             if known.is_some_and(|at| self.access[at].is_current) {
                 continue;
             }
             let at = known.or_else(|| self.access.iter().position(|access| !access.is_current && access.members == 0));
             let members = known.map_or(0, |at| self.access[at].members);
-            let access = Access { code, is_current: true, label, role, expires, max_members, uses, members };
+            let access = Access { code, pass, is_current: true, label, role, expires, max_members, uses, members };
             let new_role = known.is_some_and(|at| self.access[at].role != role);
             let at = match at {
                 Some(at) => {
@@ -243,8 +263,35 @@ impl Room {
         self.members.len() as u64 - self.doubles
     }
 
-    /// What lets an account in without a code.
-    pub(super) fn listed_access(&self, account: &Folded) -> Option<u32> {
+    /// What lets an account in that came by a code once: that code, or what is left of it.
+    pub(super) fn former_access(&self, account: &Folded) -> Option<u32> {
+        let came = self.rules.as_ref()?.came(account)?;
+        let at = |pass: Pass, role: Option<Role>| {
+            let is_it = |access: &Access| {
+                access.is_current && access.pass == pass && role.is_none_or(|role| role == access.role)
+            };
+            self.access.iter().position(is_it).map(|at| at as u32)
+        };
+        at(Pass::Code(came.code), None).or_else(|| at(Pass::Former, Some(came.role.min(Role::Talk))))
+    }
+
+    /// By what an account comes in that tells no code: what gives it the higher role, where there is a place for it.
+    pub(super) fn open_access(&self, account: &Folded) -> Option<u32> {
+        let doors = [self.listed_access(account), self.former_access(account)];
+        let access = |at: u32| &self.access[at as usize];
+        let has_place = |at: &u32| access(*at).max_members.is_none_or(|most| access(*at).members < most);
+        let free = doors.into_iter().flatten().filter(has_place).max_by_key(|at| access(*at).role);
+        free.or(doors.into_iter().flatten().next_back())
+    }
+
+    /// What an account may do here without telling a code, whether there is a place for it or not.
+    pub(super) fn role_without_code(&self, account: &Folded) -> Option<Role> {
+        let doors = [self.listed_access(account), self.former_access(account)];
+        doors.into_iter().flatten().map(|at| self.access[at as usize].role).max()
+    }
+
+    /// What lets an account in that the room lists.
+    fn listed_access(&self, account: &Folded) -> Option<u32> {
         let access = *self.listed.get(account)?;
         self.access[access as usize].is_current.then_some(access)
     }
@@ -313,11 +360,11 @@ impl Room {
         }
     }
 
-    /// The codes that let people in now.
-    pub(super) fn codes(&self, unix_ms: u64) -> Vec<Entrance> {
+    /// Its codes, with those that have expired or were retired.
+    pub(super) fn codes(&self) -> Vec<Entrance> {
         match &self.rules {
-            Some(rules) => rules.codes(&self.configured, unix_ms),
-            None => Rules::default().codes(&self.configured, unix_ms),
+            Some(rules) => rules.codes(&self.configured),
+            None => Rules::default().codes(&self.configured),
         }
     }
 

@@ -2,8 +2,8 @@
 //! entered. It is read from the facts that the room's log holds, so it is the same after a restart.
 //!
 //! A fact is a key and a value: `topic` (a text), `closed`, `ban/MARK` and `mute/MARK` (a [`Sentence`]), `role/MARK` (a
-//! [`Gift`]), `code/MARK` (a [`Made`]), `retired/MARK` (when, in milliseconds since 1970). What can't be read is left alone
-//! and means nothing.
+//! [`Gift`]), `code/MARK` (a [`Made`]), `retired/MARK` (when, in milliseconds since 1970), `member/MARK` (an account that came by a
+//! code: a [`Came`]). What can't be read is left alone and means nothing.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -26,8 +26,12 @@ use crate::name::{Folded, Name};
 use crate::role::Role;
 use crate::text::Text;
 
+/// Codes that were made and are over, of which a room still knows that they once opened it.
+const OVER: usize = 64;
+
 /// By what somebody, or a code, is known again: a hash, so that the log holds no address and no key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(super) struct Mark([u8; 16]);
 
 impl Mark {
@@ -63,12 +67,16 @@ impl Mark {
 
     /// The key of the fact of this kind about it.
     pub(super) fn under(self, kind: &str) -> Box<str> {
-        let mut key = format!("{kind}/");
+        format!("{kind}/{}", self.hex()).into()
+    }
+
+    fn hex(self) -> String {
+        let mut hex = String::new();
         for byte in self.0 {
             // Writing to a string can't fail.
-            let _ = write!(key, "{byte:02x}");
+            let _ = write!(hex, "{byte:02x}");
         }
-        key.into()
+        hex
     }
 
     fn read(hex: &str) -> Option<Self> {
@@ -80,6 +88,27 @@ impl Mark {
             *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()?;
         }
         Some(Self(bytes))
+    }
+}
+
+/// Says nothing: what is short can be found again by trying.
+impl core::fmt::Debug for Mark {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Mark(..)")
+    }
+}
+
+impl From<Mark> for String {
+    fn from(mark: Mark) -> Self {
+        mark.hex()
+    }
+}
+
+impl TryFrom<String> for Mark {
+    type Error = &'static str;
+
+    fn try_from(hex: String) -> Result<Self, Self::Error> {
+        Self::read(&hex).ok_or("no mark")
     }
 }
 
@@ -106,6 +135,16 @@ pub(super) struct Gift {
     pub(super) role: Role,
 }
 
+/// An account that came by a code once, and needs none again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Came {
+    pub(super) name: Name,
+    /// By which code.
+    pub(super) code: Mark,
+    /// The role that the code had last; but none above [`Role::Talk`], which nothing but the code itself gives.
+    pub(super) role: Role,
+}
+
 /// A code that an owner made.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Made {
@@ -119,6 +158,13 @@ pub(super) struct Made {
     /// How many may still come in by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) uses: Option<u64>,
+    /// Whether it was retired, whatever the clock says.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) retired: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Says nothing of the code.
@@ -139,6 +185,13 @@ pub(super) struct Entrance {
     pub(super) uses: Option<u64>,
 }
 
+impl Entrance {
+    /// Whether it still lets people in who come for the first time.
+    pub(super) fn is_open(&self, unix_ms: u64) -> bool {
+        self.expires.is_none_or(|expires| expires > unix_ms)
+    }
+}
+
 /// All that acts have left of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Rules {
@@ -150,6 +203,7 @@ pub(super) struct Rules {
     pub(super) gifts: BTreeMap<Mark, Gift>,
     pub(super) made: BTreeMap<Mark, Made>,
     retired: BTreeMap<Mark, u64>,
+    pub(super) came: BTreeMap<Mark, Came>,
 }
 
 impl Rules {
@@ -170,6 +224,7 @@ impl Rules {
             Some(("mute", mark)) => drop(self.mutes.insert(Mark::read(mark)?, serde_json::from_str(value).ok()?)),
             Some(("role", mark)) => drop(self.gifts.insert(Mark::read(mark)?, serde_json::from_str(value).ok()?)),
             Some(("code", mark)) => drop(self.made.insert(Mark::read(mark)?, serde_json::from_str(value).ok()?)),
+            Some(("member", mark)) => drop(self.came.insert(Mark::read(mark)?, serde_json::from_str(value).ok()?)),
             Some(("retired", mark)) => drop(self.retired.insert(Mark::read(mark)?, value.parse().ok()?)),
             _ => {}
         }
@@ -178,16 +233,64 @@ impl Rules {
 
     /// What the log holds from here on.
     pub(super) fn change(&mut self, facts: Vec<Fact>) {
-        let mut all = core::mem::take(&mut self.facts);
-        facts.into_iter().for_each(|fact| all.set(fact));
-        *self = Self::read(all);
+        for fact in facts {
+            self.forget(&fact.key);
+            if let Some(value) = &fact.value {
+                self.note(&fact.key, value);
+            }
+            self.facts.set(fact);
+        }
     }
 
-    /// Whether there would be no more facts than a room may have, and which.
+    /// What stood under a key means nothing any more.
+    fn forget(&mut self, key: &str) {
+        match key.split_once('/') {
+            None if key == "topic" => self.topic = None,
+            None if key == "closed" => self.closed = false,
+            Some((kind, mark)) => {
+                let Some(mark) = Mark::read(mark) else { return };
+                match kind {
+                    "ban" => drop(self.bans.remove(&mark)),
+                    "mute" => drop(self.mutes.remove(&mark)),
+                    "role" => drop(self.gifts.remove(&mark)),
+                    "code" => drop(self.made.remove(&mark)),
+                    "retired" => drop(self.retired.remove(&mark)),
+                    "member" => drop(self.came.remove(&mark)),
+                    _ => {}
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Whether there would be no more facts than a room may have, beside those of who came, which have a number of their own.
     pub(super) fn has_room_for(&self, facts: &[Fact]) -> bool {
-        let mut all = self.facts.clone();
-        facts.iter().cloned().for_each(|fact| all.set(fact));
-        all.len() <= Facts::MOST.max(self.facts.len())
+        let before = self.facts.len() - self.came.len();
+        let mut after = before;
+        for fact in facts.iter().filter(|fact| !fact.key.starts_with("member/")) {
+            match (self.facts.get(&fact.key).is_some(), fact.value.is_some()) {
+                (false, true) => after += 1,
+                (true, false) => after -= 1,
+                _ => {}
+            }
+        }
+        after <= Facts::MOST.max(before)
+    }
+
+    /// Whether one more account can be remembered to have come.
+    pub(super) fn has_room_for_one(&self) -> bool {
+        self.came.len() < Facts::MOST
+    }
+
+    /// By which code an account came.
+    pub(super) fn came(&self, account: &Folded) -> Option<&Came> {
+        if self.came.is_empty() { None } else { self.came.get(&Mark::account(account)) }
+    }
+
+    /// Forgets that those came of whom this is so.
+    pub(super) fn forget_who_came(&self, is_so: impl Fn(&Came) -> bool) -> Vec<Fact> {
+        let came = self.came.iter().filter(|(_, came)| is_so(came));
+        came.map(|(mark, _)| forget(mark.under("member"))).collect()
     }
 
     /// What is over and need not be held any more.
@@ -196,7 +299,10 @@ impl Rules {
         let of = |kind: &'static str, mark: &Mark| forget(mark.under(kind));
         let bans = self.bans.iter().filter(|(_, ban)| over(ban.until)).map(|(mark, _)| of("ban", mark));
         let mutes = self.mutes.iter().filter(|(_, mute)| over(mute.until)).map(|(mark, _)| of("mute", mark));
-        let made = self.made.iter().filter(|(_, made)| over(made.expires)).map(|(mark, _)| of("code", mark));
+        // Whoever types a code that is over is told so, and has not guessed: for as long as it is among the newest of them.
+        let mut made: Vec<_> = self.made.iter().filter(|(_, made)| made.retired || over(made.expires)).collect();
+        made.sort_by_key(|(mark, made)| (core::cmp::Reverse(made.expires), **mark));
+        let made = made.into_iter().skip(OVER).map(|(mark, _)| of("code", mark));
         bans.chain(mutes).chain(made).collect()
     }
 
@@ -224,22 +330,20 @@ impl Rules {
         if self.bans.is_empty() { None } else { counting(&self.bans, &who.all(), role, unix_ms) }
     }
 
-    /// The codes that let people in, with those of the configuration that were not retired.
-    pub(super) fn codes(&self, configured: &[config::Access], unix_ms: u64) -> Vec<Entrance> {
-        let configured = configured.iter().filter_map(|access| {
+    /// The codes of the room: those of the configuration and those that were made, with the ones that have expired or were
+    /// retired.
+    pub(super) fn codes(&self, configured: &[config::Access]) -> Vec<Entrance> {
+        let configured = configured.iter().map(|access| {
             let config::Access { code, label, role, expires, max_members } = access.clone();
             let retired = self.retired.get(&Mark::code(&code)).copied();
-            if retired.is_some_and(|at| at <= unix_ms) {
-                return None;
-            }
             // One that goes has no name of its own any more: that is its successor's.
             let label = if retired.is_some() { format!("{label}~").into() } else { label };
             let expires = expires.into_iter().chain(retired).min();
-            Some(Entrance { code, label, role, expires, max_members, uses: None })
+            Entrance { code, label, role, expires, max_members, uses: None }
         });
         let made = self.made.values().filter_map(|made| {
-            let Made { code, label, role, expires, uses } = made.clone();
-            let role = role.min(Role::Moderator);
+            let Made { code, label, role, expires, uses, retired } = made.clone();
+            let (role, expires) = (role.min(Role::Moderator), if retired { Some(0) } else { expires });
             Some(Entrance { code: code.parse().ok()?, label, role, expires, max_members: None, uses })
         });
         configured.chain(made).collect()
@@ -335,12 +439,19 @@ mod tests {
 
     #[test]
     fn no_fact_makes_an_owner() {
-        let made = Made { code: "AAAA-AAAA".into(), label: "x".into(), role: Role::Owner, expires: None, uses: None };
+        let made = Made {
+            code: "AAAA-AAAA".into(),
+            label: "x".into(),
+            role: Role::Owner,
+            expires: None,
+            uses: None,
+            retired: false,
+        };
         let code: Code = made.code.parse().unwrap();
         let facts: Facts = [hold(Mark::code(&code).under("code"), &made)]
             .into_iter()
             .filter_map(|fact| Some((fact.key, fact.value?)))
             .collect();
-        assert_eq!(Rules::read(facts).codes(&[], 0)[0].role, Role::Moderator);
+        assert_eq!(Rules::read(facts).codes(&[])[0].role, Role::Moderator);
     }
 }

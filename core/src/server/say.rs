@@ -1,5 +1,6 @@
 //! Says, to the log and back. The log assigns the order: a say is delivered when the log has it, and not before.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Server;
@@ -10,6 +11,35 @@ use super::slab::Handle;
 use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::log::{Draft, Kind, Outcome, Record, Request};
 use crate::text::Text;
+
+/// Says that wait for the log, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Says {
+    /// Whose each is.
+    said: Vec<Said>,
+    /// What of each is for the log. Beside, and not together with the above, so that the log is handed it as it lies here.
+    drafts: Vec<Draft>,
+}
+
+impl Says {
+    pub(super) fn push(&mut self, said: Said, draft: Draft) {
+        self.said.push(said);
+        self.drafts.push(draft);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.said.is_empty()
+    }
+}
+
+impl IntoIterator for Says {
+    type Item = (Said, Draft);
+    type IntoIter = core::iter::Zip<alloc::vec::IntoIter<Said>, alloc::vec::IntoIter<Draft>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.said.into_iter().zip(self.drafts)
+    }
+}
 
 impl Server {
     /// Sends a text on its way to a room's log.
@@ -48,7 +78,7 @@ impl Server {
             Some(asked) => &mut asked.then,
             None => &mut state.waiting,
         };
-        queue.push((Said { session: handle, conn, re: id, text }, draft));
+        queue.push(Said { session: handle, conn, re: id, text }, draft);
         Ok(())
     }
 
@@ -76,7 +106,7 @@ impl Server {
                 // An order that was not followed leaves nothing to wait for.
                 return self.ask_log(room);
             }
-            let (said, mut drafts): (_, Vec<_>) = state.waiting.drain(..).unzip();
+            let Says { said, mut drafts } = core::mem::take(&mut state.waiting);
             state.appending = said;
             if let Some(asked) = asked {
                 self.draft_act(room, asked, &mut drafts);
@@ -136,14 +166,12 @@ impl Server {
             let room = &mut self.rooms[index as usize];
             let waiting = core::mem::take(&mut room.waiting);
             let asked = core::mem::take(&mut room.asked);
-            refused += waiting.len() as u64;
-            for (said, _) in waiting {
-                self.not_said(said);
-            }
+            refused += waiting.said.len() as u64;
+            waiting.said.into_iter().for_each(|said| self.not_said(said));
             for super::order::Asked { by, then, .. } in asked {
-                refused += 1 + then.len() as u64;
+                refused += 1 + then.said.len() as u64;
                 self.not_done(by, Refusal::Unavailable);
-                then.into_iter().for_each(|(said, _)| self.not_said(said));
+                then.said.into_iter().for_each(|said| self.not_said(said));
             }
             self.log_failed(index, LogTask::Keep, refused);
         } else if is_new {
@@ -156,13 +184,15 @@ impl Server {
     }
 
     /// The log has grown.
-    pub(super) fn grew(&mut self, room: &RoomId, oldest: Seq, mut records: Vec<Record>) {
+    pub(super) fn grew(&mut self, room: &RoomId, oldest: Seq, mut records: Arc<[Record]>) {
         let Some((index, room)) = self.room(room) else { return };
         let Log::Open { first, .. } = &mut room.log else { return };
         *first = oldest.max(*first);
         // A log that brings its tail again, after a fault of its own, does not deliver twice.
         let head = room.head();
-        records.retain(|record| record.seq > head);
+        if records.first().is_some_and(|record| record.seq <= head) {
+            records = records.iter().filter(|record| record.seq > head).cloned().collect();
+        }
         let Some(newest) = records.last().map(|record| record.seq) else { return };
         debug_assert_eq!(records.first().map(|record| record.seq), Some(head.next()), "the log grew with a hole");
         self.append_messages(index, records);

@@ -30,14 +30,16 @@ impl<T> Slab<T> {
         Handle { index, generation: *generation }
     }
 
+    #[inline]
     pub(super) fn get(&self, handle: Handle) -> Option<&T> {
         let (generation, entry) = self.entries.get(handle.index as usize)?;
-        entry.as_ref().filter(|_| *generation == handle.generation)
+        if *generation == handle.generation { entry.as_ref() } else { None }
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, handle: Handle) -> Option<&mut T> {
         let (generation, entry) = self.entries.get_mut(handle.index as usize)?;
-        entry.as_mut().filter(|_| *generation == handle.generation)
+        if *generation == handle.generation { entry.as_mut() } else { None }
     }
 
     pub(super) fn len(&self) -> usize {

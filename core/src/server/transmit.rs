@@ -185,7 +185,7 @@ impl Transmit<'_> {
             sub.at = at;
             sub.next = room.held.piece(dialect, at).map_or(room.held.next(), |piece| piece.next_seq(at));
         }
-        while sub.own.front().is_some_and(|own| own.1 <= sub.at) {
+        while dialect.skips_own() && sub.own.front().is_some_and(|own| own.1 <= sub.at) {
             sub.own.pop_front();
         }
         if sub.end.is_some() || sub.at < room.held.end(dialect) {
@@ -229,8 +229,7 @@ impl Transmit<'_> {
                         break;
                     }
                     let Some(piece) = held.piece(out.dialect, at) else { break };
-                    let own = sub.own.iter().map(|own| own.0).find(|&start| start > at).unwrap_or(u64::MAX);
-                    let end = piece.end().min(to).min(own);
+                    let end = piece.end().min(to).min(sub.next_own(out.dialect, at));
                     if !take(Run::Room { slot, at, to: end, piece }) {
                         return;
                     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use qun_core::Code;
 use qun_core::client::{Entry, Event};
 
 use crate::rig::{Rig, code, error, joined, msg, ops, page, welcome};
@@ -41,7 +42,7 @@ fn the_first_join_has_a_backlog_and_no_hole() {
 fn every_room_is_joined_again_where_it_stood() {
     let mut rig = Rig::in_room();
     rig.feed(&msg(11, "a"));
-    let other = rig.client.join(rig.now, "R3AD-0N1Y".parse().expect("a code"));
+    let other = rig.client.join(rig.now, "R3AD-0N1Y".parse::<Code>().expect("a code"));
     rig.drain();
     rig.feed(&joined(other, "hall", "h1", 1, 6, 5));
     rig.reconnect();

@@ -1,8 +1,8 @@
 //! Bytes that nobody promised anything about.
 
 use proptest::prelude::*;
-use qun_core::Id;
 use qun_core::client::{Action, Client, Input};
+use qun_core::{Code, Id};
 
 use crate::rig::{Rig, code, echo, error, joined, msg, page, welcome};
 
@@ -33,7 +33,7 @@ fn busy() -> (Rig, Vec<Id>) {
     let mut ids: Vec<Id> = (0..12).map(|n| rig.say(&n.to_string())).collect();
     rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":12,"here":1,"members":[]}"#);
     ids.push(rig.fetched().0);
-    ids.push(rig.client.join(rig.now, "R3AD0N1Y".parse().expect("a code")));
+    ids.push(rig.client.join(rig.now, "R3AD0N1Y".parse::<Code>().expect("a code")));
     ids.push(rig.client.rename(rig.now, "eve".parse().expect("a name")));
     ids.push(rig.client.history(rig.now, &crate::rig::ops(), qun_core::Seq::new(9), 5).expect("in it"));
     rig.drain();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use qun_core::client::{Bye, Event, Input, Status};
 use qun_core::json::{ByeCode, Request, Retry};
 use qun_core::log::Span;
-use qun_core::{Id, Role, Seq, Words};
+use qun_core::{Code, Id, Role, Seq, Words};
 
 use crate::rig::{Rig, code, echo, error, joined, msg, ops, page, welcome};
 
@@ -457,7 +457,7 @@ fn a_second_code_of_the_same_room_goes_on_where_the_first_stood() {
     let id = rig.say("a");
     rig.feed(r#"{"t":"gap","room":"ops","from":11,"to":13,"here":1,"members":[]}"#);
     rig.feed(&msg(14, "m14"));
-    let re = rig.client.join(rig.now, "R3AD-0N1Y".parse().expect("a code"));
+    let re = rig.client.join(rig.now, "R3AD-0N1Y".parse::<Code>().expect("a code"));
     rig.drain();
     rig.forget();
     rig.feed(&joined(re, "ops", "e1", 1, 13, 14));
@@ -493,7 +493,10 @@ fn a_search_that_waits_alone_is_sent_as_soon_as_the_rate_allows() {
     }
     rig.forget();
     rig.client.search(rig.now, &ops(), words("deploy"), None, 3).expect("in it");
-    rig.pass(Duration::from_secs(1));
+    rig.drain();
+    let due = rig.client.deadline().expect("it wants to be woken");
+    assert!(due.since(rig.now.mono) <= Duration::from_secs(1));
+    rig.leap(due.since(rig.now.mono));
     assert!(matches!(rig.sent()[..], [Request::Search { .. }]));
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use qun_core::Code;
 use qun_core::client::{Event, Input};
 use qun_core::json::Request;
 
@@ -525,7 +526,7 @@ fn another_code_of_a_room_that_we_are_in_sends_nothing_again() {
     let mut rig = Rig::in_room();
     let id = rig.say("hi");
     assert_eq!(rig.said().len(), 1);
-    let re = rig.client.join(rig.now, "HA11-HA11".parse().expect("a code"));
+    let re = rig.client.join(rig.now, "HA11-HA11".parse::<Code>().expect("a code"));
     rig.drain();
     rig.feed(&joined(re, "ops", "e1", 1, 11, 10));
     assert_eq!(rig.said(), [], "it is still on its way");

@@ -8,7 +8,7 @@ use qun_core::{Epoch, Id, KeyHash, RoomId, Seq};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Log {
     pub(crate) records: Vec<Record>,
-    once: Vec<(KeyHash, Id)>,
+    once: Vec<Option<(KeyHash, Id)>>,
     pub(crate) asked: VecDeque<Request>,
     pub(crate) answers: VecDeque<Answer>,
     pub(crate) facts: Facts,
@@ -38,6 +38,11 @@ impl Log {
         }
     }
 
+    /// Where the ban stands, once it does.
+    pub(crate) fn ban(&self) -> Option<Seq> {
+        self.records.iter().find(|record| record.kind.name() == "ban").map(|record| record.seq)
+    }
+
     /// The server is gone, and what was on its way to and from it.
     pub(crate) fn crash(&mut self) {
         self.asked.clear();
@@ -60,8 +65,8 @@ impl Log {
         let mut outcomes = Vec::new();
         for draft in drafts {
             draft.facts.into_iter().for_each(|fact| self.facts.set(fact));
-            let once = draft.once.unwrap();
-            if let Some(at) = self.once.iter().position(|earlier| *earlier == once) {
+            let once = draft.once;
+            if let Some(at) = self.once.iter().position(|earlier| once.is_some() && *earlier == once) {
                 outcomes.push(Outcome::Known(Seq::new(at as u64 + 1)));
                 continue;
             }
@@ -73,7 +78,7 @@ impl Log {
                 name: draft.name,
                 kind: draft.kind,
                 text: draft.text,
-                id: Some(once.1),
+                id: once.map(|(_, id)| id),
             };
             self.once.push(once);
             self.records.push(record.clone());
@@ -82,7 +87,7 @@ impl Log {
         }
         self.answers.push_back(Answer::Settled { room: room.clone(), outcomes });
         if !new.is_empty() {
-            self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records: new });
+            self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records: new.into() });
         }
     }
 }

@@ -14,7 +14,7 @@ mod world;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use world::{Budget, World};
+use world::{Budget, Known, World};
 
 /// How much was looked at.
 #[derive(Debug, Default)]
@@ -66,7 +66,15 @@ fn explore(budget: Budget) -> Explored {
 
 /// Looks at all of it, and says how much it was.
 fn held(says: [u8; 2], cuts: u8, crashes: u8) {
-    let budget = Budget { says, cuts, crashes };
+    look(Budget { says, cuts, crashes, ban: None });
+}
+
+/// The same, with one who may ban the other at any moment.
+fn banned(says: [u8; 2], cuts: u8, crashes: u8, known: Known) {
+    look(Budget { says, cuts, crashes, ban: Some(known) });
+}
+
+fn look(budget: Budget) {
     let explored = explore(budget);
     eprintln!("{budget:?}: {explored:?}");
     assert!(explored.quiet > 0);
@@ -88,6 +96,14 @@ fn a_crash_anywhere_loses_nothing_that_was_echoed() {
     held([1, 1], 0, 1);
 }
 
+#[test]
+fn a_ban_anywhere_has_nothing_of_the_banned_behind_it_and_nothing_for_them() {
+    for known in [Known::Name, Known::Key, Known::Account] {
+        banned([1, 1], 0, 0, known);
+    }
+    banned([0, 1], 1, 0, Known::Key);
+}
+
 /// Larger ones, for the optimised profile: see docs/testing.md.
 #[test]
 #[ignore = "needs an optimised build: cargo test --profile checked -p qun-core --test explore -- --include-ignored"]
@@ -95,4 +111,8 @@ fn everything_at_once() {
     held([2, 1], 1, 0);
     held([2, 0], 2, 0);
     held([1, 0], 1, 1);
+    for known in [Known::Name, Known::Account] {
+        banned([0, 1], 1, 0, known);
+    }
+    banned([0, 1], 0, 1, Known::Account);
 }

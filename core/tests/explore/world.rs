@@ -5,12 +5,13 @@ use std::time::Duration;
 use qun_core::client::{self, Client, Event, Status};
 use qun_core::json::PageMessage;
 use qun_core::log::{Answer, Kind, Request};
-use qun_core::server::{self, Access, Action, Hangup, Input, Peer, Server};
-use qun_core::{ConnId, Entropy, Id, Key, Now, Role, RoomId};
+use qun_core::server::{self, Access, Action, Hangup, Input, Peer, Server, Verdict};
+use qun_core::{By, ConnId, Entropy, Id, Key, Now, Order, PasswordHash, Role, RoomId, Whom};
 
 use crate::log::Log;
 
 const CODE: &str = "K7QM-2XD4";
+const OWNER: &str = "0WNE-RC0D";
 const NOW: Now = Now { mono: qun_core::Instant::from_micros(1), unix_ms: 1_767_225_600_000 };
 
 /// What may still happen that need not.
@@ -19,12 +20,25 @@ pub(crate) struct Budget {
     pub(crate) says: [u8; 2],
     pub(crate) cuts: u8,
     pub(crate) crashes: u8,
+    /// The first bans the second, by this.
+    pub(crate) ban: Option<Known>,
+}
+
+/// By what somebody is banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Known {
+    Name,
+    Key,
+    /// They have one.
+    Account,
 }
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Say(usize),
+    /// The first asks for the second to be banned.
+    Ban,
     /// What a client has sent arrives.
     Up(usize),
     /// What the server has sent arrives.
@@ -54,6 +68,8 @@ pub(crate) struct World {
     orphans: Vec<ConnId>,
     generation: u32,
     budget: Budget,
+    /// By what the second is banned in this world, asked for already or not.
+    known: Option<Known>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +78,8 @@ struct Person {
     link: Option<Link>,
     said: Vec<(Id, Fate)>,
     shown: u64,
+    /// What was asked for.
+    order: Option<Id>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -78,15 +96,20 @@ struct Link {
 enum Fate {
     Pending,
     Delivered,
+    /// It is in no log, and the person was told so.
+    Refused,
+    /// Nobody can say.
+    Unconfirmed,
 }
 
 impl World {
     /// A world in which both are in the room.
     pub(crate) fn new(budget: Budget) -> Self {
-        let people = [0, 1].map(person);
-        let (server, log) = (server(), Log::default());
-        let none = Budget { says: [0, 0], cuts: 0, crashes: 0 };
-        let mut world = Self { server, log, people, orphans: Vec::new(), generation: 0, budget: none };
+        let people = [0, 1].map(|index| person(index, budget.ban));
+        let (server, log) = (server(budget.ban), Log::default());
+        let none = Budget { says: [0, 0], cuts: 0, crashes: 0, ban: None };
+        let mut world =
+            Self { server, log, people, orphans: Vec::new(), generation: 0, budget: none, known: budget.ban };
         while let Some(step) = world.steps().first().copied() {
             world.take(step).unwrap();
         }
@@ -108,6 +131,9 @@ impl World {
         }
         if self.budget.crashes > 0 {
             steps.push(Step::Crash);
+        }
+        if self.budget.ban.is_some() {
+            steps.push(Step::Ban);
         }
         steps
     }
@@ -149,6 +175,7 @@ impl World {
     pub(crate) fn take(&mut self, step: Step) -> Result<(), String> {
         match step {
             Step::Say(index) => self.say(index),
+            Step::Ban => self.ban(),
             Step::Up(index) => {
                 let Some(link) = &mut self.people[index].link else { return Ok(()) };
                 let (conn, bytes) = (link.conn, std::mem::take(&mut link.up));
@@ -190,7 +217,7 @@ impl World {
                 self.budget.crashes -= 1;
                 self.log.crash();
                 self.orphans.clear();
-                self.server = server();
+                self.server = server(self.known);
                 for person in &mut self.people {
                     if person.link.take().is_some() {
                         person.client.handle(NOW, client::Input::Disconnected);
@@ -205,8 +232,21 @@ impl World {
         self.budget.says[index] -= 1;
         let person = &mut self.people[index];
         let text = format!("{index}.{}", person.said.len()).parse().unwrap();
-        let id = person.client.say(NOW, &room(), Kind::Say, text).unwrap();
-        person.said.push((id, Fate::Pending));
+        // Who is out says nothing.
+        if let Ok(id) = person.client.say(NOW, &room(), Kind::Say, text) {
+            person.said.push((id, Fate::Pending));
+        }
+    }
+
+    fn ban(&mut self) {
+        let Some(known) = self.budget.ban.take() else { return };
+        let by = match known {
+            Known::Name => vec![By::Name],
+            Known::Key => vec![By::Key],
+            Known::Account => Vec::new(),
+        };
+        let order = Order::Ban { whom: Whom::Name("bob".parse().unwrap()), by, for_s: None, why: None };
+        self.people[0].order = self.people[0].client.order(NOW, &room(), order).ok();
     }
 
     fn dial(&mut self, index: usize) {
@@ -238,8 +278,10 @@ impl World {
                     self.server.handle(NOW, Input::Log(recalled));
                 }
                 Action::Log(request) => self.log.asked.push_back(request),
-                // Nobody has an account here.
-                Action::Verify { .. } | Action::Note(_) => {}
+                Action::Verify { request, .. } => {
+                    self.server.handle(NOW, Input::Verified { request, verdict: Verdict::Right });
+                }
+                Action::Note(_) => {}
                 Action::Close(conn, _) => {
                     self.orphans.retain(|orphan| *orphan != conn);
                     if let Some(link) = self.link_of(conn) {
@@ -266,7 +308,14 @@ impl World {
                 }
             }
         }
-        (0..2).try_for_each(|index| self.settle_person(index))
+        (0..2).try_for_each(|index| self.settle_person(index))?;
+        if let Some(ban) = self.log.ban()
+            && let Some(behind) =
+                self.log.records.iter().find(|record| record.seq > ban && record.name.as_str() == "bob")
+        {
+            return Err(format!("{behind:?} lies behind the ban"));
+        }
+        Ok(())
     }
 
     fn link_of(&mut self, conn: ConnId) -> Option<&mut Link> {
@@ -292,7 +341,8 @@ impl World {
                 }
                 client::Action::Show(event) => {
                     let log = &self.log;
-                    self.people[index].see(&event, log).map_err(|wrong| format!("person {index}: {wrong}"))?;
+                    let may_go = index == 1 && log.ban().is_some();
+                    self.people[index].see(&event, log, may_go).map_err(|wrong| format!("person {index}: {wrong}"))?;
                 }
             }
         }
@@ -303,16 +353,34 @@ impl World {
     pub(crate) fn check_quiet(&self) -> Result<(), String> {
         let head = self.log.records.len() as u64;
         for (index, person) in self.people.iter().enumerate() {
-            let seen = person.client.room(&room()).ok_or("not in the room")?;
-            if seen.position().seq.get() != head || seen.roster().map(|roster| roster.len()) != Some(2) {
-                return Err(format!("person {index} is at {:?} of {head}, with {:?}", seen.position(), seen.here()));
+            let is_banned = self.log.ban().is_some();
+            match person.client.room(&room()) {
+                None if index == 1 && is_banned => {}
+                None => return Err(format!("person {index} is not in the room")),
+                Some(_) if index == 1 && is_banned => return Err("who is banned is in the room".into()),
+                Some(seen) => {
+                    let here = if is_banned { 1 } else { 2 };
+                    if seen.position().seq.get() != head || seen.roster().map(|roster| roster.len()) != Some(here) {
+                        return Err(format!(
+                            "person {index} is at {:?} of {head}, with {:?}",
+                            seen.position(),
+                            seen.here()
+                        ));
+                    }
+                }
             }
             if let Some((id, _)) = person.said.iter().find(|(_, fate)| *fate == Fate::Pending) {
                 return Err(format!("person {index}: nothing has become of {id}"));
             }
             let in_log = self.log.records.iter().filter_map(|record| record.id);
             let own: Vec<_> = in_log.filter(|id| person.said.iter().any(|(said, _)| said == id)).collect();
-            if own != person.said.iter().map(|(id, _)| *id).collect::<Vec<_>>() {
+            let is_in_log = |fate: Fate, id: &Id| match fate {
+                Fate::Delivered => true,
+                Fate::Pending | Fate::Refused => false,
+                Fate::Unconfirmed => own.contains(id),
+            };
+            let said = person.said.iter().filter(|(id, fate)| is_in_log(*fate, id));
+            if own != said.map(|(id, _)| *id).collect::<Vec<_>>() {
                 return Err(format!("person {index} said {:?}, and the log has {own:?}", person.said));
             }
         }
@@ -321,8 +389,17 @@ impl World {
 }
 
 impl Person {
-    fn see(&mut self, event: &Event, log: &Log) -> Result<(), String> {
+    /// Sees something; `may_go`: where it is right that they are put out.
+    fn see(&mut self, event: &Event, log: &Log, may_go: bool) -> Result<(), String> {
         match event {
+            Event::Message { message, .. } if may_go && log.ban().is_some_and(|ban| message.seq > ban) => {
+                Err(format!("{message:?} is shown to one who is banned before it"))
+            }
+            Event::Left { .. } | Event::Refused { re: None, .. } if may_go => Ok(()),
+            Event::Refused { re: Some(re), .. } if may_go => self.fate(*re, Fate::Refused),
+            Event::Unconfirmed { id, .. } if may_go => self.fate(*id, Fate::Unconfirmed),
+            // An order is not sent again where the connection broke.
+            Event::Refused { re, .. } if re.is_some() && *re == self.order => Ok(()),
             Event::Message { message, mine, .. } => {
                 self.shown += 1;
                 let record = log.records.get(self.shown as usize - 1);
@@ -348,41 +425,53 @@ impl Person {
     }
 }
 
+impl Person {
+    fn fate(&mut self, id: Id, fate: Fate) -> Result<(), String> {
+        let said = self.said.iter_mut().find(|(said, before)| *said == id && *before == Fate::Pending);
+        said.map(|(_, before)| *before = fate).ok_or_else(|| format!("{id} was not waiting for anything"))
+    }
+}
+
 fn room() -> RoomId {
     "ops".parse().unwrap()
 }
 
-fn person(index: u8) -> Person {
+fn person(index: u8, ban: Option<Known>) -> Person {
     let config = client::Config {
         agent: String::new(),
         name: ["ann", "bob"][usize::from(index)].parse().ok(),
         key: Key::generate(&mut Entropy::new([index; 32])),
         tail: 50,
         timeline: 0,
-        password: None,
+        password: (index == 1 && ban == Some(Known::Account)).then(|| "sesame".parse().unwrap()),
         backoff: Duration::ZERO,
     };
     let mut client = Client::new(config, [10 + index; 32]);
     while client.poll().is_some() {}
-    client.join(NOW, CODE.parse().unwrap());
-    Person { client, link: None, said: Vec::new(), shown: 0 }
+    let code = if index == 0 && ban.is_some() { OWNER } else { CODE };
+    client.join(NOW, code.parse::<qun_core::Code>().unwrap());
+    Person { client, link: None, said: Vec::new(), shown: 0, order: None }
 }
 
-fn server() -> Server {
-    let access = Access {
-        code: CODE.parse().unwrap(),
-        label: "team".into(),
-        role: Role::Talk,
+fn server(ban: Option<Known>) -> Server {
+    let access = |code: &str, role: Role| Access {
+        code: code.parse().unwrap(),
+        label: role.as_str().into(),
+        role,
         expires: None,
         max_members: None,
     };
+    let mut codes = vec![access(CODE, Role::Talk)];
+    codes.extend(ban.map(|_| access(OWNER, Role::Owner)));
+    let bob = server::Account { name: "bob".parse().unwrap(), hash: PasswordHash::new("hash") };
+    let accounts = if ban == Some(Known::Account) { vec![bob] } else { Vec::new() };
     let room = server::RoomConfig {
         id: room(),
         title: String::new(),
         presence: server::Presence::Full,
-        codes: vec![access],
+        codes,
         accounts: Vec::new(),
         guests: true,
     };
-    Server::new(server::Config { rooms: vec![room], ..server::Config::default() }, [7; 32])
+    Server::new(server::Config { rooms: vec![room], accounts, ..server::Config::default() }, [7; 32])
 }

@@ -100,6 +100,24 @@ fn a_last_line_without_its_end_counts() {
 }
 
 #[test]
+fn lines_that_wait_are_handled_before_the_end_behind_them() {
+    let mut world = World::new();
+    let (ann, bob) = (world.member("ann", OPS), world.member("bob", OPS));
+    world.take(ann);
+    world.log.hold = true;
+    world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "before": 9}));
+    let say = json!({"t": "say", "id": "s1", "room": "ops", "text": "over"});
+    // The driver had read to the end when it was told to stop.
+    world.haunt(Input::Received { conn: ann, bytes: format!("{say}\n").as_bytes() });
+    world.haunt(Input::EndOfInput { conn: ann });
+    assert!(!world.is_gone(ann));
+    world.release_all();
+    assert_eq!(types(&world.lines(ann)), ["page", "msg"]);
+    assert_eq!(world.closed(ann), Some(Reason::EndOfInput));
+    assert_eq!(texts(&world.lines(bob)), ["over"]);
+}
+
+#[test]
 fn half_closed_without_a_word_is_closed() {
     let mut world = World::new();
     let conn = world.connect();
@@ -349,6 +367,18 @@ fn what_waits_to_be_polled_is_due_and_is_nothing_once_its_connection_is_buried()
     world.server.handle(now, Input::Closed { conn, why: Hangup::Reset });
     let transmits = std::iter::from_fn(|| world.server.poll()).filter(|it| matches!(it, Action::Transmit(_)));
     assert_eq!(transmits.count(), 0);
+}
+
+#[test]
+fn nothing_is_due_once_all_is_polled() {
+    // Pages that nobody waits for: the second is asked for, and due, as the first is given up.
+    let mut world = World::with(|config| config.limits.load = seconds(0));
+    let conn = world.member("ann", OPS);
+    let now = Now { mono: world.now(), unix_ms: START };
+    let page = json!({"t": "history", "id": "h1", "room": "ops", "before": 9});
+    world.server.handle(now, Input::Received { conn, bytes: format!("{page}\n{page}\n").as_bytes() });
+    while world.server.poll().is_some() {}
+    assert!(world.server.deadline().is_none_or(|due| due > now.mono));
 }
 
 #[test]

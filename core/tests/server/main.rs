@@ -25,5 +25,6 @@ mod sessions;
 mod slow;
 mod sniffing;
 mod strict;
+mod table;
 mod taken_back;
 mod waiting;

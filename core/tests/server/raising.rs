@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use qun_core::log::Kind;
 use qun_core::server::Presence;
-use qun_core::{Act, ConnId, Key, MemberId, Role};
+use qun_core::{Act, ConnId, MemberId, Role};
 use serde_json::{Value, json};
 
+use crate::accounts::{account, listed};
 use crate::world::{World, room};
 
-/// Who there is, two of each role, and by which code and key they come.
-const PEOPLE: [(&str, &str, Role); 8] = [
+/// Who there is, two of each role, and by which code and key they come; behind them accounts, one of them by two sessions, and
+/// one that the room lists.
+const PEOPLE: [(&str, &str, Role); 11] = [
     ("read1", "READ-READ", Role::Read),
     ("read2", "READ-READ", Role::Read),
     ("talk1", "TALK-TALK", Role::Talk),
@@ -20,7 +22,16 @@ const PEOPLE: [(&str, &str, Role); 8] = [
     ("keep2", "KEEP-KEEP", Role::Moderator),
     ("owner1", "0WNE-0WNE", Role::Owner),
     ("owner2", "0WNE-0WNE", Role::Owner),
+    ("eve", "TALK-TALK", Role::Talk),
+    ("eve", "READ-READ", Role::Read),
+    ("mallory", "KEEP-KEEP", Role::Moderator),
 ];
+
+/// Where the accounts begin.
+const ACCOUNTS: usize = 8;
+
+/// What the room gives mallory without a code.
+const LISTED: Role = Role::Talk;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -28,8 +39,16 @@ enum Step {
     Order(usize, Value),
     /// Somebody says something.
     Say(usize),
-    /// Somebody comes again, by their own code, or by another's that they were told or a code that was made.
+    /// Somebody comes again, by their own code, by one that everybody knows, or by one that was made.
     Join(usize, usize),
+    /// Somebody names the room, and tells no code.
+    ByRoom(usize),
+    /// Somebody leaves.
+    Leave(usize),
+    /// Somebody loses the connection, and takes their session up again.
+    Cut(usize),
+    /// Somebody wants another's name.
+    Name(usize, usize),
     /// The log answers what it holds, and from then on later, or at once.
     Hold(bool),
     /// The log fails, or works.
@@ -59,6 +78,7 @@ fn order() -> impl Strategy<Value = Value> {
         prop_oneof![Just("read"), Just("talk"), Just("keep"), Just("owner")]
             .prop_map(|label| json!({"t": "code", "do": "rotate", "label": label})),
         Just(json!({"t": "code", "do": "retire", "label": "keep"})),
+        Just(json!({"t": "code", "do": "retire", "label": "keep~", "kick": true})),
     ]
 }
 
@@ -67,27 +87,60 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (who.clone(), order()).prop_map(|(who, order)| Step::Order(who, order)),
         3 => who.clone().prop_map(Step::Say),
-        4 => (who.clone(), who).prop_map(|(who, code)| Step::Join(who, code)),
+        4 => (who.clone(), who.clone()).prop_map(|(who, code)| Step::Join(who, code)),
+        3 => who.clone().prop_map(Step::ByRoom),
+        1 => who.clone().prop_map(Step::Leave),
+        2 => who.clone().prop_map(Step::Cut),
+        1 => (who.clone(), who).prop_map(|(who, name)| Step::Name(who, name)),
         1 => any::<bool>().prop_map(Step::Hold),
         1 => any::<bool>().prop_map(Step::Broken),
     ]
 }
 
-/// The role that a member was last let in with, and those that owners gave: all that anybody may rely on.
+/// All that anybody may rely on.
 struct Roles {
-    by_code: BTreeMap<MemberId, Role>,
+    member: Vec<MemberId>,
+    /// By which code's role each session was let in last.
+    by_code: Vec<Option<Role>>,
+    /// By which an account was.
+    came: BTreeMap<MemberId, Role>,
     given: BTreeMap<MemberId, Role>,
 }
 
 impl Roles {
+    /// What a session has beside its code.
+    fn beside(&self, at: usize) -> Role {
+        let listed = if PEOPLE[at].0 == "mallory" { LISTED } else { Role::Read };
+        listed.max(self.given.get(&self.member[at]).copied().unwrap_or(Role::Read))
+    }
+
+    /// The highest role that a member has here, or had when they were here last.
     fn of(&self, m: MemberId) -> Role {
-        let by_code = self.by_code.get(&m).copied().unwrap_or_default();
-        by_code.max(self.given.get(&m).copied().unwrap_or(Role::Read))
+        let sessions = (0..PEOPLE.len()).filter(|&at| self.member[at] == m);
+        let roles = sessions.map(|at| self.by_code[at].unwrap_or(Role::Read).max(self.beside(at)));
+        roles.max().unwrap_or_default()
+    }
+
+    /// They are put out: nothing is left of the code that they came by.
+    fn put_out(&mut self, m: MemberId) {
+        self.came.remove(&m);
+        (0..PEOPLE.len()).filter(|&at| self.member[at] == m).for_each(|at| self.by_code[at] = None);
     }
 }
 
 fn key(at: usize) -> String {
-    format!("{:->22}", PEOPLE[at].0)
+    format!("{:->21}{}", PEOPLE[at].0, at % 10)
+}
+
+/// Somebody connects, and says who they are.
+fn hello(world: &mut World, at: usize) -> (ConnId, MemberId) {
+    let conn = world.connect();
+    let mut hello = json!({"t": "hello", "id": "h0", "v": [1], "name": PEOPLE[at].0, "key": key(at)});
+    if at >= ACCOUNTS {
+        hello["password"] = json!("sesame");
+    }
+    let welcome = world.call(conn, hello);
+    (conn, welcome["m"].as_str().expect("a member").parse().expect("an id"))
 }
 
 proptest! {
@@ -101,24 +154,31 @@ proptest! {
             for (access, label) in config.rooms[0].codes.iter_mut().zip(["read", "talk", "keep", "owner"]) {
                 access.label = label.into();
             }
+            config.accounts = vec![account("eve", "sesame"), account("mallory", "sesame")];
+            config.rooms[0].accounts = vec![listed("mallory", LISTED)];
             (config.limits.burst, config.limits.per_s) = (0, 0);
+            (config.limits.acts_burst, config.limits.acts_per_s) = (0, 0);
         });
         world.thorough = false;
-        let mut roles = Roles { by_code: BTreeMap::new(), given: BTreeMap::new() };
-        // Codes that were made, and the role that each request is about.
+        let mut roles = Roles {
+            member: Vec::new(),
+            by_code: PEOPLE.iter().map(|(_, _, role)| Some(*role)).collect(),
+            came: BTreeMap::new(),
+            given: BTreeMap::new(),
+        };
+        // Codes that were made, and the role that each request is about; `None`: it told no code.
         let mut made: Vec<(String, Role)> = Vec::new();
-        let mut asked: Vec<Role> = Vec::new();
+        let mut asked: Vec<Option<Role>> = Vec::new();
         let mut seen = 0;
         let mut conns: Vec<ConnId> = Vec::new();
-        for (at, (name, code, _)) in PEOPLE.iter().enumerate() {
-            let conn = world.connect();
-            world.hello(conn, name, Some(&key(at)));
+        for (at, (_, code, role)) in PEOPLE.iter().enumerate() {
+            let (conn, m) = hello(&mut world, at);
             prop_assert_eq!(&world.join(conn, code)["t"], "joined");
             conns.push(conn);
-        }
-        let member = |at: usize| key(at).parse::<Key>().unwrap().member();
-        for (at, (_, _, role)) in PEOPLE.iter().enumerate() {
-            roles.by_code.insert(member(at), *role);
+            roles.member.push(m);
+            if at >= ACCOUNTS {
+                roles.came.insert(m, *role);
+            }
         }
         for step in steps {
             match step {
@@ -126,7 +186,7 @@ proptest! {
                     let about = order["role"].as_str().or(order["label"].as_str()).unwrap_or_default().to_owned();
                     let about = if about == "keep" { "moderator" } else { &about };
                     order["id"] = json!(asked.len().to_string());
-                    asked.push(Role::named(about).unwrap_or_default());
+                    asked.push(Some(Role::named(about).unwrap_or_default()));
                     order["room"] = json!("ops");
                     world.ask(conns[who], order);
                 }
@@ -135,11 +195,32 @@ proptest! {
                 Step::Join(..) if world.log.hold => {}
                 Step::Join(who, code) => {
                     let own = (PEOPLE[who].1.to_owned(), PEOPLE[who].2);
-                    let (code, role) = made.get(code).unwrap_or(&own);
+                    let known = if code % 2 == 0 { own } else { ("READ-READ".into(), Role::Read) };
+                    let (code, role) = made.get(code).unwrap_or(&known);
                     let id = asked.len().to_string();
-                    asked.push(*role);
+                    asked.push(Some(*role));
                     world.ask(conns[who], json!({"t": "join", "id": id, "code": code, "tail": 0}));
                 }
+                Step::ByRoom(_) | Step::Cut(_) | Step::Leave(_) if world.log.hold => {}
+                Step::ByRoom(who) => {
+                    let id = asked.len().to_string();
+                    asked.push(None);
+                    world.ask(conns[who], json!({"t": "join", "id": id, "room": "ops", "tail": 0}));
+                }
+                Step::Leave(who) => {
+                    world.ask(conns[who], json!({"t": "leave", "room": "ops"}));
+                    if roles.by_code[who].is_some() {
+                        // Whoever needs no code may be back as what they were.
+                        roles.by_code[who] = None;
+                    }
+                }
+                Step::Cut(who) => {
+                    world.reset(conns[who]);
+                    let (conn, m) = hello(&mut world, who);
+                    prop_assert_eq!(m, roles.member[who]);
+                    conns[who] = conn;
+                }
+                Step::Name(who, name) => world.ask(conns[who], json!({"t": "name", "id": "n", "name": PEOPLE[name].0})),
                 Step::Hold(true) => world.log.hold = true,
                 Step::Hold(false) => world.release_all(),
                 Step::Broken(broken) => world.log.broken = broken,
@@ -166,6 +247,7 @@ proptest! {
                         roles.given.insert(on.m.unwrap(), *role);
                     }
                     Act::Role { on, role: None } => drop(roles.given.remove(&on.m.unwrap())),
+                    Act::Kick { on, .. } | Act::Ban { on, .. } => on.m.into_iter().for_each(|m| roles.put_out(m)),
                     _ => {}
                 }
             }
@@ -174,13 +256,30 @@ proptest! {
                     let about = line["re"].as_str().and_then(|re| asked.get(re.parse::<usize>().ok()?)).copied();
                     if line["t"] == "joined" {
                         let told: Role = serde_json::from_value(line["room"]["role"].clone()).unwrap();
-                        roles.by_code.insert(member(at), about.unwrap());
-                        prop_assert_eq!(told, roles.of(member(at)), "{}", line);
+                        let m = roles.member[at];
+                        match about.unwrap() {
+                            Some(role) => {
+                                roles.by_code[at] = Some(role);
+                                if at >= ACCOUNTS {
+                                    roles.came.insert(m, role);
+                                }
+                                prop_assert_eq!(told, role.max(roles.beside(at)), "{}", line);
+                            }
+                            // Who is still in comes by the code that they came by; an account by the last one that it came by.
+                            None => {
+                                let before = roles.by_code[at].or(roles.came.get(&m).copied());
+                                let before = before.or((PEOPLE[at].0 == "mallory").then_some(LISTED));
+                                prop_assert!(before.is_some(), "in by nothing: {}", line);
+                                roles.by_code[at] = before;
+                                prop_assert!(told <= before.unwrap().max(roles.beside(at)), "{} by {:?}", line, before);
+                            }
+                        }
                     }
                     if line["t"] == "code" {
                         prop_assert_eq!(PEOPLE[at].2, Role::Owner, "only an owner is told a code");
-                        prop_assert!(about.unwrap() < Role::Owner);
-                        made.push((line["code"].as_str().unwrap().into(), about.unwrap()));
+                        let about = about.flatten().unwrap();
+                        prop_assert!(about < Role::Owner);
+                        made.push((line["code"].as_str().unwrap().into(), about));
                     }
                 }
             }

@@ -263,7 +263,7 @@ fn what_the_log_let_go_of_is_replayed_to_nobody() {
     world.log.fill("ops", 9, |n| format!("message {n}"));
     world.member("ann", OPS);
     let (room, first) = ("ops".parse().unwrap(), Seq::new(8));
-    world.haunt(Input::Log(Answer::Grew { room, first, records: Vec::new() }));
+    world.haunt(Input::Log(Answer::Grew { room, first, records: [].into() }));
     let bob = world.client("bob");
     world.ask(bob, json!({"t": "join", "id": "j1", "code": OPS, "resume": {"epoch": "e9f2", "seq": 3}}));
     let lines = world.lines(bob);
@@ -277,7 +277,7 @@ fn a_log_that_let_go_of_more_than_the_room_has_heard_of_leaves_no_hole() {
     world.log.fill("ops", 9, |n| format!("message {n}"));
     world.member("ann", OPS);
     let (room, first) = ("ops".parse().unwrap(), Seq::new(15));
-    world.haunt(Input::Log(Answer::Grew { room, first, records: Vec::new() }));
+    world.haunt(Input::Log(Answer::Grew { room, first, records: [].into() }));
     let bob = world.client("bob");
     assert_eq!(join(&mut world, bob, json!(null), json!(null)), (10, 9));
 }

@@ -52,7 +52,7 @@ fn a_log_that_brings_its_tail_again_delivers_nothing_twice() {
     }
     assert_eq!(texts(&world.lines(ann)), ["one", "two"]);
     for from in 0..2 {
-        let records = world.log.records("ops")[from..].to_vec();
+        let records = world.log.records("ops")[from..].into();
         world.haunt(Input::Log(Answer::Grew { room: "ops".parse().unwrap(), first: Seq::new(1), records }));
         world.quiet(ann);
     }

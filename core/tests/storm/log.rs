@@ -113,7 +113,7 @@ impl Log {
                 let first = state.first;
                 self.settled.push_back((now, Answer::Settled { room: room.clone(), outcomes }));
                 if !records.is_empty() {
-                    self.grew.push_back((now, Answer::Grew { room, first, records }));
+                    self.grew.push_back((now, Answer::Grew { room, first, records: records.into() }));
                 }
             }
             Request::Load { ticket, room, span, limit } => {
@@ -160,7 +160,7 @@ impl Log {
         let draft =
             Draft { once: None, member: MemberId::from_bits(1 << 40), name, kind: Kind::Say, text, facts: Vec::new() };
         let record = state.push(draft);
-        let answer = Answer::Grew { room: room.clone(), first: state.first, records: vec![record] };
+        let answer = Answer::Grew { room: room.clone(), first: state.first, records: [record].into() };
         self.grew.push_back((now, answer));
     }
 

@@ -334,6 +334,7 @@ fn the_oldest_message_that_a_page_tells_of_is_told_to_who_comes_next() {
     world.log.trim(&"ops".parse().unwrap());
     send(&mut world, ann, &[r#"{"t":"history","id":"page","room":"ops","after":0}"#]);
     while world.answer(None) {}
+    world.flush(ann, usize::MAX);
     send(&mut world, ann, &[r#"{"t":"join","id":"again","room":"ops"}"#]);
     world.flush(ann, usize::MAX);
     let text = world.text(ann);

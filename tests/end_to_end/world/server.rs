@@ -119,6 +119,11 @@ impl Server {
         })
     }
 
+    /// Waits until this finds something in all of its log.
+    pub(crate) fn until_log<T>(&self, found: impl FnMut(&str) -> Option<T>) -> T {
+        self.process.err.until("an entry of its log", found)
+    }
+
     pub(crate) fn log(&self) -> String {
         self.process.err.text()
     }

@@ -45,6 +45,18 @@ impl<W: Wire> Line<W> {
         }
     }
 
+    /// Whether nothing has come by now.
+    pub(super) fn is_silent(&mut self) -> Result<bool, Violation> {
+        self.wire().limit(Duration::from_millis(1))?;
+        let come = self.reader.fill_buf().map(drop);
+        self.wire().limit(PATIENCE)?;
+        match come {
+            Ok(()) => Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The next line that has `part`.
     pub(super) fn until(&mut self, part: &str) -> Result<String, Violation> {
         loop {

@@ -36,6 +36,7 @@ mod log;
 mod pace;
 mod reading;
 mod room;
+mod verdicts;
 mod wire;
 
 use std::fmt;
@@ -100,6 +101,11 @@ pub fn contracts<S: Subject>() -> Vec<Contract> {
         contract("5: a connection that is reset is buried", burial::reset::<S>),
         contract("5: nothing of a buried connection reaches the next", burial::reuse::<S>),
         contract("7: the last bytes reach whoever is still sending", burial::last_bytes::<S>),
+        contract("10: nobody waits for another's password", verdicts::nobody_waits::<S>),
+        contract("10: few passwords are verified at a time", verdicts::few_at_a_time::<S>),
+        contract("10: each verdict is given to whom it is about", verdicts::each_its_own::<S>),
+        contract("10: a verdict about somebody who is gone is about nobody", verdicts::of_the_gone::<S>),
+        contract("10: a drain waits for no verdict", verdicts::drain::<S>),
         contract("7: a drain says goodbye to everyone and ends", burial::drain::<S>),
     ]
 }

@@ -14,7 +14,7 @@ const SLACK: Duration = Duration::from_secs(2);
 /// Somebody who never gets further than half a line, alone on the server.
 pub(super) fn deadlines<S: Subject>() -> Result<(), Violation> {
     let time = Duration::from_millis(400);
-    let server: S = serve_with(CheckedLog::prompt(), |limits| limits.handshake = time)?;
+    let server: S = serve_with(CheckedLog::prompt(), |config| config.limits.handshake = time)?;
     // From a moment before the server can have heard of it.
     let start = Instant::now();
     let mut silent = connect(&server)?;

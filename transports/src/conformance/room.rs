@@ -16,10 +16,9 @@ pub(super) fn serve<S: Subject>() -> Result<S, Violation> {
     serve_with(CheckedLog::prompt(), |_| {})
 }
 
-pub(super) fn serve_with<S: Subject>(log: CheckedLog, change: impl FnOnce(&mut Limits)) -> Result<S, Violation> {
+pub(super) fn serve_with<S: Subject>(log: CheckedLog, change: impl FnOnce(&mut Config)) -> Result<S, Violation> {
     let stall = Duration::from_secs(60);
-    let mut limits = Limits { burst: 0, per_s: 0, connections_per_source: 1_000, stall, ..Limits::default() };
-    change(&mut limits);
+    let limits = Limits { burst: 0, per_s: 0, connections_per_source: 1_000, stall, ..Limits::default() };
     let wrong = |error: &dyn std::error::Error| Violation(format!("the check itself is wrong: {error}"));
     let code = CODE.parse().map_err(|error| wrong(&error))?;
     let access = Access { code, label: "team".into(), role: Role::Talk, expires: None, max_members: None };
@@ -32,7 +31,9 @@ pub(super) fn serve_with<S: Subject>(log: CheckedLog, change: impl FnOnce(&mut L
         accounts: Vec::new(),
         guests: true,
     };
-    Ok(S::start(Config { rooms: vec![room], limits, ..Config::default() }, log))
+    let mut config = Config { rooms: vec![room], limits, ..Config::default() };
+    change(&mut config);
+    Ok(S::start(config, log))
 }
 
 pub(super) fn connect<S: Subject>(server: &S) -> Result<Line<S::Wire>, Violation> {

@@ -2,7 +2,9 @@
 
 mod known;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
 
 use qun_core::log::{Answer, Draft, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, KeyHash, Now, RoomId, Seq};
@@ -18,17 +20,18 @@ use known::{Hashed, Known, Once};
 pub struct MemoryLog {
     entropy: Entropy,
     budget: usize,
-    rooms: BTreeMap<RoomId, Room>,
+    /// Asked and never walked, so that its order shows nowhere.
+    rooms: HashMap<RoomId, Room>,
     answers: VecDeque<Answer>,
 }
 
 impl MemoryLog {
-    /// What a room may hold by default: 1 MiB, some 2,000 messages, so that a thousand busy rooms fit into a small machine.
+    /// What a room may hold by default: 1 MiB, some 2,500 messages, so that a thousand busy rooms fit into a small machine.
     pub const BUDGET: usize = 1 << 20;
 
     /// What a message counts beside the bytes of its text and name: the record, its place in the index of says, and
     /// what the allocator adds, rounded up.
-    pub const OVERHEAD: usize = 384;
+    pub const OVERHEAD: usize = 320;
 
     /// An empty log. Its epochs follow from `seed`, 32 bytes of the driver's best randomness.
     pub fn new(seed: [u8; 32]) -> Self {
@@ -37,12 +40,12 @@ impl MemoryLog {
 
     /// An empty log that holds at most `budget` bytes a room, [`OVERHEAD`](Self::OVERHEAD) of each message included.
     pub fn with_budget(seed: [u8; 32], budget: usize) -> Self {
-        Self { entropy: Entropy::new(seed), budget, rooms: BTreeMap::new(), answers: VecDeque::new() }
+        Self { entropy: Entropy::new(seed), budget, rooms: HashMap::new(), answers: VecDeque::new() }
     }
 
     /// The messages that a room holds, ascending; none where it was never opened.
     pub fn records(&self, room: &RoomId) -> impl DoubleEndedIterator<Item = &Record> {
-        self.rooms.get(room).into_iter().flat_map(|room| room.held.iter().map(|held| &held.record))
+        self.rooms.get(room).into_iter().flat_map(|room| room.held.iter().map(Held::record))
     }
 
     fn open(&mut self, id: &RoomId, bytes: usize) -> Tail {
@@ -58,27 +61,22 @@ impl MemoryLog {
             self.answers.push_back(Answer::Settled { room: id, outcomes });
             return;
         };
-        let mut records = Vec::with_capacity(drafts.len());
-        let outcomes = drafts
-            .into_iter()
-            .map(|draft| {
-                let once = draft.once.map(|once| room.known.hash(once));
-                if let Some(seq) = once.and_then(|once| room.known.get(once, &room.held)) {
-                    Outcome::Known(seq)
-                } else {
-                    let record = room.push(now, draft, once);
-                    let seq = record.seq;
-                    records.push(record);
-                    Outcome::New(seq)
-                }
-            })
-            .collect();
+        let (mut outcomes, mut runs) = (Vec::with_capacity(drafts.len()), Vec::new());
+        let mut drafts = drafts.into_iter();
+        while drafts.len() > 0 {
+            let count = run(drafts.as_slice());
+            let run = if count == drafts.len() {
+                mem::take(&mut drafts).collect()
+            } else {
+                drafts.by_ref().take(count).collect()
+            };
+            runs.push(room.push(now, run, &mut outcomes));
+        }
         room.trim(self.budget);
         let first = room.first();
         self.answers.push_back(Answer::Settled { room: id.clone(), outcomes });
-        if !records.is_empty() {
-            self.answers.push_back(Answer::Grew { room: id, first, records });
-        }
+        let grown = runs.into_iter().filter(|records| !records.is_empty());
+        self.answers.extend(grown.map(|records| Answer::Grew { room: id.clone(), first, records }));
     }
 }
 
@@ -106,7 +104,7 @@ impl Log for MemoryLog {
             Request::Search { ticket, room, words, before, limit } => {
                 let room = self.rooms.get(&room).ok_or(Unavailable);
                 let found = room.map(|room| {
-                    let held = room.held.iter().map(|held| &held.record);
+                    let held = room.held.iter().map(Held::record);
                     Found::among(room.first(), held, &words, before, limit)
                 });
                 self.answers.push_back(Answer::Found { ticket, found });
@@ -138,23 +136,57 @@ struct Room {
     facts: Facts,
 }
 
+/// A message that is held. It has the size of a line of the processor's caches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Held {
-    record: Record,
+    /// The messages among which it came, as the server's room holds them, too: they go when nobody holds any of them.
+    run: Arc<[Record]>,
+    /// Of the session's key and the say's id, where the say has one.
+    hash: u32,
+    /// What it counts.
+    cost: u32,
+    /// Its place among them.
+    at: u8,
     /// With the record's id: what makes the say idempotent.
     key: Option<KeyHash>,
-    /// Of both, where there are both.
-    hash: u64,
+}
+
+/// Messages that lie together at most, in number and in bytes of text: so much is let go of late.
+const RUN: usize = 64;
+const RUN_BYTES: usize = 16 << 10;
+
+/// How many drafts make the next run.
+fn run(drafts: &[Draft]) -> usize {
+    let mut bytes = 0;
+    let fits = |draft: &&Draft| {
+        bytes += draft.text.as_str().len();
+        bytes <= RUN_BYTES
+    };
+    drafts.iter().take(RUN).take_while(fits).count().max(1)
 }
 
 impl Held {
-    fn once(&self) -> Option<Once> {
-        self.key.zip(self.record.id)
+    fn new(run: Arc<[Record]>, at: usize, once: Option<Hashed>) -> Self {
+        let hash = once.map_or(0, |once| once.hash);
+        let key = once.map(|Hashed { once: (key, _), .. }| key);
+        let mut held = Self { run, hash, cost: 0, at: at as u8, key };
+        held.count();
+        held
     }
 
-    fn cost(&self) -> usize {
-        let act = if let Kind::Act(act) = &self.record.kind { size_of_val(&**act) + act.details().len() } else { 0 };
-        MemoryLog::OVERHEAD + self.record.text.as_str().len() + self.record.name.as_str().len() + act
+    fn record(&self) -> &Record {
+        &self.run[usize::from(self.at)]
+    }
+
+    fn once(&self) -> Option<Once> {
+        self.key.zip(self.record().id)
+    }
+
+    fn count(&mut self) {
+        let Record { kind, text, name, .. } = self.record();
+        let act = if let Kind::Act(act) = kind { size_of_val(&**act) + act.details().len() } else { 0 };
+        let cost = MemoryLog::OVERHEAD + text.as_str().len() + name.as_str().len() + act;
+        self.cost = u32::try_from(cost).unwrap_or(u32::MAX);
     }
 }
 
@@ -179,7 +211,7 @@ impl Room {
     /// The newest messages whose texts have no more than `bytes` together.
     fn newest(&self, bytes: usize) -> Vec<Record> {
         let mut left = bytes;
-        let fits = |held: &&Held| match left.checked_sub(held.record.text.as_str().len()) {
+        let fits = |held: &&Held| match left.checked_sub(held.record().text.as_str().len()) {
             Some(rest) => {
                 left = rest;
                 true
@@ -190,47 +222,71 @@ impl Room {
         self.copy(self.held.len() - count, count)
     }
 
-    fn push(&mut self, now: Now, draft: Draft, once: Option<Hashed>) -> Record {
-        let Draft { once: _, member, name, kind, text, facts } = draft;
-        facts.into_iter().for_each(|fact| self.facts.set(fact));
-        if let Some(of) = kind.removes() {
-            self.remove(of);
-        }
-        self.head = self.head.next();
+    /// Takes messages of one append, all that it does not have; says which records that are.
+    fn push(&mut self, now: Now, mut drafts: Vec<Draft>, outcomes: &mut Vec<Outcome>) -> Arc<[Record]> {
+        let (head, first) = (self.head, self.first());
+        let mut fresh: Vec<Option<Hashed>> = Vec::with_capacity(drafts.len());
+        drafts.retain(|draft| {
+            let once = draft.once.map(|once| self.known.hash(once));
+            let known = once.and_then(|once| {
+                let is_it =
+                    |other: &Option<Hashed>| other.is_some_and(|it| it.hash == once.hash && it.once == once.once);
+                let twin = || fresh.iter().position(is_it).map(|at| head.plus(at as u64 + 1));
+                self.known.get(once, &self.held, first).or_else(twin)
+            });
+            outcomes.push(known.map_or(Outcome::New(head.plus(fresh.len() as u64 + 1)), Outcome::Known));
+            if known.is_none() {
+                fresh.push(once);
+            }
+            known.is_none()
+        });
+        Draft::pack(&mut drafts);
         self.ts = self.ts.max(now.unix_ms);
-        let id = once.map(|Hashed { once: (_, id), .. }| id);
-        let record = Record { seq: self.head, ts: self.ts, member, name, kind, text, id };
-        let held = Held {
-            record: record.clone(),
-            key: once.map(|Hashed { once: (key, _), .. }| key),
-            hash: once.map_or(0, |Hashed { hash, .. }| hash),
-        };
-        self.bytes += held.cost();
-        self.held.push_back(held);
-        if once.is_some() {
-            self.known.insert(&self.held);
+        let (ts, mut removed) = (self.ts, Vec::new());
+        let run: Arc<[Record]> = drafts
+            .into_iter()
+            .map(|Draft { once, member, name, kind, text, facts }| {
+                facts.into_iter().for_each(|fact| self.facts.set(fact));
+                removed.extend(kind.removes());
+                self.head = self.head.next();
+                Record { seq: self.head, ts, member, name, kind, text, id: once.map(|(_, id)| id) }
+            })
+            .collect();
+        for (at, once) in fresh.into_iter().enumerate() {
+            if let Some(Hashed { hash, .. }) = once {
+                self.known.insert(hash, run[at].seq);
+            }
+            let held = Held::new(run.clone(), at, once);
+            self.bytes += held.cost as usize;
+            self.held.push_back(held);
         }
-        record
+        removed.into_iter().for_each(|seq| self.remove(seq));
+        run
     }
 
     /// Lets go of what a message said.
     fn remove(&mut self, seq: Seq) {
         let place = seq.get().checked_sub(self.first().get()).and_then(|place| usize::try_from(place).ok());
         if let Some(held) = place.and_then(|place| self.held.get_mut(place)) {
-            self.bytes -= held.cost();
-            held.record.remove();
-            self.bytes += held.cost();
+            let mut record = held.record().clone();
+            record.remove();
+            self.bytes -= held.cost as usize;
+            (held.run, held.at) = (Arc::new([record]), 0);
+            held.count();
+            self.bytes += held.cost as usize;
         }
     }
 
     fn trim(&mut self, budget: usize) {
+        let mut first = self.first();
         while self.bytes > budget
             && let Some(oldest) = self.held.pop_front()
         {
-            self.bytes -= oldest.cost();
+            self.bytes -= oldest.cost as usize;
             if oldest.key.is_some() {
-                self.known.remove(&oldest);
+                self.known.remove(oldest.hash, first);
             }
+            first = first.next();
         }
     }
 
@@ -255,7 +311,7 @@ impl Room {
     }
 
     fn copy(&self, from: usize, count: usize) -> Vec<Record> {
-        self.held.range(from..from + count).map(|held| held.record.clone()).collect()
+        self.held.range(from..from + count).map(|held| held.record().clone()).collect()
     }
 }
 
@@ -263,7 +319,7 @@ impl Room {
 mod tests {
     use proptest::prelude::*;
     use qun_core::log::Ticket;
-    use qun_core::{Instant, Key};
+    use qun_core::{Act, Instant, Key, Subject};
 
     use super::*;
 
@@ -302,7 +358,7 @@ mod tests {
         let mut answers = ask(log, now, Request::Append { room: room(), drafts }).into_iter();
         let Some(Answer::Settled { outcomes, .. }) = answers.next() else { panic!("settled first") };
         match answers.next() {
-            Some(Answer::Grew { records, .. }) => (outcomes, records),
+            Some(Answer::Grew { records, .. }) => (outcomes, records.to_vec()),
             None => (outcomes, Vec::new()),
             other => panic!("{other:?}"),
         }
@@ -328,8 +384,10 @@ mod tests {
     #[test]
     fn the_overhead_covers_what_a_record_costs() {
         // A table doubles when seven eighths of it are full, a deque when all of it is, and an `Arc<str>` has a header of two words.
-        let index = 16 * (size_of::<u32>() + 1) / 7;
-        assert!(MemoryLog::OVERHEAD >= 2 * size_of::<Held>() + index + 2 * 2 * size_of::<usize>());
+        let index = 16 * (2 * size_of::<u32>() + 1) / 7;
+        let headers = 2 * 2 * size_of::<usize>();
+        assert!(MemoryLog::OVERHEAD >= size_of::<Record>() + 2 * size_of::<Held>() + index + headers);
+        assert_eq!(size_of::<Held>(), 64);
     }
 
     #[test]
@@ -341,6 +399,44 @@ mod tests {
         let (outcomes, records) = append(&mut log, at(6), vec![draft(Some(1), "a")]);
         assert_eq!(outcomes, [Outcome::Known(Seq::new(1))]);
         assert!(records.is_empty());
+    }
+
+    #[test]
+    fn a_large_append_is_told_in_several_answers_and_lies_in_several_places() {
+        for (count, text) in [(3 * RUN + 1, "x".to_owned()), (7, "x".repeat(RUN_BYTES / 2))] {
+            let mut log = opened(MemoryLog::BUDGET);
+            let drafts = (0..count).map(|n| draft(Some(n as u64), &text)).collect();
+            let answers = ask(&mut log, at(5), Request::Append { room: room(), drafts });
+            let [Answer::Settled { outcomes, .. }, grown @ ..] = &answers[..] else { panic!("{answers:?}") };
+            assert_eq!(outcomes.len(), count);
+            let runs = grown.iter().map(|answer| match answer {
+                Answer::Grew { records, .. } => records.clone(),
+                other => panic!("{other:?}"),
+            });
+            let runs: Vec<Arc<[Record]>> = runs.collect();
+            assert_eq!(runs.len(), 4);
+            let seqs: Vec<_> = runs.iter().flat_map(|run| run.iter()).map(|record| record.seq.get()).collect();
+            assert_eq!(seqs, (1..=count as u64).collect::<Vec<_>>());
+            assert_eq!(log.records(&room()).count(), count);
+        }
+    }
+
+    #[test]
+    fn what_is_taken_back_is_gone_here_and_nothing_else_is() {
+        let mut log = opened(MemoryLog::BUDGET);
+        let (_, told) = append(&mut log, at(5), (1..=3).map(|n| draft(Some(n), "abc")).collect());
+        let before = log.rooms[&room()].bytes;
+        let on = Subject { m: None, name: "ann".parse().unwrap() };
+        let kind = Act::Remove { of: Seq::new(2), on, why: None }.into();
+        append(&mut log, at(6), vec![Draft { kind, ..draft(None, "ann took it back") }]);
+        let texts: Vec<_> = log.records(&room()).map(|record| record.text.as_str()).collect();
+        assert_eq!(texts, ["abc", "(removed)", "abc", "ann took it back"]);
+        assert_eq!(told[1].text.as_str(), "abc", "what was told before is the room's");
+        let bytes: usize = log.rooms[&room()].held.iter().map(|held| held.cost as usize).sum();
+        assert_eq!(log.rooms[&room()].bytes, bytes);
+        assert!(bytes > before);
+        let (outcomes, _) = append(&mut log, at(7), vec![draft(Some(2), "abc"), draft(Some(3), "abc")]);
+        assert_eq!(outcomes, [Outcome::Known(Seq::new(2)), Outcome::Known(Seq::new(3))]);
     }
 
     #[test]

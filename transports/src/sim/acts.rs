@@ -29,6 +29,7 @@ impl World {
             return;
         }
         match &self.people[index].mind {
+            _ if let Some(code) = self.people[index].court => self.act_at_court(index, code),
             Mind::Client(_) => self.act_by_client(index),
             Mind::Raw(raw) if raw.kind == RawKind::Plain => self.act_at_netcat(index),
             Mind::Raw(_) => self.act_hostile(index),
@@ -68,7 +69,7 @@ impl World {
             (33..40, _) => Some((client.join(now, guest), Command::Join)),
             (40..43, _) => Some((client.join(now, read), Command::Join)),
             (43..50, _) => {
-                let code = format!("WRONG{wrong}").parse().ok();
+                let code = format!("WRONG{wrong}").parse::<qun_core::Code>().ok();
                 code.map(|code| (client.join(now, code), Command::Join))
             }
             (50..65, _) => name.parse().ok().map(|name| (client.rename(now, name), Command::Rename)),
@@ -251,7 +252,9 @@ impl World {
         let bytes = if dice < 25 {
             self.next_token += 1;
             let epoch = self.people[index].raw_mut().and_then(|raw| raw.epoch.clone());
-            rude(&mut self.acts, index, &codes, epoch, self.next_token, &self.plan.limits)
+            let account = self.acts.choice(&self.config.accounts).map(|account| account.name.to_string());
+            let account = account.as_deref().unwrap_or("nobody");
+            rude(&mut self.acts, index, &codes, account, epoch, self.next_token, &self.plan.limits)
         } else {
             corrupted(&mut self.acts, index, &codes)
         };

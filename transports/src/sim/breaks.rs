@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use qun_core::server::Reason;
-use qun_core::{ConnId, Instant, Limits, client};
+use qun_core::{Code, ConnId, Instant, Limits, client};
 
 use crate::driver::Event;
 
@@ -153,8 +153,42 @@ breaks! {
     KeptLines,
     /// A last line without its end is not read.
     LostLastLine,
+    /// A wrong password is taken for the right one.
+    WrongIsRight,
+    /// A verdict is lost.
+    LostVerdict,
+    /// A guest is called what an account is called.
+    BorrowedName,
+    /// A password is told.
+    ToldPassword,
+    /// Whoever gives an order is taken for an owner.
+    Pretender,
+    /// A room's log does not hold who is banned or muted, and that it is closed.
+    ForgottenFacts,
+    /// Whoever was banned or muted says something once more.
+    OneMoreSay,
+    /// What was taken back is shown to those who come.
+    ShownRemoved,
+    /// Whoever was put out hears one message more.
+    OneMoreHeard,
+    /// An order is not answered.
+    LostOrder,
     /// A client believes that it may say ten times as much.
     Unpaced,
+    /// What was said is waited for twice as long, at the end of a connection and of the server.
+    LateDrain,
+    /// Who takes nothing is given up twice as late.
+    LateSlow,
+    /// Who has said goodbye is not closed.
+    NeverClosed,
+    /// People may say half as much at once as they are told.
+    TooStrict,
+    /// A page holds one message less than there are and were asked for.
+    ShortPage,
+    /// Whoever is too fast is told to wait a thousand times as long.
+    LongWait,
+    /// `welcome` is wrong about what time it is.
+    WrongNow,
 }
 
 impl fmt::Display for Break {
@@ -194,11 +228,32 @@ pub(super) struct Breaks {
     tails: BTreeMap<ConnId, Vec<u8>>,
     /// A roster that was told of a room once.
     rosters: BTreeMap<String, String>,
+    /// The codes of the court: an owner's, a moderator's, and one to talk.
+    court: Vec<String>,
+    /// What was said at court, by its number; what was taken back of it last; and the last line that somebody got.
+    said: BTreeMap<String, String>,
+    taken_back: Option<String>,
+    heard: Option<String>,
 }
 
 impl Breaks {
     pub(super) fn new(which: Option<Break>, rng: Rng) -> Self {
-        Self { which, rng, partial: BTreeMap::new(), tails: BTreeMap::new(), rosters: BTreeMap::new() }
+        Self {
+            which,
+            rng,
+            partial: BTreeMap::new(),
+            tails: BTreeMap::new(),
+            rosters: BTreeMap::new(),
+            court: Vec::new(),
+            said: BTreeMap::new(),
+            taken_back: None,
+            heard: None,
+        }
+    }
+
+    /// By which codes the court is entered.
+    pub(super) fn knows(&mut self, codes: &[Code]) {
+        self.court = codes.iter().map(Code::to_string).collect();
     }
 
     /// The server starts, and names its connections anew.
@@ -220,6 +275,9 @@ impl Breaks {
             Some(Break::TooManyRooms) => limits.rooms += 1,
             Some(Break::TooManyGuesses) => limits.guess_burst *= 3,
             Some(Break::LatePages) => limits.load *= 3,
+            Some(Break::LateDrain) => limits.drain *= 2,
+            Some(Break::LateSlow) => limits.stall *= 2,
+            Some(Break::TooStrict) => limits.burst /= 2,
             _ => {}
         }
         limits
@@ -228,6 +286,10 @@ impl Breaks {
     /// In which pieces the server gets what arrives.
     pub(super) fn up(&mut self, conn: ConnId, bytes: Vec<u8>) -> Vec<Vec<u8>> {
         match self.which {
+            Some(Break::Pretender) if !self.court.is_empty() => {
+                let text = String::from_utf8_lossy(&bytes);
+                vec![text.replace(&self.court[2], &self.court[0]).into_bytes()]
+            }
             Some(Break::KeptLines) => bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect(),
             Some(Break::LostLastLine) => {
                 let tail = self.tails.entry(conn).or_default();
@@ -264,8 +326,14 @@ impl Breaks {
             Event::Transmit(_) => self.is(Break::LostWakeup),
             Event::Read(_, true) => self.is(Break::ReadNeverResumes),
             Event::Close(_, Reason::Slow) => self.is(Break::NeverSlow),
+            Event::Close(_, Reason::Done) => self.is(Break::NeverClosed),
             _ => false,
         }
+    }
+
+    /// Whether a verdict gets lost.
+    pub(super) fn loses_a_verdict(&mut self) -> bool {
+        self.is(Break::LostVerdict)
     }
 
     /// How often a client shows this.
@@ -375,8 +443,47 @@ impl Breaks {
                 (Break::WrongFirst, "joined", _) => *line = changed(line, "\"first\":", |first| first + 1),
                 // Nobody is told of it.
                 (Break::TooFast, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst / 3),
+                (Break::TooStrict, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst * 2),
+                (Break::WrongNow, "welcome", _) => *line = changed(line, "\"now\":", |now| now + 60_000),
+                (Break::LongWait, "error", _) => *line = changed(line, "\"wait_ms\":", |wait| wait * 1_000),
+                (Break::ShortPage, "page", _) => {
+                    if let Some((before, rest)) = line.split_once("\"msgs\":[")
+                        && let Some((_, after)) = rest.split_once("},{\"seq\"")
+                    {
+                        let before = before.replacen("\"more\":false", "\"more\":true", 1);
+                        *line = format!("{before}\"msgs\":[{{\"seq\"{after}");
+                    }
+                }
                 (Break::LongTexts, "welcome", _) => *line = changed(line, "\"text\":", |bytes| bytes / 2),
                 (Break::WrongLimits, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst + 1),
+                (Break::ShownRemoved | Break::OneMoreHeard, "msg", _) if line.contains("\"room\":\"court\"") => {
+                    let number = |key| line.split(key).nth(1).and_then(|rest| rest.split([',', '}']).next());
+                    let text = line.split("\"text\":\"").nth(1).and_then(|rest| rest.split('"').next());
+                    if let (Some(seq), Some(text)) = (number("\"seq\":"), text.filter(|text| text.starts_with('§'))) {
+                        self.said.insert(seq.into(), text.into());
+                    }
+                    if let Some(text) = number("\"of\":").and_then(|of| self.said.get(of)) {
+                        self.taken_back = Some(text.clone());
+                    }
+                    self.heard = Some(line.clone());
+                }
+                (Break::ShownRemoved, "page", _) => {
+                    if let Some(text) = &self.taken_back {
+                        *line = line.replacen("(removed)", text, 1);
+                    }
+                }
+                (Break::OneMoreHeard, "left", _) if line.contains("ed\",\"retry\"") => {
+                    lines.extend(self.heard.clone());
+                    return lines;
+                }
+                (Break::LostOrder, "ok", _) if line.contains("\"seq\"") && self.is(which) => {
+                    lines.remove(at);
+                    continue;
+                }
+                (Break::BorrowedName, "welcome", _) if line.contains("-2\",\"resumed\":false") => {
+                    *line = line.replacen("-2\"", "\"", 1);
+                }
+                (Break::ToldPassword, "welcome", _) => *line = line.replacen('{', "{\"why\":\"hush-ann\",", 1),
                 (Break::WrongResumed, "welcome", _) => {
                     let (is, other) =
                         if line.contains("\"resumed\":true") { ("true", "false") } else { ("false", "true") };

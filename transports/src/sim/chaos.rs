@@ -13,6 +13,7 @@ use super::person::Mind;
 use super::plan::Plan;
 use super::raw::RawKind;
 use super::rule::{Conditions, chance, up_to};
+use super::verdicts::Bench;
 use super::world::{Happening, Host, World};
 
 /// Those that strike by themselves, and how many seconds apart in the mean.
@@ -281,6 +282,7 @@ impl World {
         self.journal(|| "everything heals".into());
         self.is_stormy = false;
         self.conditions = Conditions::clear();
+        self.bench = Bench::sound();
         let disk = Disk::sound(self.plan.log_bytes);
         match &mut self.host {
             Host::Up(driver) => driver.log_mut().inner().set_disk(disk),
@@ -323,6 +325,9 @@ impl World {
         let client = person.client().filter(|_| !person.has_ended)?;
         if client.status() != client::Status::Online || person.is_done {
             return Some(format!("{:?}", client.status()));
+        }
+        if person.court.is_some() {
+            return None;
         }
         let Some(conn) = person.link.and_then(|id| self.links.get(&id)?.conn) else {
             return Some("the server does not know of the connection".into());

@@ -88,6 +88,12 @@ faults! {
     SmallRooms "small-rooms",
     /// The log keeps so little that history is lost.
     SmallLog "small-log",
+    /// Whoever verifies passwords takes their time, and some longer than others.
+    SlowVerdicts "slow-verdicts",
+    /// Verdicts come in bursts.
+    VerdictBursts "verdict-bursts",
+    /// A verdict never comes, or says nothing.
+    NoVerdict "no-verdict",
     /// Somebody sends corrupted bytes.
     Hostile "hostile",
 }

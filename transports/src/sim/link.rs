@@ -159,6 +159,12 @@ impl Pipe {
         Some(parcel)
     }
 
+    /// Whether what comes next is the end of input, and is there.
+    pub(super) fn is_at_end(&self, now: Instant) -> bool {
+        let is_there = !self.held && self.shut <= now;
+        is_there && matches!(self.parcels.front(), Some((at, Parcel::End)) if *at <= now)
+    }
+
     /// From here on nothing arrives.
     pub(super) fn hold(&mut self) {
         self.held = true;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use qun_core::log::{Answer, Draft, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
+use qun_core::log::{Answer, Draft, Fact, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Entropy, Epoch, Id, Instant, KeyHash, MemberId, Now, RoomId, Seq, Words};
 
 use super::dice::Dice;
@@ -87,8 +87,9 @@ struct Book {
     bytes: usize,
     /// The tail is told in order.
     told: Instant,
-    /// What is held beside the messages.
+    /// What is held beside the messages, and which of it came with each of them.
     facts: Facts,
+    deeds: Vec<Vec<Fact>>,
 }
 
 impl SimLog {
@@ -141,7 +142,10 @@ impl SimLog {
             let kept: Vec<_> = book.once.drain(..).take(left).collect();
             let records: Vec<_> = book.records.drain(..).take(left).collect();
             let first = book.first.min(Seq::new(left as u64 + 1));
+            let deeds: Vec<_> = book.deeds.drain(..).take(left).collect();
             *book = Book::new(Epoch::generate(&mut self.entropy), book.told);
+            deeds.iter().flatten().for_each(|fact| book.facts.set(fact.clone()));
+            book.deeds = deeds;
             (book.first, book.told_first) = (first, first);
             for (record, once) in records.into_iter().zip(kept) {
                 book.bytes += if record.seq < first { 0 } else { cost(&record) };
@@ -160,6 +164,7 @@ impl SimLog {
         for book in self.books.values_mut().filter(|book| book.first < book.head()) {
             if let (Some(record), Some(once)) = (book.records.pop(), book.once.pop()) {
                 book.bytes -= cost(&record);
+                book.deeds.pop();
                 book.known.retain(|known, _| Some(*known) != once);
             }
         }
@@ -285,12 +290,12 @@ impl SimLog {
             if again && before > 0 {
                 records.insert(0, book.records[before - 1].clone());
             }
-            self.answers.push(at, Answer::Grew { room: room.clone(), first, records });
+            self.answers.push(at, Answer::Grew { room: room.clone(), first, records: records.into() });
             book.told = at;
             at = at + Duration::from_millis(5);
         }
         if book.first > first {
-            self.answers.push(at, Answer::Grew { room: room.clone(), first: book.first, records: Vec::new() });
+            self.answers.push(at, Answer::Grew { room: room.clone(), first: book.first, records: [].into() });
             book.told = at;
         }
     }
@@ -298,7 +303,8 @@ impl SimLog {
     fn push(&mut self, now: Now, room: &RoomId, draft: Draft) -> Option<Record> {
         let book = self.books.get_mut(room)?;
         let Draft { once, member, name, kind, text, facts } = draft;
-        facts.into_iter().for_each(|fact| book.facts.set(fact));
+        facts.iter().for_each(|fact| book.facts.set(fact.clone()));
+        book.deeds.push(facts);
         if let Some(record) = kind.removes().and_then(|of| book.records.get_mut(of.get() as usize - 1)) {
             book.bytes -= cost(record);
             record.remove();
@@ -355,6 +361,7 @@ impl Book {
             bytes: 0,
             told,
             facts: Facts::default(),
+            deeds: Vec::new(),
         }
     }
 

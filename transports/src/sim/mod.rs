@@ -25,6 +25,7 @@
 mod acts;
 mod breaks;
 mod chaos;
+mod court;
 mod dice;
 mod fault;
 mod link;
@@ -40,6 +41,7 @@ mod settle;
 mod tampered;
 mod trace;
 mod trial;
+mod verdicts;
 mod watch;
 mod world;
 

@@ -12,6 +12,7 @@ use super::link::{End, Link, LinkId, Parcel};
 use super::oracle::Violation;
 use super::person::{Mind, Person};
 use super::rule::{Carried, Fate, Word, chance, up_to};
+use super::verdicts::HUSH;
 use super::world::{Happening, Host, World};
 
 /// The slices asked for at once.
@@ -92,14 +93,22 @@ impl World {
 
     /// Hands over what has arrived at an end, while it reads.
     pub(super) fn arrive(&mut self, id: LinkId, end: End) {
+        let mut has_read = false;
         while let Some(link) = self.links.get(&id) {
             let busy = match end {
                 End::Client => link.person.is_some_and(|person| self.is_asleep(person)),
                 End::Server => self.is_frozen(),
             };
-            let Some(link) = self.links.get_mut(&id).filter(|link| !busy && link.takes(end)) else { return };
+            let now = self.now.mono;
+            let Some(link) = self.links.get_mut(&id).filter(|_| !busy) else { return };
+            // Whoever reads to the end finds the end with it, whatever they are told about reading meanwhile.
+            let is_at_end = has_read && end == End::Server && link.conn.is_some() && link.to(end).is_at_end(now);
+            if !link.takes(end) && !is_at_end {
+                return;
+            }
             let pipe = link.to(end);
-            let Some(parcel) = pipe.receive(self.now.mono) else { return };
+            let Some(parcel) = pipe.receive(now) else { return };
+            has_read = true;
             if std::mem::take(&mut pipe.blocked) {
                 let at = self.now.mono + up_to(&mut self.net, self.conditions.jitter);
                 // Until then its sender still has no room, as far as it knows.
@@ -323,6 +332,7 @@ impl World {
             }
             if let (End::Client, Some(person)) = (from, person)
                 && self.people[person].client().is_some()
+                && self.people[person].court.is_none()
             {
                 let left = self.people[person].hands.up(self.now.mono, &bytes, &self.plan.limits);
                 self.oracle.note(left.map_err(|violation| violation.of(person)));
@@ -398,7 +408,8 @@ impl World {
     }
 }
 
+/// What is told of bytes: no password.
 fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).trim_end().replace('\n', " ⏎ ");
+    let text = String::from_utf8_lossy(bytes).trim_end().replace('\n', " ⏎ ").replace(HUSH, "(a password) ");
     if text.len() > 400 { format!("{}…", &text[..text.floor_char_boundary(400)]) } else { text }
 }

@@ -24,6 +24,8 @@ pub(super) struct Person {
     /// Whom the oracle takes them for; a client with another key is somebody else.
     pub(super) identity: usize,
     pub(super) mind: Mind,
+    /// By which code they come to court, if they do: of them everything else is demanded than of others.
+    pub(super) court: Option<usize>,
     pub(super) link: Option<LinkId>,
     /// What leaves their client.
     pub(super) hands: Hands,
@@ -103,6 +105,7 @@ impl Person {
         Self {
             identity,
             mind,
+            court: None,
             link: None,
             hands: Hands::default(),
             asleep: Instant::default(),
@@ -273,7 +276,9 @@ impl Person {
                 }
                 let wait = retry_at.since(now);
                 let asks_to_wait = bye.as_ref().is_some_and(|bye| bye.retry == Retry::Later);
-                if asks_to_wait && wait < Duration::from_secs(1) || wait > Duration::from_secs(30) {
+                // Where too many have tried a password it may be less.
+                let is_locked = bye.as_ref().is_some_and(|bye| bye.code.as_str() == "locked");
+                if asks_to_wait && !is_locked && wait < Duration::from_secs(1) || wait > Duration::from_secs(30) {
                     return wrong(11, format!("after {bye:?} the next attempt is in {wait:?}"));
                 }
                 let most = FIRST_BACKOFF * (1 << attempt.saturating_sub(1).min(20));
@@ -354,7 +359,7 @@ impl Person {
         if let Some((id, room)) = &self.unexcused {
             return wrong(3, format!("{id} is unconfirmed, and nothing of {room} was lost"));
         }
-        let Some(client) = self.client() else { return Ok(()) };
+        let Some(client) = self.client().filter(|_| self.court.is_none()) else { return Ok(()) };
         for room in client.rooms() {
             let shown = self.shown.get(room.id());
             if shown.is_some_and(|shown| !room.timeline().eq(&shown.timeline)) {

@@ -26,6 +26,10 @@ pub struct Plan {
     pub hostile: usize,
     /// How many rooms there are.
     pub rooms: usize,
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// Whether there is one more room, in which order is kept.
+    pub court: bool,
     /// The mean time between two acts of anybody.
     pub chatter: Duration,
     /// How long things go wrong.
@@ -42,7 +46,7 @@ pub struct Plan {
 
 impl Plan {
     /// As many bytes as it takes to say what a world is made of.
-    pub const HEAD: usize = 64;
+    pub const HEAD: usize = 80;
 
     /// What this seed decides: which faults, how many people, how talkative, within which limits.
     pub fn from_seed(seed: u64) -> Self {
@@ -83,6 +87,9 @@ impl Plan {
         let roughness = dice.u32(1..=8);
         let small_log = dice.usize(1_000..6_000);
         let limits = limits(dice);
+        // In two worlds of five nobody has an account.
+        let accounts = [0, 0, 1, 2, 3][dice.usize(0..5)];
+        let court = dice.bool();
         let plan = Self {
             seed,
             faults,
@@ -90,6 +97,8 @@ impl Plan {
             plain,
             hostile,
             rooms,
+            accounts,
+            court,
             chatter,
             storm,
             roughness,
@@ -109,6 +118,8 @@ impl Plan {
             plain: 1,
             hostile: 0,
             rooms: 2,
+            accounts: 1,
+            court: true,
             chatter: Duration::from_millis(500),
             storm: Duration::from_secs(60),
             roughness: 4,
@@ -200,10 +211,13 @@ fn limits(dice: &mut Dice) -> Limits {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { clients, plain, hostile, rooms, chatter, storm, roughness, log_bytes, limits, .. } = self;
+        let Self {
+            clients, plain, hostile, rooms, accounts, court, chatter, storm, roughness, log_bytes, limits, ..
+        } = self;
         let s = |count: &usize| if *count == 1 { "" } else { "s" };
         write!(f, "{clients} client{}, {plain} at netcat, {hostile} hostile, ", s(clients))?;
-        write!(f, "{rooms} room{}, ", s(rooms))?;
+        write!(f, "{rooms} room{}, {accounts} account{}, ", s(rooms), s(accounts))?;
+        write!(f, "{}", if *court { "a court, " } else { "" })?;
         write!(f, "an act each {chatter:?}, {storm:?} of roughness {roughness}")?;
         let defaults = Limits::default();
         let numbers = [

@@ -177,6 +177,7 @@ pub(super) fn rude(
     dice: &mut Dice,
     who: usize,
     codes: &[String],
+    account: &str,
     epoch: Option<(usize, String)>,
     number: u64,
     limits: &Limits,
@@ -190,7 +191,16 @@ pub(super) fn rude(
         (0..count).map(line).collect()
     };
     let name = |n| format!("{{\"t\":\"name\",\"id\":\"n{n}\",\"name\":\"eve{number}-{n}\"}}\n");
-    let all = match (dice.u32(0..7), epoch) {
+    let logs_in = |n| {
+        let key = key(who + n + 1);
+        format!(
+            "{{\"t\":\"hello\",\"id\":\"p{n}\",\"v\":[1],\"name\":\"{account}\",\"key\":\"{key}\",\"password\":\"guess {n}\"}}\n"
+        )
+    };
+    let all = match (dice.u32(0..9), epoch) {
+        // With a password that is not the one, and then without any.
+        (7, _) => (0..dice.usize(1..15)).map(logs_in).collect::<String>() + &hello,
+        (8, _) => hello.replace("\"eve\"", &format!("\"{account}\"")) + &join(&codes[room]) + &say(1, "worn"),
         // From where nobody is yet.
         (6, Some((room, epoch))) if room < codes.len() => {
             let resume = format!(",\"resume\":{{\"epoch\":\"{epoch}\",\"seq\":1000000}}}}");

@@ -11,6 +11,9 @@ use super::person::Mind;
 use super::world::{Happening, Host, World};
 use crate::driver::Event;
 
+/// The most that a machine wants at once: far more than it ever does.
+const MOST: usize = 1_000_000;
+
 impl World {
     /// Does what the server wants, until it wants nothing more.
     pub(super) fn settle_server(&mut self) {
@@ -18,7 +21,7 @@ impl World {
             return;
         }
         let mut ticks = 0;
-        loop {
+        for _ in 0..MOST {
             let Host::Up(driver) = &mut self.host else { return };
             let event = driver.poll(self.server_now);
             let log = driver.log_mut();
@@ -32,12 +35,11 @@ impl World {
                 let Host::Up(driver) = &mut self.host else { return };
                 let deadline = self.breaks.deadline(driver.deadline());
                 if deadline.is_none_or(|at| at > self.server_now.mono) {
-                    break;
+                    return self.look_at_server();
                 }
                 ticks += 1;
                 if ticks > 1 {
-                    self.oracle.note(Err(Violation::new(9, "the server wants a tick at once after one")));
-                    break;
+                    return self.oracle.note(Err(Violation::new(9, "the server wants a tick at once after one")));
                 }
                 driver.tick(self.server_now);
                 continue;
@@ -56,11 +58,12 @@ impl World {
                     self.journal(|| format!("{conn:?} is closed: {reason:?}"));
                     self.close(conn, reason);
                 }
-                // Nobody has an account here, and so no password is looked at.
-                Event::Verify { .. } | Event::Note(_) => {}
+                Event::Verify { request, hash, password } => self.verify(request, &hash, password.expose()),
+                Event::Note(note) if self.plan.accounts > 0 => self.oracle.overhears(&format!("{note:?}")),
+                Event::Note(_) => {}
             }
         }
-        self.look_at_server();
+        self.oracle.note(Err(Violation::new(9, "the server wants something for ever")));
     }
 
     fn set_reading(&mut self, conn: ConnId, on: bool) {
@@ -90,7 +93,11 @@ impl World {
     /// Does what somebody wants, until they want nothing more.
     pub(super) fn settle_person(&mut self, index: usize) {
         let mut ticks = 0;
-        loop {
+        for wanted in 0.. {
+            if wanted == MOST {
+                self.oracle.note(Err(Violation::new(9, "a client wants something for ever")));
+                break;
+            }
             let now = self.clock_of(index);
             let Some(client) = self.people[index].client_mut() else { break };
             let Some(action) = client.poll() else {
@@ -113,8 +120,10 @@ impl World {
                     self.connect(index);
                 }
                 Action::Close => {
-                    let closed = self.people[index].hands.closes(self.now.mono);
-                    self.oracle.note(closed.map_err(|violation| violation.of(index)));
+                    if self.people[index].court.is_none() {
+                        let closed = self.people[index].hands.closes(self.now.mono);
+                        self.oracle.note(closed.map_err(|violation| violation.of(index)));
+                    }
                     self.hang_up(index);
                 }
                 Action::Transmit => {
@@ -125,6 +134,10 @@ impl World {
                 Action::Show(event) => {
                     self.trace.bytes(format!("{index} {event:?}").as_bytes());
                     self.journal(|| format!("person {index} is shown {event:?}"));
+                    if self.people[index].court.is_some() {
+                        self.people[index].has_ended |= matches!(event, client::Event::Ended { .. });
+                        continue;
+                    }
                     for _ in 0..self.breaks.shows(&event) {
                         let full = self.plan.has(Fault::DiskFull);
                         let seen = self.people[index].see(now.mono, &event, &self.oracle.model, full);
@@ -135,6 +148,9 @@ impl World {
         }
         if let (Some(id), Mind::Raw(_)) = (self.people[index].link, &self.people[index].mind) {
             self.flush(id, End::Client);
+        }
+        if self.people[index].court.is_some() {
+            return;
         }
         let judged = self.people[index].judge(self.now.mono, &self.oracle.model);
         self.oracle.note(judged.map_err(|violation| violation.of(index)));

@@ -1,10 +1,11 @@
 //! The log as the server sees it: where a break may corrupt what they say to each other, and where that is heard.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use fastrand::Rng;
-use qun_core::log::{Answer, Draft, Outcome, Record, Request};
-use qun_core::{Instant, Now, RoomId, Seq};
+use qun_core::log::{Answer, Draft, Kind, Outcome, Record, Request};
+use qun_core::{Act, Instant, MemberId, Name, Now, RoomId, Seq};
 
 use super::breaks::Break;
 use super::fault::Counters;
@@ -30,11 +31,22 @@ pub(super) struct Tampered {
     /// Rooms whose next acknowledgement is a lie, and those of which something was opened.
     rooms: Vec<RoomId>,
     heads: BTreeMap<RoomId, Seq>,
+    /// Whoever was banned or muted last.
+    silenced: Option<(MemberId, Name)>,
 }
 
 impl Tampered {
     pub(super) fn new(log: SimLog, which: Option<Break>, rng: Rng) -> Self {
-        Self { log, which, rng, taps: Vec::new(), answers: VecDeque::new(), rooms: Vec::new(), heads: BTreeMap::new() }
+        Self {
+            log,
+            which,
+            rng,
+            taps: Vec::new(),
+            answers: VecDeque::new(),
+            rooms: Vec::new(),
+            heads: BTreeMap::new(),
+            silenced: None,
+        }
     }
 
     pub(super) fn inner(&mut self) -> &mut SimLog {
@@ -70,10 +82,35 @@ impl Tampered {
         self.which == Some(which) && self.rng.u32(0..6) == 0
     }
 
+    /// Somebody who may not speak any more does, once more.
+    fn one_more(&mut self, drafts: &mut [Draft]) {
+        if self.which != Some(Break::OneMoreSay) {
+            return;
+        }
+        for draft in drafts {
+            match (&draft.kind, &self.silenced) {
+                (Kind::Act(act), _) => {
+                    if let Act::Ban { on, .. } | Act::Mute { on, .. } = &**act {
+                        self.silenced = on.m.map(|m| (m, on.name.clone()));
+                    }
+                }
+                (_, Some((m, name))) if draft.once.is_none() => {
+                    (draft.member, draft.name) = (*m, name.clone());
+                    self.silenced = None;
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn append(&mut self, now: Now, room: RoomId, mut drafts: Vec<Draft>) -> Option<Request> {
         if self.which == Some(Break::AppendedTwice) {
             drafts.iter_mut().for_each(|draft| draft.once = None);
         }
+        if self.which == Some(Break::ForgottenFacts) {
+            drafts.iter_mut().for_each(|draft| draft.facts.clear());
+        }
+        self.one_more(&mut drafts);
         if self.is(Break::WrongName)
             && let (Some(draft), Ok(name)) = (drafts.first_mut(), "nobody".parse())
         {
@@ -90,7 +127,7 @@ impl Tampered {
                 let Draft { once, member, name, kind, text, facts: _ } = draft;
                 Record { seq, ts: now.unix_ms, member, name, kind, text, id: once.map(|(_, id)| id) }
             });
-            let records: Vec<_> = records.collect();
+            let records: Arc<[_]> = records.collect();
             let outcomes = records.iter().map(|record| Outcome::New(record.seq)).collect();
             self.answers.push_back(Answer::Settled { room: room.clone(), outcomes });
             self.answers.push_back(Answer::Grew { room, first: Seq::new(1), records });

@@ -120,11 +120,13 @@ pub fn shrink(plan: &Plan, which: Option<Break>, violation: &Violation, tries: u
                 is_smaller |= try_plan(&mut best, smaller);
             }
         }
-        let cuts: [fn(&mut Plan); 5] = [
+        let cuts: [fn(&mut Plan); 7] = [
             |plan| plan.hostile = 0,
             |plan| plan.plain = plan.plain.saturating_sub(1),
             |plan| plan.clients = plan.clients.max(2) - 1,
             |plan| plan.rooms = plan.rooms.max(2) - 1,
+            |plan| plan.accounts = 0,
+            |plan| plan.court = false,
             |plan| plan.storm /= 2,
         ];
         for cut in cuts {

@@ -56,7 +56,7 @@ impl World {
 
     /// Nothing that was due to happen at the server has not happened.
     pub(super) fn look_at_deadlines(&mut self) {
-        if self.is_frozen() || self.is_draining || matches!(self.host, Host::Down(_)) {
+        if self.is_frozen() || matches!(self.host, Host::Down(_)) {
             return;
         }
         let (conns, links) = (&self.conns, &self.links);
@@ -64,6 +64,9 @@ impl World {
             let link = conns.get(&conn).and_then(|id| links.get(id));
             link.is_some_and(|link| !link.is_blocked())
         };
-        self.oracle.look_at_deadlines(self.now.mono, takes);
+        match self.is_draining {
+            true => self.oracle.look_at_end(self.now.mono, takes),
+            false => self.oracle.look_at_deadlines(self.now.mono, takes),
+        }
     }
 }

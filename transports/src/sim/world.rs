@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use qun_core::client::{self, Client};
-use qun_core::server::{self, Access, Presence};
-use qun_core::{Code, ConnId, Entropy, Id, Instant, Key, Now, Role, RoomId};
+use qun_core::server::{self, Access, Listed, Presence, Verdict, Verification};
+use qun_core::{Code, ConnId, Entropy, Id, Instant, Key, Name, Now, Password, Role, RoomId};
 
 use super::breaks::{Break, Breaks};
+use super::court::Court;
 use super::dice::{Dice, Script};
 use super::fault::{Counters, Fault};
 use super::link::{End, Link, LinkId};
 use super::log::{Disk, SimLog};
-use super::oracle::{CodeFacts, Facts, Oracle, RoomFacts, Trust, Violation, canonical};
+use super::oracle::{AccountFacts, CodeFacts, Facts, Oracle, RoomFacts, Trust, Violation, canonical};
 use super::person::{Command, Mind, Person, TIMELINE};
 use super::plan::Plan;
 use super::raw::{Raw, RawKind};
@@ -20,6 +21,7 @@ use super::rule::Conditions;
 use super::schedule::Schedule;
 use super::tampered::Tampered;
 use super::trace::Trace;
+use super::verdicts::{Bench, secret};
 use crate::driver::Driver;
 
 /// A server, its people, its log and the network between them.
@@ -53,6 +55,14 @@ pub struct World {
     pub(super) codes: Vec<(RoomId, Code, Code)>,
     /// One more for each room, to talk for a while or for few.
     pub(super) guests: Vec<Code>,
+    /// The room in which order is kept, if there is one.
+    pub(super) court: Option<Court>,
+    /// How verdicts on passwords come, and which passwords they are on.
+    pub(super) bench: Bench,
+    pub(super) verdicts: BTreeMap<Verification, String>,
+    /// How often the server was started.
+    pub(super) boots: u64,
+    pub(super) next_password: u64,
     pub(super) counters: Counters,
     pub(super) oracle: Oracle,
     pub(super) breaks: Breaks,
@@ -93,6 +103,8 @@ pub(super) enum Happening {
     Strike(Fault),
     /// A person's machine wakes up.
     Wake(usize),
+    /// A verdict on a password, asked for by the server that was started so often.
+    Verdict(u64, Verification, Verdict),
     /// The server's machine goes on.
     Thaw,
     /// The server, told to go down, must be down.
@@ -100,6 +112,10 @@ pub(super) enum Happening {
     /// The server starts again.
     Boot,
 }
+
+/// What may happen in a second: far more than ever does, and little enough that a world in which time stands still is seen
+/// before long.
+const STEPS: u64 = 1_000_000;
 
 /// When the world begins: 2026-01-01T00:00:00Z.
 const BEGIN_MS: u64 = 1_767_225_600_000;
@@ -118,13 +134,22 @@ impl World {
             (0..plan.rooms).map(|index| (room_id(index), code(&mut entropy), code(&mut entropy))).collect();
         let guests: Vec<_> = codes.iter().map(|_| code(&mut entropy)).collect();
         let rooms = codes.iter().zip(&guests).enumerate();
-        let rooms: Vec<_> = rooms.map(|(index, (codes, guest))| room(index, codes, guest)).collect();
-        let facts = Facts { rooms: rooms.iter().map(room_facts).collect(), limits: plan.limits.clone() };
-        let config = server::Config { rooms, limits: plan.limits.clone(), ..server::Config::default() };
+        let accounts = plan.account_list();
+        let mut rooms: Vec<_> = rooms.map(|(index, (codes, guest))| room(index, codes, guest, &accounts)).collect();
+        let room_facts = rooms.iter().map(room_facts).collect();
+        let court = plan.court.then(|| Court::new(&mut entropy));
+        rooms.extend(court.as_ref().map(|court| court.config(&accounts)));
+        let facts = Facts {
+            rooms: room_facts,
+            accounts: accounts.iter().map(|account| account_facts(account, &rooms)).collect(),
+            limits: plan.limits.clone(),
+        };
+        let config = server::Config { rooms, accounts, limits: plan.limits.clone(), ..server::Config::default() };
         let now = Now { mono: Instant::default(), unix_ms: BEGIN_MS };
         let Script { net, acts, chaos, log } = plan.script.clone();
         let [net, acts, mut chaos, log] = [net, acts, chaos, log].map(|script| Dice::new(script, root.fork()));
         let log = Box::new(SimLog::new(plan.disk(&mut chaos), log));
+        let bench = plan.bench(&mut chaos);
         let mut world = Self {
             plan: plan.clone(),
             now,
@@ -148,6 +173,11 @@ impl World {
             config,
             codes,
             guests,
+            court,
+            bench,
+            verdicts: BTreeMap::new(),
+            boots: 0,
+            next_password: 0,
             counters: Counters::default(),
             oracle: Oracle::new(facts),
             breaks: Breaks::new(which, root.fork()),
@@ -158,6 +188,11 @@ impl World {
             journal: None,
         };
         world.oracle.model.are_lines_kept = which.is_some();
+        if let Some(court) = &world.court {
+            let codes = court.roles().map(|(code, role)| (canonical(code.canonical()), role));
+            world.oracle.model.court.codes = codes.collect();
+            world.breaks.knows(&court.codes);
+        }
         world.boot();
         world.populate(&mut entropy);
         world.schedule.push(now.mono, Happening::Act);
@@ -176,24 +211,20 @@ impl World {
         for kind in raws.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)) {
             self.people.push(Person::new(self.people.len(), Mind::Raw(Raw::new(kind))));
         }
+        self.populate_court(entropy);
         self.next_identity = self.people.len();
-        for index in 0..self.plan.clients {
-            self.settle_person(index);
+        for index in 0..self.people.len() {
+            if self.people[index].client().is_some() {
+                self.settle_person(index);
+            }
         }
     }
 
     /// A client that wants to be in some rooms, the first always; and what it calls that.
     pub(super) fn new_client(&mut self, index: usize, key: Key) -> (Client, Vec<Id>) {
-        let config = client::Config {
-            agent: "qun/sim".into(),
-            name: if self.acts.bool() { NAMES[index % NAMES.len()].parse().ok() } else { None },
-            key,
-            tail: self.acts.u64(0..=60),
-            timeline: TIMELINE,
-            password: None,
-            backoff: Duration::from_secs(20),
-        };
-        let mut client = Client::new(config, self.acts.seed());
+        let (account, password) = self.some_account().unzip();
+        let name = if self.acts.bool() { NAMES[index % NAMES.len()].parse().ok() } else { None };
+        let mut client = self.client(key, account.or(name), password);
         let mut joins = Vec::new();
         for index in 0..self.codes.len() {
             if index == 0 || self.acts.bool() {
@@ -201,6 +232,37 @@ impl World {
             }
         }
         (client, joins)
+    }
+
+    /// A client of somebody who is called so.
+    pub(super) fn client(&mut self, key: Key, name: Option<Name>, password: Option<Password>) -> Client {
+        let config = client::Config {
+            agent: "qun/sim".into(),
+            name,
+            key,
+            tail: self.acts.u64(0..=60),
+            timeline: TIMELINE,
+            password,
+            backoff: Duration::from_secs(20),
+        };
+        Client::new(config, self.acts.seed())
+    }
+
+    /// Somebody may have an account, on one of several machines: its name and a password, which now and then is wrong, or
+    /// is right and another's.
+    fn some_account(&mut self) -> Option<(Name, Password)> {
+        if self.config.accounts.is_empty() || self.acts.bool() {
+            return None;
+        }
+        let name = self.acts.choice(&self.config.accounts)?.name.clone();
+        self.next_password += 1;
+        let (secret, tag) = (secret(&name), self.next_password);
+        let (name, password) = match self.acts.u32(0..16) {
+            0 => (name, format!("{secret}?/{tag}")),
+            1 => ("nobody".parse().ok()?, format!("{secret}/{tag}")),
+            _ => (name, format!("{secret}/{tag}")),
+        };
+        Some((name, password.parse().ok()?))
     }
 
     /// What time it is.
@@ -263,8 +325,14 @@ impl World {
     /// Lets everything happen that happens within this time, until something is as it must not be.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now.mono + time;
+        let mut left = STEPS * (1 + time.as_secs());
         while self.violation().is_none() && self.next().is_some_and(|at| at <= end) {
             self.step();
+            left -= 1;
+            if left == 0 {
+                let text = format!("so much happens that time stands still: {:?} is next", self.next());
+                self.oracle.note(Err(Violation::new(9, text)));
+            }
         }
         self.advance(end);
         self.look_at_unsent();
@@ -347,6 +415,7 @@ impl World {
             Happening::Act => self.act(),
             Happening::Strike(fault) => self.strike(fault),
             Happening::Wake(person) => self.wake(person),
+            Happening::Verdict(boot, request, verdict) => self.verdict(boot, request, verdict),
             Happening::Thaw => self.thaw(),
             Happening::Halt => self.halt(),
             Happening::Boot => self.boot(),
@@ -362,6 +431,8 @@ impl World {
         let driver = Driver::new(config, self.chaos.seed(), log);
         self.host = Host::Up(Box::new(driver));
         self.is_draining = false;
+        self.boots += 1;
+        self.verdicts.clear();
         self.oracle.booted();
         self.breaks.booted();
         self.journal(|| "the server starts".into());
@@ -373,6 +444,7 @@ impl Person {
     /// What the oracle may expect of their connections.
     pub(super) fn trust(&self, index: usize) -> Trust {
         match &self.mind {
+            _ if self.court.is_some() => Trust::Court(self.identity),
             Mind::Client(_) => Trust::Client(self.identity),
             Mind::Raw(raw) if raw.kind == RawKind::Plain => Trust::Plain(self.identity),
             Mind::Raw(_) => Trust::Hostile(index),
@@ -382,6 +454,7 @@ impl Person {
     /// Where they connect from: two people share a network, and all who send corrupted bytes.
     pub(super) fn source(&self, index: usize) -> usize {
         match &self.mind {
+            _ if self.court.is_some() => 300 + index,
             Mind::Client(_) => index / 2,
             Mind::Raw(raw) if raw.kind == RawKind::Plain => 100 + index / 2,
             Mind::Raw(_) => 200,
@@ -400,7 +473,12 @@ fn room_id(index: usize) -> RoomId {
     format!("room-{index}").parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"))
 }
 
-fn room(index: usize, (id, talk, read): &(RoomId, Code, Code), guest: &Code) -> server::RoomConfig {
+fn room(
+    index: usize,
+    (id, talk, read): &(RoomId, Code, Code),
+    guest: &Code,
+    accounts: &[server::Account],
+) -> server::RoomConfig {
     let access =
         |code: &Code, role| Access { code: code.clone(), label: "all".into(), role, expires: None, max_members: None };
     let presence = if index % 3 == 2 { Presence::Count } else { Presence::Full };
@@ -415,9 +493,25 @@ fn room(index: usize, (id, talk, read): &(RoomId, Code, Code), guest: &Code) -> 
         title: format!("Room {index}"),
         presence,
         codes,
-        accounts: Vec::new(),
+        accounts: accounts.iter().enumerate().filter_map(|(of, account)| listed(index, of, account)).collect(),
         guests: true,
     }
+}
+
+/// Each account is listed in every other room; the first of them moderates where it is.
+fn listed(room: usize, of: usize, account: &server::Account) -> Option<Listed> {
+    let role = if of == 0 { Role::Moderator } else { Role::Talk };
+    (room % 2 == of % 2).then(|| Listed { name: account.name.clone(), role })
+}
+
+fn account_facts(account: &server::Account, rooms: &[server::RoomConfig]) -> (String, AccountFacts) {
+    let listed = |room: &server::RoomConfig| {
+        let listed = room.accounts.iter().find(|listed| listed.name == account.name)?;
+        Some((room.id.to_string(), listed.role))
+    };
+    let rooms = rooms.iter().filter_map(listed).collect();
+    let facts = AccountFacts { name: account.name.to_string(), secret: secret(&account.name), rooms };
+    (facts.name.to_lowercase(), facts)
 }
 
 fn room_facts(room: &server::RoomConfig) -> (String, RoomFacts) {

@@ -1,7 +1,4 @@
 //! The thread that finds: it answers searches, and fills the index of words when nobody asks.
-//!
-//! What was said a moment ago is not in the index yet, and after a restore or an update nothing may be. It is found all
-//! the same: what is newer than the index is read, newest first, and the index is asked for the rest.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,13 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use qun_core::log::{Answer, Found, Record, Ticket, Unavailable};
-use qun_core::{RoomId, Seq, Words};
+use qun_core::log::{Answer, Found, Unavailable};
 use rusqlite::Connection;
 
-use super::index::{self, Enough, Fault, Index};
+use super::index::{self, Fault, Index};
 use super::open::Tell;
-use super::{Event, fault, store};
+use super::search::{Search, find};
+use super::{Event, fault};
 
 /// Messages that are indexed between two looks at who asks.
 const PIECE: u64 = 1_000;
@@ -27,16 +24,6 @@ const GATHER: Duration = Duration::from_secs(1);
 /// How long an index that failed is left alone.
 const REST: Duration = Duration::from_secs(10);
 
-/// Messages that are read before the index is asked for all that begin with something: FTS5 looks at every one of them
-/// first, and what begins many words is found among the newest messages.
-const NEAR: u64 = 1_000;
-
-/// How long one search reads what is not in the index.
-const READING: Duration = Duration::from_millis(500);
-
-/// Bytes of texts that are found at once; a line to a client holds less.
-const FOUND_BYTES: usize = 1 << 20;
-
 /// What the finder is asked to do.
 pub(super) enum Ask {
     /// [`Request::Search`](qun_core::log::Request::Search).
@@ -45,15 +32,6 @@ pub(super) enum Ask {
     Grew,
     /// To end.
     Stop,
-}
-
-/// What is looked for.
-pub(super) struct Search {
-    pub(super) ticket: Ticket,
-    pub(super) room: RoomId,
-    pub(super) words: Words,
-    pub(super) before: Seq,
-    pub(super) limit: u64,
 }
 
 /// Says that there is something to index; once for all that comes until it is looked at.
@@ -134,12 +112,12 @@ impl Finder {
         if self.index.is_none() && !self.is_told {
             self.open();
         }
-        let found = match self.find(search, self.index.as_ref()) {
+        let found = match find(&self.messages, search, self.index.as_ref()) {
             Err(Fault::Messages(error)) => Err(error),
             // The index is broken, and reading must do.
             Err(fault) => {
                 self.failed(fault);
-                self.find(search, None).map_err(|fault| match fault {
+                find(&self.messages, search, None).map_err(|fault| match fault {
                     Fault::Messages(error) | Fault::Index(error) => error,
                     Fault::File(_) | Fault::Stale => rusqlite::Error::InvalidQuery,
                 })
@@ -156,45 +134,6 @@ impl Finder {
                 Err(Unavailable)
             }
         }
-    }
-
-    /// `None` where there is no such room.
-    fn find(&self, search: &Search, index: Option<&Index>) -> Result<Option<Found>, Fault> {
-        let tx = self.messages.unchecked_transaction().map_err(Fault::Messages)?;
-        let Some(room) = store::room(&tx, &search.room).map_err(Fault::Messages)? else { return Ok(None) };
-        let mut hits = Hits::new(search.limit);
-        let before = search.before.min(room.head.next());
-        let is_open = search.words.terms().iter().any(qun_core::search::Term::is_open);
-        let near = before.minus(1 + if is_open { NEAR } else { 0 });
-        let indexed = index.and_then(|index| index.head(&search.room, &room)).map(|head| head.min(near));
-        let indexed = indexed.unwrap_or(Seq::ZERO).max(room.first.minus(1));
-
-        // What the index has not, or would take long to find.
-        let until = Instant::now() + READING;
-        let mut reached = None;
-        store::newest_first(&tx, &room, indexed, before, |record| {
-            let seq = record.seq;
-            if search.words.are_in(record.text.as_str()) && hits.take(record) == Enough::Yes {
-                return Enough::Yes;
-            }
-            let is_late = Instant::now() >= until;
-            reached = is_late.then_some(seq);
-            if is_late { Enough::Yes } else { Enough::No }
-        })
-        .map_err(Fault::Messages)?;
-        if hits.more || reached.is_some() {
-            return Ok(Some(hits.found(room.first, reached)));
-        }
-
-        // What it has.
-        if let Some(index) = index {
-            index.find(&search.room, &search.words, room.first, indexed.next(), |seq| {
-                let record = store::message(&tx, &room, seq).map_err(Fault::Messages)?;
-                let has = |record: &Record| search.words.are_in(record.text.as_str());
-                Ok::<_, Fault>(record.filter(has).map_or(Enough::No, |record| hits.take(record)))
-            })?;
-        }
-        Ok(Some(hits.found(room.first, None)))
     }
 
     fn index_a_piece(&mut self) {
@@ -257,52 +196,18 @@ impl Finder {
     }
 }
 
-/// What was found so far, newest first.
-struct Hits {
-    limit: usize,
-    bytes: usize,
-    records: Vec<Record>,
-    /// Whether there are more than are wanted.
-    more: bool,
-}
-
-impl Hits {
-    fn new(limit: u64) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
-        Self { limit, bytes: 0, records: Vec::new(), more: false }
-    }
-
-    fn take(&mut self, record: Record) -> Enough {
-        if self.records.len() == self.limit || self.bytes >= FOUND_BYTES {
-            self.more = true;
-            return Enough::Yes;
-        }
-        self.bytes += record.text.as_str().len();
-        self.records.push(record);
-        Enough::No
-    }
-
-    /// As it is answered, of a room that goes back to `first`; `reached` is where the look had to end.
-    fn found(self, first: Seq, reached: Option<Seq>) -> Found {
-        let Self { mut records, more, .. } = self;
-        records.reverse();
-        let oldest = records.first().filter(|_| more).map(|oldest| oldest.seq);
-        let from = oldest.or(reached).unwrap_or(first);
-        Found { first, from, more: more || from > first, records }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use proptest::prelude::*;
-    use qun_core::log::Kind;
-    use qun_core::{Entropy, MemberId};
+    use qun_core::log::{Kind, Record, Ticket};
+    use qun_core::{Entropy, MemberId, Seq, Words};
     use tempfile::TempDir;
 
     use super::*;
     use crate::sqlite::Import;
+    use crate::sqlite::index::Enough;
     use crate::sqlite::writer::Writer;
 
     fn record(seq: u64, text: &str) -> Record {

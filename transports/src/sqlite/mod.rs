@@ -11,9 +11,9 @@
 //! - **A history that goes on is the one that was there.** A mark beside the file tells a database that was
 //!   restored, cut off or swapped from the one that clients know. Its rooms get new epochs.
 //!
-//! `schema` has the tables, `store` what is asked of them, `writer`, `reader` and `finder` the threads, `index` where
-//! words stand, `open` all that is
-//! looked at before they start. [`Archive`] and [`Import`] are for programs beside or without a server. docs/storage.md is
+//! `schema` has the tables, `store` what is asked of them, `writer`, `reader` and `finder` the threads, `search` what the
+//! last of them does for who looks for words, `index` where words stand, `open` all that is looked at before they start.
+//! [`Archive`] and [`Import`] are for programs beside or without a server. docs/storage.md is
 //! for whoever runs one.
 //!
 //! ```no_run
@@ -32,6 +32,7 @@ mod mark;
 mod open;
 mod reader;
 mod schema;
+mod search;
 mod store;
 mod writer;
 
@@ -49,9 +50,10 @@ use qun_core::{Now, RoomId};
 
 use crate::log::Log;
 pub use archive::{Archive, ArchiveError, Import, ImportError, Imported};
-use finder::{Ask, Finder, Search};
+use finder::{Ask, Finder};
 pub use open::OpenError;
 use reader::Reader;
+use search::Search;
 use writer::{Job, Pulse, Task, Writer};
 
 /// A commit that has taken this long takes nothing new behind it: who speaks in another room meanwhile is told to come
@@ -67,6 +69,8 @@ pub struct SqliteLog {
     state: State,
     /// Rooms with an append on its way: to be opened again, they must wait for it.
     appending: BTreeSet<RoomId>,
+    /// Rooms of which something was kept: what they hold is told by the thread that wrote it.
+    kept: BTreeSet<RoomId>,
     /// Refused without asking.
     refused: VecDeque<Answer>,
 }
@@ -215,7 +219,7 @@ impl SqliteLog {
         let (writer, reader, finder) = open::open(path, seed, options, Arc::new(on_event))?;
         let (jobs, work) = mpsc::channel();
         let state = State::Ready(Box::new(Ready { work, writer, reader, finder }));
-        Ok(Self { jobs, state, appending: BTreeSet::new(), refused: VecDeque::new() })
+        Ok(Self { jobs, state, appending: BTreeSet::new(), kept: BTreeSet::new(), refused: VecDeque::new() })
     }
 
     /// From now on, `room` keeps this much.
@@ -286,9 +290,16 @@ impl Log for SqliteLog {
         // Where a thread is gone, its channel is closed and there is nobody to answer: threads end only with this.
         match request {
             Request::Append { room, drafts } => self.append_unless_stuck(now, room, drafts),
-            Request::Keep { room, facts } => drop(self.jobs.send(Job::Do(Task::Keep { room, facts }))),
+            Request::Keep { room, facts } => {
+                self.kept.insert(room.clone());
+                drop(self.jobs.send(Job::Do(Task::Keep { room, facts })));
+            }
+            // Whoever asks for facts is told what was kept before.
+            Request::Recall { room } if self.kept.contains(&room) => {
+                drop(self.jobs.send(Job::Do(Task::Recall { room })))
+            }
             // What is on its way must not arrive before the tail that does not have it.
-            Request::Open { room, bytes } if self.appending.contains(&room) => {
+            Request::Open { room, bytes } if self.kept.contains(&room) || self.appending.contains(&room) => {
                 drop(self.jobs.send(Job::Do(Task::Open { room, bytes })));
             }
             request @ (Request::Open { .. } | Request::Load { .. } | Request::Recall { .. }) => {

@@ -58,6 +58,8 @@ pub(super) enum Task {
     Open { room: RoomId, bytes: usize },
     /// [`Request::Keep`](qun_core::log::Request::Keep).
     Keep { room: RoomId, facts: Vec<Fact> },
+    /// [`Request::Recall`](qun_core::log::Request::Recall), behind something that is to be kept.
+    Recall { room: RoomId },
 }
 
 /// The one connection that writes.
@@ -301,7 +303,11 @@ impl Writer {
                     }
                     done.answers.push(Answer::Settled { room: id.clone(), outcomes });
                     if !records.is_empty() {
-                        done.answers.push(Answer::Grew { room: id.clone(), first: room.first, records });
+                        done.answers.push(Answer::Grew {
+                            room: id.clone(),
+                            first: room.first,
+                            records: records.into(),
+                        });
                     }
                     done.told.push((id.clone(), room.epoch, room.head));
                 }
@@ -312,6 +318,10 @@ impl Writer {
                     };
                     let tail = store::tail(&tx, &room, *bytes)?;
                     done.answers.push(Answer::Ready { room: id.clone(), tail: Ok(tail) });
+                }
+                Task::Recall { room: id } => {
+                    let facts = store::room(&tx, id)?.map(|room| store::facts(&tx, &room)).transpose()?;
+                    done.answers.push(Answer::Recalled { room: id.clone(), facts: Ok(facts.unwrap_or_default()) });
                 }
                 Task::Keep { room: id, facts } => {
                     if let Some(room) = store::room(&tx, id)? {
@@ -355,6 +365,7 @@ impl Writer {
                 Answer::Settled { room: room.clone(), outcomes }
             }
             Task::Open { room, .. } => Answer::Ready { room: room.clone(), tail: Err(Unavailable) },
+            Task::Recall { room } => Answer::Recalled { room: room.clone(), facts: Err(Unavailable) },
             Task::Keep { .. } => return None,
         })
     }
@@ -421,7 +432,7 @@ impl Writer {
                 Ok(None) => {}
                 Ok(Some(first)) => {
                     if self.told.contains_key(&id) {
-                        answers.push(Answer::Grew { room: id.clone(), first, records: Vec::new() });
+                        answers.push(Answer::Grew { room: id.clone(), first, records: [].into() });
                     }
                     self.untidy.insert(id);
                 }

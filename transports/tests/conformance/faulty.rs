@@ -6,14 +6,14 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use qun_core::ConnId;
-use qun_core::server::{Config, Hangup, Peer};
+use qun_core::server::{Config, Hangup, Peer, Verification};
+use qun_core::{ConnId, Password, PasswordHash};
 use qun_transports::conformance::{CheckedLog, Subject, check, contracts};
-use qun_transports::{Clock, Driver, Event, Log};
+use qun_transports::{Clock, Driver, Event, Log, Verifier};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -39,10 +39,18 @@ enum Fault {
     DropsUnread,
     UnboundedKernel,
     NeverEnds,
+    /// Passwords are verified where connections wait.
+    VerifiesOnTheLoop,
+    /// Each password has a thread of its own.
+    VerifiesAllAtOnce,
+    /// A verdict is taken for the answer to what was asked last.
+    MixesVerdicts,
+    /// The loop ends with the last verdict.
+    WaitsForVerdicts,
 }
 
 impl Fault {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 18] = [
         Self::None,
         Self::OwesNothing,
         Self::TakesPartForWhole,
@@ -57,6 +65,10 @@ impl Fault {
         Self::DropsUnread,
         Self::UnboundedKernel,
         Self::NeverEnds,
+        Self::VerifiesOnTheLoop,
+        Self::VerifiesAllAtOnce,
+        Self::MixesVerdicts,
+        Self::WaitsForVerdicts,
     ];
 }
 
@@ -95,6 +107,10 @@ struct Loop {
     conns: HashMap<ConnId, Conn>,
     lingering: Vec<(TcpStream, Instant)>,
     kept: HashMap<u32, Vec<u8>>,
+    waker: Waker,
+    verifiers: Vec<Verifier>,
+    /// What was asked of them and is not answered.
+    asked: Vec<Verification>,
     /// Whether the machine may want something.
     news: bool,
     draining: bool,
@@ -115,6 +131,9 @@ impl<const FAULT: usize> Subject for Polling<FAULT> {
             conns: HashMap::new(),
             lingering: Vec::new(),
             kept: HashMap::new(),
+            waker: wishes.clone().into(),
+            verifiers: Vec::new(),
+            asked: Vec::new(),
             news: false,
             draining: false,
         };
@@ -167,6 +186,7 @@ impl Loop {
                 self.news = true;
             }
             if wishes.woken.swap(false, Ordering::AcqRel) && self.fault != Fault::DeafToTheLog {
+                self.hear_verdicts();
                 self.news = true;
             }
             for id in self.conns.keys().copied().collect::<Vec<_>>() {
@@ -177,7 +197,8 @@ impl Loop {
             }
             self.lingering
                 .retain_mut(|(stream, until)| Instant::now() < *until && !matches!(stream.read(&mut buffer), Ok(0)));
-            if self.draining && self.driver.connections() == 0 && self.fault != Fault::NeverEnds {
+            let waits = self.fault == Fault::WaitsForVerdicts && !self.asked.is_empty();
+            if self.draining && self.driver.connections() == 0 && self.fault != Fault::NeverEnds && !waits {
                 return;
             }
         }
@@ -260,7 +281,32 @@ impl Loop {
                         self.lingering.push((conn.stream, Instant::now() + Duration::from_secs(2)));
                     }
                 }
-                Event::Verify { .. } | Event::Note(_) => {}
+                Event::Verify { request, hash, password } => self.verify(request, hash, password),
+                Event::Note(_) => {}
+            }
+        }
+    }
+
+    fn verify(&mut self, request: Verification, hash: PasswordHash, password: Password) {
+        if self.verifiers.is_empty() || self.fault == Fault::VerifiesAllAtOnce {
+            self.verifiers.push(Verifier::new(self.waker.clone()));
+        }
+        let verifier = self.verifiers.last_mut().unwrap();
+        verifier.submit(request, hash, password);
+        self.asked.push(request);
+        while self.fault == Fault::VerifiesOnTheLoop && !self.asked.is_empty() {
+            self.hear_verdicts();
+        }
+    }
+
+    fn hear_verdicts(&mut self) {
+        let now = self.clock.now();
+        for verifier in &mut self.verifiers {
+            while let Some((request, verdict)) = verifier.poll() {
+                let asked = self.asked.iter().position(|asked| *asked == request).unwrap_or_default();
+                let last = self.asked.len() - 1;
+                let request = self.asked.remove(if self.fault == Fault::MixesVerdicts { last } else { asked });
+                self.driver.verified(now, request, verdict);
             }
         }
     }
@@ -298,31 +344,24 @@ fn the_simplest_loop_keeps_the_contracts() {
 
 #[test]
 fn each_fault_is_found_by_the_contract_that_it_breaks() {
-    thread::scope(|scope| {
-        macro_rules! finds {
-            ($($fault:ident by $name:literal;)*) => {$(
-                scope.spawn(|| {
-                    let mut contracts = contracts::<Polling<{ Fault::$fault as usize }>>().into_iter();
-                    let contract = contracts.find(|contract| contract.name.starts_with($name)).unwrap();
-                    let violation = (contract.check)().expect_err(concat!(stringify!($fault), " goes unnoticed"));
-                    println!("{:18} {violation}", stringify!($fault));
-                });
-            )*};
-        }
-        finds! {
-            OwesNothing by "2: a flush";
-            TakesPartForWhole by "2: a flush";
-            NeverStopsReading by "3: ";
-            NeverGoesOnReading by "3: ";
-            HangsUpAtTheEnd by "4: ";
-            NeverTicks by "6: ";
-            DeafToTheLog by "1: an answer";
-            Greedy by "8: whoever sends";
-            NeverBuries by "5: a connection that is reset";
-            KeepsBytes by "5: nothing of a buried";
-            DropsUnread by "7: the last bytes";
-            UnboundedKernel by "8: a stalled";
-            NeverEnds by "7: a drain";
-        }
-    });
+    finds! {
+        OwesNothing by "2: a flush";
+        TakesPartForWhole by "2: a flush";
+        NeverStopsReading by "3: ";
+        NeverGoesOnReading by "3: ";
+        HangsUpAtTheEnd by "4: ";
+        NeverTicks by "6: ";
+        DeafToTheLog by "1: an answer";
+        Greedy by "8: whoever sends";
+        NeverBuries by "5: a connection that is reset";
+        KeepsBytes by "5: nothing of a buried";
+        DropsUnread by "7: the last bytes";
+        UnboundedKernel by "8: a stalled";
+        NeverEnds by "7: a drain";
+        VerifiesOnTheLoop by "10: nobody";
+        VerifiesAllAtOnce by "10: few";
+        MixesVerdicts by "10: each";
+        MixesVerdicts by "10: a verdict about";
+        WaitsForVerdicts by "10: a drain";
+    }
 }

@@ -55,7 +55,7 @@ impl Somebody {
 
     fn join(&self) {
         self.handle.with(|client, now| {
-            client.join(now, CODE.parse().unwrap());
+            client.join(now, CODE.parse::<qun_core::Code>().unwrap());
         });
         self.event(|event| matches!(event, Event::Joined { .. }).then_some(()));
     }

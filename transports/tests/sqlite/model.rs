@@ -125,8 +125,9 @@ proptest! {
                     let request = Request::Keep { room: id(ROOMS[room]), facts: facts.iter().map(fact).collect() };
                     model.submit(qun_core::Now::default(), request.clone());
                     rig.submit(0, request);
-                    // It has no answer: it is done before what is asked behind it of the same thread.
-                    (NOW, Request::Append { room: id(ROOMS[room]), drafts: vec![draft_of(0, None, "x")] })
+                    // It has no answer, but who asks behind it is told of it, by whichever thread.
+                    let room = id(ROOMS[room]);
+                    (0, if facts.len() % 2 == 0 { Request::Recall { room } } else { Request::Open { room, bytes: 0 } })
                 }
                 Step::Recall { room } => (0, Request::Recall { room: id(ROOMS[room]) }),
                 Step::Load { room, span, limit } => {

@@ -123,7 +123,7 @@ impl Rig {
         let is_new = |outcome: &Outcome| matches!(outcome, Outcome::New(_));
         let records = match outcomes.iter().any(is_new).then(|| self.next()) {
             None => Vec::new(),
-            Some(Answer::Grew { records, .. }) => records,
+            Some(Answer::Grew { records, .. }) => records.to_vec(),
             Some(other) => panic!("{other:?}"),
         };
         (outcomes, records)

@@ -179,7 +179,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Login) => {
             voice.line(format_args!("/login and the name of your account, for example: /login ann"))
         }
-        Phrase::Usage(Usage::Order(usage)) => voice.line(format_args!("So it is used: {}", usage.words())),
+        Phrase::Usage(Usage::Order(verb)) => voice.line(format_args!("So it is used: {}", verb.usage())),
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on, or /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("Echo is on: your own lines come back to you.")),
         Phrase::Echo(false) => voice.line(format_args!("Echo is off: your own lines don't come back to you.")),

@@ -156,7 +156,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::Usage(Usage::Search) => voice.line(format_args!("/search 后面写词语，例如：/search 部署")),
         Phrase::Usage(Usage::Join) => voice.line(format_args!("/join 后面写群口令，例如：/join K7QM-2XD4")),
         Phrase::Usage(Usage::Login) => voice.line(format_args!("/login 后面写账号名，例如：/login 小明")),
-        Phrase::Usage(Usage::Order(usage)) => voice.line(format_args!("用法：{}", usage.words())),
+        Phrase::Usage(Usage::Order(verb)) => voice.line(format_args!("用法：{}", verb.usage())),
         Phrase::Usage(Usage::Echo) => voice.line(format_args!("/echo on 或 /echo off")),
         Phrase::Echo(true) => voice.line(format_args!("回显已开：你会看到自己发的消息。")),
         Phrase::Echo(false) => voice.line(format_args!("回显已关：你不会看到自己发的消息。")),

@@ -1,6 +1,7 @@
 //! A log that is trivially right: vectors in memory.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use qun_core::log::{Answer, Draft, Facts, Found, Kind, Outcome, Page, Record, Request, Span, Tail, Unavailable};
 use qun_core::{Epoch, Id, KeyHash, MemberId, RoomId, Seq};
@@ -94,7 +95,7 @@ impl Log {
                 let before = history.records.len();
                 let outcomes = drafts.into_iter().map(|draft| history.append(draft, unix_ms)).collect();
                 let settled = Answer::Settled { room: room.clone(), outcomes };
-                let records = history.records[before..].to_vec();
+                let records: Arc<[Record]> = history.records[before..].into();
                 if records.is_empty() {
                     return vec![settled];
                 }

@@ -253,12 +253,13 @@ impl World {
         self.settle();
     }
 
-    /// Answers all that the log holds, and what comes of it.
+    /// Answers all that the log holds, and what comes of it, in the order in which it was asked.
     pub(crate) fn release_all(&mut self) {
-        self.log.hold = false;
+        self.log.hold = true;
         while !self.log.held.is_empty() {
             self.release();
         }
+        self.log.hold = false;
     }
 
     /// Gives the verdict on the password that was asked about first.
@@ -289,6 +290,11 @@ impl World {
     /// All that ever came.
     pub(crate) fn received(&self, conn: ConnId) -> &[u8] {
         &self.wires[&conn].received
+    }
+
+    /// Every connection that there ever was.
+    pub(crate) fn connections(&self) -> Vec<ConnId> {
+        self.wires.keys().copied().collect()
     }
 
     pub(crate) fn closed(&self, conn: ConnId) -> Option<Reason> {

@@ -93,7 +93,7 @@ impl Watch {
             // A membership may be left that is held and was not joined again.
             "left" => drop(self.rooms.remove(&text("room"))),
             "bye" => self.ended = true,
-            "page" | "notice" | "ok" | "error" | "ping" | "pong" => {}
+            "page" | "notice" | "ok" | "code" | "error" | "ping" | "pong" => {}
             t => panic!("an unknown type {t}: {line}"),
         }
     }

@@ -75,6 +75,8 @@ pub(super) fn split_anywhere<S: Subject>() -> Result<(), Violation> {
     for byte in (msg(1, "群 in pieces") + &msg(2, "and whole")).as_bytes() {
         let mut wire = line.wire();
         wire.write_all(&[*byte])?;
+        // So that most of them are read one by one, on a busy machine, too.
+        thread::sleep(Duration::from_millis(1));
     }
     for expected in ["群 in pieces", "and whole"] {
         let shown = guest.until("a message", |event| match event {

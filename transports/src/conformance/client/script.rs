@@ -149,7 +149,7 @@ impl<S: Subject> Guest<S> {
     /// Has it join the room of the script.
     pub(super) fn join(&self) {
         self.command(|client, now| {
-            if let Ok(code) = "K7QM-2XD4".parse() {
+            if let Ok(code) = "K7QM-2XD4".parse::<qun_core::Code>() {
                 client.join(now, code);
             }
         });

@@ -121,9 +121,17 @@ impl<L: Log> Server<L> {
     }
 
     /// Reads every connection that is queued, once: whoever sends much gets one buffer a turn, like all others.
+    ///
+    /// After each [`socket::SHARE`] of them all what was said is done with and sent. So a room is never told more than its
+    /// members can be sent before it hears the rest, and what is done with is still in the processor's caches.
     pub(super) fn read_all(&mut self, now: Now, on_event: &mut dyn FnMut(Event)) {
         let count = self.work.reads.len();
+        let mut undone = 0;
         for at in 0..count {
+            if undone >= socket::SHARE {
+                undone = 0;
+                self.obey(now, on_event);
+            }
             let id = self.work.reads[at];
             let Some(conn) = self.conns.get_mut(id) else { continue };
             let rest = match &mut conn.input {
@@ -145,6 +153,7 @@ impl<L: Log> Server<L> {
                         conn.input = Input::Queued { rest };
                         self.work.reads.push(id);
                     }
+                    undone += n;
                     self.driver.received(now, id, &self.buffer[..n]);
                 }
                 Ok(Got::Nothing) => {}
@@ -234,9 +243,16 @@ impl<L: Log> Server<L> {
                 self.work.writes.push(id);
                 return;
             }
-            let mut slices = [IoSlice::new(&[]); socket::SLICES];
-            let count = transmit.gather(&mut slices, IoSlice::new);
-            match socket::write(&conn.stream, &slices[..count]) {
+            let (mut few, mut many) = ([IoSlice::new(&[]); socket::FEW], None);
+            let slices = match transmit.gather(&mut few, IoSlice::new) {
+                socket::FEW => {
+                    let many = many.insert([IoSlice::new(&[]); socket::SLICES]);
+                    let count = transmit.gather(many, IoSlice::new);
+                    &many[..count]
+                }
+                count => &few[..count],
+            };
+            match socket::write(&conn.stream, slices) {
                 Ok(Some(n)) => {
                     let within = transmit.advance(n);
                     debug_assert!(within.is_ok(), "the kernel took more than it was given");

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use qun_core::Instant;
+use qun_core::{Instant, Limits};
 
 use super::Violation;
 use super::json::Json;
 use super::model::{Model, Trouble, canonical, token};
+use super::pace::Rate;
 use super::wire::{Trust, Wire};
 
 /// A request that waits for its answer.
@@ -27,8 +28,8 @@ pub(super) struct Asked {
     pub(super) clock: u64,
     /// Whether the same person has asked to come in by the same code before.
     pub(super) has_asked: bool,
-    /// Whether somebody comes back to a room after a cut: as often as they like.
-    pub(super) is_return: bool,
+    /// Where somebody comes back to a room in which they are held, as often as they like: until when they surely are.
+    pub(super) returns: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ pub(super) enum Ask {
     Hello {
         id: String,
         name: Option<String>,
+        password: Option<String>,
         resumes: Option<bool>,
     },
     Join {
@@ -84,6 +86,8 @@ pub(super) struct Say {
     pub(super) room: String,
     pub(super) token: u64,
     pub(super) troubles: u64,
+    /// Whether the rate surely allows it.
+    pub(super) fits: bool,
 }
 
 impl Asked {
@@ -110,7 +114,8 @@ impl Wire {
         let Trust::Client(person) = self.trust else { return Err(unreadable()) };
         self.requests += 1;
         let number = self.requests;
-        let (mut troubles, mut has_asked, mut is_return) = (0, false, false);
+        let is_current = self.is_current(model);
+        let (mut troubles, mut has_asked, mut returns) = (0, false, None);
         let what = match request.text("t").ok_or_else(unreadable)? {
             "hello" => {
                 let (over, thawed) = (self.takes_over.take(), model.thawed);
@@ -120,21 +125,30 @@ impl Wire {
                 if let Some(name) = text("name") {
                     model.people.named(person, &name);
                 }
-                Ask::Hello { id: id()?, name: text("name"), resumes }
+                let (name, password) = (text("name"), text("password"));
+                model.logs_in(now, self.source, person, name.as_deref(), password.as_deref());
+                // Verdicts come in any order, and so sessions of an account begin in any.
+                let resumes = resumes.filter(|_| password.is_none());
+                Ask::Hello { id: id()?, name, password, resumes }
             }
             "join" => {
                 let code = canonical(&text("code").ok_or_else(unreadable)?);
+                model.logins.sends(person, &code);
                 let room = model.room_of(&code).unwrap_or_else(|| {
                     model.people.tries(now, self.source);
                     String::new()
                 });
                 // By another code they are not in by the one before.
-                if let Some(before) = self.subs.get(&room).map(|sub| &sub.code).filter(|before| **before != code) {
+                if let Some(before) = self.subs.get(&room).map(|sub| &sub.code).filter(|before| **before != code)
+                    && is_current
+                {
                     model.people.lets_out(now, person, Some(before));
                 }
                 if !room.is_empty() {
                     has_asked = model.people.has_asked(&code, person);
-                    model.people.lets_in(&code, person, None);
+                    if is_current {
+                        model.people.lets_in(&code, person, None);
+                    }
                 }
                 troubles = model.troubles(&room, Trouble::Open);
                 let head = model.told(&room).map_or(0, |(_, head)| head);
@@ -142,9 +156,9 @@ impl Wire {
                 let resume = resume.and_then(|resume| Some((resume.text("epoch")?.into(), resume.number("seq")?)));
                 let first = model.told_first(&room);
                 let grace = model.facts.limits.grace;
-                is_return = self.is_resumed && resume.is_some() && now.since(self.opened) < grace;
-                is_return &= !self.joined.contains(&room);
-                if !is_return {
+                let held = model.people.session(person).held_until(now, &room, grace);
+                returns = held.filter(|_| is_current && !self.joined.contains(&room));
+                if returns.is_none() {
                     model.people.session(person).acts(now);
                 }
                 self.joined.insert(room);
@@ -159,7 +173,7 @@ impl Wire {
                 Ask::History { id: id()?, room, before, after, limit, head }
             }
             "search" => {
-                model.people.session(person).says(now);
+                self.spends(model, now, person);
                 let (room, words) = (text("room").ok_or_else(unreadable)?, text("words").ok_or_else(unreadable)?);
                 let (before, limit) = (request.number("before"), request.number("limit").unwrap_or(200));
                 let head = model.told(&room).map_or(0, |(_, head)| head);
@@ -169,8 +183,11 @@ impl Wire {
             "leave" => {
                 let room = text("room").ok_or_else(unreadable)?;
                 model.people.session(person).leaves(&room);
-                let code = self.subs.get(&room).map(|sub| sub.code.as_str());
-                model.people.lets_out(now, person, code);
+                if is_current {
+                    for code in model.facts.rooms.get(&room).into_iter().flat_map(|room| room.codes.keys()) {
+                        model.people.lets_out(now, person, Some(code));
+                    }
+                }
                 Ask::Leave { id: id()?, room }
             }
             "name" => {
@@ -186,10 +203,12 @@ impl Wire {
                 return self.say(model, now, person, id, room, token);
             }
             "bye" => {
-                self.leave_taking(now);
+                self.leave_taking(model, now);
                 self.said_bye = true;
-                model.people.session(person).says_bye();
-                model.people.lets_out(now, person, None);
+                if is_current {
+                    model.people.session(person).says_bye();
+                    model.people.lets_out(now, person, None);
+                }
                 return Ok(());
             }
             "pong" => return Ok(()),
@@ -201,7 +220,7 @@ impl Wire {
             self.waits_since = now;
         }
         let (clock, turn) = (model.clock, model.turn);
-        self.asked.push_back(Asked { what, at: now, number, heads, troubles, turn, clock, has_asked, is_return });
+        self.asked.push_back(Asked { what, at: now, number, heads, troubles, turn, clock, has_asked, returns });
         Ok(())
     }
 
@@ -214,7 +233,7 @@ impl Wire {
         room: String,
         token: u64,
     ) -> Result<(), Violation> {
-        model.people.session(person).says(now);
+        let fits = self.spends(model, now, person);
         self.said.push_back(now);
         if self.said.len() > model.facts.limits.in_flight {
             self.said.pop_front();
@@ -230,13 +249,26 @@ impl Wire {
         let names = self.name.iter().cloned().chain(renames).collect();
         self.sent.insert(id.clone(), token);
         let troubles = model.troubles(&room, Trouble::Append);
-        let say = Say { number: self.requests, room, token, troubles };
+        let say = Say { number: self.requests, room, token, troubles, fits };
         self.has_said_twice |= self.says.insert(id, say).is_some();
         model.received(now, token, names, read_only, epoch.as_deref())
     }
 
+    /// Something is said or searched for; says whether the rate surely allows it.
+    fn spends(&self, model: &mut Model, now: Instant, person: usize) -> bool {
+        let is_handled_now = self.is_read_at_once(model);
+        let Limits { burst, per_s, .. } = model.facts.limits;
+        let session = model.people.session(person);
+        session.says(now);
+        session.spends(now, is_handled_now, Rate { burst, per_s })
+    }
+
     /// How many joins have no answer yet.
     pub(super) fn joins(&self) -> usize {
+        if let Trust::Court(_) = self.trust {
+            // Nobody counts those there: one before a cut, and one after it.
+            return 2;
+        }
         self.asked.iter().filter(|asked| matches!(asked.what, Ask::Join { .. })).count()
     }
 

@@ -2,32 +2,29 @@
 
 use std::time::Duration;
 
-use qun_core::Instant;
 use qun_core::server::Reason;
+use qun_core::{Instant, Limits};
 
 use super::Violation;
 use super::ask::{Ask, Asked};
 use super::json::Json;
 use super::model::Model;
+use super::overdue::MOMENT;
 use super::wire::{Trust, Wire};
 
 fn wrong<T>(invariant: u8, text: impl Into<String>) -> Result<T, Violation> {
     Err(Violation::new(invariant, text))
 }
 
-/// The longest that the log takes for as much as may be in flight.
-const LOG: Duration = Duration::from_secs(40);
 /// What answers a prompt is shorter.
 const FIRST_LINE: usize = 1_024;
 /// How long a source that spoke HTTP is not prompted.
 const HTTP_MEMORY: Duration = Duration::from_secs(60);
-/// What is due at a time is done by this much later.
-const MOMENT: Duration = Duration::from_millis(2);
 
 impl Wire {
     /// The server says goodbye.
     pub(super) fn bye(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
-        self.is_over = true;
+        (self.is_over, self.over) = (true, now);
         let (reason, class) = match frame.text("code").unwrap_or_default() {
             "done" => (Reason::Done, "no"),
             "replaced" => (Reason::Replaced, "no"),
@@ -62,6 +59,9 @@ impl Wire {
 
     /// Whether there is this reason to end the connection, and nothing is owed to it any more.
     fn may_end(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
+        if let Trust::Court(_) = self.trust {
+            return Ok(());
+        }
         let limits = &model.facts.limits;
         let is_mine = !matches!(self.trust, Trust::Hostile(_));
         let is_so = match reason {
@@ -69,12 +69,14 @@ impl Wire {
             Reason::EndOfInput => self.is_ended,
             Reason::Shutdown => model.draining.is_some(),
             Reason::Slow => self.stuck.is_some() && now.since(self.took) >= limits.stall,
-            Reason::Dead => self.longest_silence(now) >= limits.ping * 9 / 10 + limits.pong,
+            Reason::Dead => self.was_silent_lately(model, now),
             Reason::Handshake => self.me.is_none() && !self.screen.was_in && now.since(self.opened) >= limits.handshake,
             Reason::Replaced => match self.trust {
+                // Verdicts come in any order: the later hello may be the earlier one.
+                Trust::Client(person) if model.logins.account_of(person).is_some() => model.people.hellos(person) > 1,
                 Trust::Client(person) => model.people.hellos(person) > self.hello,
                 Trust::Plain(_) => false,
-                Trust::Hostile(_) => true,
+                Trust::Hostile(_) | Trust::Court(_) => true,
             },
             // Nobody has an account here.
             Reason::AccountChanged => false,
@@ -118,6 +120,7 @@ impl Wire {
                 }
             }
             None if reason == Reason::Shutdown
+                && self.stuck.is_none()
                 && self.asked.front().is_some_and(|a| Some(a.number) == self.owes_left) =>
             {
                 wrong(5, "the end comes before the room is left")
@@ -169,12 +172,17 @@ impl Wire {
         if self.stranger.wrong() > u64::from(limits.guess_burst) + more {
             return wrong(1, format!("{} wrong codes were looked at", self.stranger.wrong()));
         }
+        if self.stranger.wrong_passwords > u64::from(limits.guess_burst) + more {
+            return wrong(13, format!("{} wrong passwords were looked at", self.stranger.wrong_passwords));
+        }
         Ok(())
     }
 
     /// A browser's spare connection is not spoken to.
     pub(super) fn is_no_browser(&self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
-        if bytes.starts_with(b"HTTP/1.1 400") || bytes.starts_with(b"\r\nHTTP/1.1 400") {
+        // Only of what is sent as it is decided is known when that was.
+        let is_told = bytes.starts_with(b"HTTP/1.1 400") || bytes.starts_with(b"\r\nHTTP/1.1 400");
+        if is_told && self.is_prompt {
             model.http.insert(self.source, now);
         }
         let told = model.http.get(&self.source).filter(|told| self.opened > **told && now.since(**told) < HTTP_MEMORY);
@@ -185,66 +193,24 @@ impl Wire {
     }
 
     /// Whether somebody has got in.
-    fn has_got_in(&self) -> bool {
+    pub(super) fn has_got_in(&self) -> bool {
         match self.trust {
             Trust::Client(_) => self.me.is_some(),
             Trust::Plain(_) => self.screen.was_in || self.screen.is_spoken_to(),
-            Trust::Hostile(_) => false,
+            Trust::Hostile(_) | Trust::Court(_) => false,
         }
     }
 
-    /// What the server should have done about this connection by now, that takes all that there is.
-    pub(super) fn is_overdue(&self, model: &Model, now: Instant) -> Option<String> {
-        if self.is_over || self.is_leaving || matches!(self.trust, Trust::Hostile(_)) {
-            return None;
-        }
-        let limits = &model.facts.limits;
-        let silence = now.since(self.heard);
-        if !self.has_got_in() {
-            // Whoever has a code and a name waits for the room to be opened.
-            let patience = limits.handshake + 4 * limits.drain + self.frozen + MOMENT;
-            let is_silent = self.is_plain() && self.spoke == self.opened && self.took == self.opened;
-            return if now.since(self.opened) > patience {
-                Some("it has not got in, and is not closed".into())
-            } else if is_silent && now.since(self.opened) > limits.prompt + self.frozen + MOMENT {
-                Some("it says nothing, and is asked nothing".into())
-            } else {
-                None
-            };
-        }
-        if self.is_plain() {
-            return None;
-        }
-        if let Some(asked) =
-            self.asked.front().filter(|asked| matches!(asked.what, Ask::History { .. } | Ask::Search { .. }))
-            && now.since(self.waits_since.max(self.freely_since)) > limits.load + self.log_time(model) + MOMENT
-        {
-            return Some(format!("{asked:?} is not answered"));
-        }
-        if silence > limits.ping * 11 / 10 + MOMENT && !self.is_pinged {
-            return Some(format!("nothing was heard for {silence:?}, and it is not pinged"));
-        }
-        let patience = limits.ping * 11 / 10 + limits.pong + limits.drain + MOMENT;
-        (silence > patience).then(|| format!("nothing was heard for {silence:?}, and it is not closed"))
-    }
-
-    /// How long a line may wait here for what was said before it.
-    fn log_time(&self, model: &Model) -> Duration {
-        let is_alone = self.person().is_some_and(|person| model.people.hellos(person) == 1);
-        // Were all that was said lately still in flight, there would be room for it.
-        let lately = self.said.iter().filter(|at| **at + LOG > self.waits_since).count();
-        if is_alone && lately < model.facts.limits.in_flight { Duration::ZERO } else { LOG }
-    }
-
-    /// Whether it should have been closed by now, because it takes nothing.
-    pub(super) fn is_too_slow(&self, model: &Model, now: Instant) -> Option<String> {
-        let time = self.is_stuck_for(now)?;
-        (time > model.facts.limits.stall + MOMENT).then(|| format!("it takes nothing for {time:?}, and is not closed"))
+    /// Whether it is silent for so long that it may be given up; or was, and has spoken as it was being seen off.
+    fn was_silent_lately(&self, model: &Model, now: Instant) -> bool {
+        let long = 2 * model.facts.limits.drain;
+        now.since(self.spoke) >= given_up(&model.facts.limits)
+            || self.was_silent.is_some_and(|at| at.max(model.thawed) + long >= now)
     }
 
     /// Whether the server may have given it up for its silence.
     pub(super) fn may_be_given_up(&self, model: &Model, now: Instant) -> bool {
-        self.longest_silence(now) >= model.facts.limits.ping * 9 / 10 + model.facts.limits.pong
+        self.longest_silence(now) >= given_up(&model.facts.limits)
     }
 
     /// Whether the server surely has not ended it for its silence or its goodbye.
@@ -252,4 +218,9 @@ impl Wire {
         let is_heard = self.longest_silence(now) < model.facts.limits.ping * 9 / 10;
         self.me.is_some() && is_heard && !self.is_over && !self.is_leaving
     }
+}
+
+/// The shortest silence after which somebody is given up.
+pub(super) fn given_up(limits: &Limits) -> Duration {
+    limits.ping * 9 / 10 + limits.pong
 }

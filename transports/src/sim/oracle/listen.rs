@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use qun_core::{Instant, Limits, Role};
+use qun_core::{Instant, Limits, Role, SERVER_LINE};
 
 use super::Violation;
 use super::ask::Ask;
@@ -56,11 +56,14 @@ impl Wire {
 
     fn welcome(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
         let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
-        let (Ask::Hello { name: wanted, resumes, .. }, Trust::Client(person)) = (asked.what, self.trust) else {
+        let (Ask::Hello { name: wanted, password, resumes, .. }, Trust::Client(person)) = (asked.what, self.trust)
+        else {
             return wrong(9, "a welcome to no hello");
         };
         let (Some(m), Some(name)) = (frame.text("m"), frame.text("name")) else { return wrong(6, "half a welcome") };
         model.people.is_called(person, m)?;
+        model.is_let_in(frame, wanted.as_deref().unwrap_or_default(), password.as_deref())?;
+        model.is_theirs(name, m)?;
         let resumed = frame.get("resumed") == Some(&Json::Bool(true));
         if resumes.is_some_and(|resumes| resumes != resumed) {
             return wrong(10, format!("the session must {}be there still", if resumed { "not " } else { "" }));
@@ -74,7 +77,9 @@ impl Wire {
             _ if resumed => true,
             None => suffixed("guest"),
             Some(wanted) if name == wanted => true,
-            Some(wanted) => suffixed(wanted) && model.people.may_be_taken(person, wanted),
+            Some(wanted) => {
+                suffixed(wanted) && (model.is_protected(wanted) || model.people.may_be_taken(person, wanted))
+            }
         };
         if !is_theirs {
             return wrong(10, format!("{wanted:?} is what they wanted to be called"));
@@ -93,9 +98,12 @@ impl Wire {
         if !are_told {
             return wrong(6, "these are not the limits");
         }
+        let shown = frame.number("now").unwrap_or_default();
+        if model.set_back < asked.at && !(asked.clock..=model.clock).contains(&shown) {
+            return wrong(6, format!("the clock showed {} to {}", asked.clock, model.clock));
+        }
         model.people.named(person, name);
         (self.me, self.name) = (Some(m.into()), Some(name.into()));
-        self.is_resumed = resumed;
         Ok(())
     }
 
@@ -106,11 +114,12 @@ impl Wire {
         else {
             return wrong(9, "joined unasked");
         };
+        model.people.session(person).is_answered(now, &asked);
         let Some(at) = frame.get("room") else { return wrong(6, "joined, but what?") };
         let room = at.text("id").unwrap_or_default();
         let Some(facts) = model.facts.rooms.get(room) else { return wrong(1, "a room that there is not") };
         let Some(opens) = facts.codes.get(&code) else { return wrong(1, format!("{code} does not open it")) };
-        let role = opens.role.as_str();
+        let role = opens.role.max(model.listed(person, room)).as_str();
         if at.text("role") != Some(role) || at.text("title") != Some(&facts.title) {
             return wrong(1, "another role or title than the room's");
         }
@@ -142,10 +151,18 @@ impl Wire {
         }
         self.comes_in(model, person, room, &code, &asked)?;
         let roster = roster(frame, model.facts.rooms[room].full, &model.facts.limits)?;
+        model.are_theirs(roster.as_ref())?;
         if let Some(roster) = &roster
             && roster.get(self.me.as_deref().unwrap_or_default()) != self.name.as_ref()
         {
             return wrong(10, "a roster without me as I am called");
+        }
+        let mut members = frame.list("members").unwrap_or_default().iter();
+        let listed = members.find(|member| member.text("m") == self.me.as_deref());
+        // Of an account it has the highest that any of the sessions has there.
+        let is_alone = model.logins.account_of(person).is_none();
+        if listed.is_some_and(|me| is_alone && me.text("role").unwrap_or("talk") != role) {
+            return wrong(10, "a roster in which I have another role");
         }
         let (epoch, _) = model.told(room).unwrap_or_default();
         let sub = Sub {
@@ -170,7 +187,10 @@ impl Wire {
         model.people.session(person).joined(room);
         // What was asked after that may have changed it already.
         let is_sure = self.is_bound(model, now) && self.asked.is_empty();
-        model.people.lets_in(&code, person, is_sure.then_some(now));
+        // What is read after another connection has taken over was decided before that.
+        if self.is_current(model) {
+            model.people.lets_in(&code, person, is_sure.then_some(now));
+        }
         Ok(())
     }
 
@@ -233,11 +253,15 @@ impl Wire {
         let Some(roster) = &mut sub.roster else { return wrong(10, "presence in a room that only counts") };
         let text = |key| frame.text(key).map(String::from).unwrap_or_default();
         let (m, name) = (text("m"), text("name"));
+        model.is_theirs(&name, &m)?;
         let was = match frame.text("ev").unwrap_or_default() {
             "in" => roster.insert(m.clone(), name.clone()).is_none(),
             "out" => {
-                let may_go = model.people.may_go(when, &m, &room, &text("why"), &model.facts.limits);
-                may_go.map_err(|text| Violation::new(5, text))?;
+                // Of an account any session may be the last that goes.
+                if !model.logins.is_account(&m) {
+                    let may_go = model.people.may_go(when, &m, &room, &text("why"), &model.facts.limits);
+                    may_go.map_err(|text| Violation::new(5, text))?;
+                }
                 model.goes(now, &room, &m);
                 roster.remove(&m).as_ref() == Some(&name)
             }
@@ -281,6 +305,7 @@ impl Wire {
     fn gap(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
         let full = model.facts.rooms.get(frame.text("room").unwrap_or_default()).is_some_and(|room| room.full);
         let roster = roster(frame, full, &model.facts.limits)?;
+        model.are_theirs(roster.as_ref())?;
         let (room, sub) = self.sub(frame)?;
         let [Some(from), Some(to)] = [frame.number("from"), frame.number("to")] else { return wrong(6, "half a gap") };
         let told = model.told(&room).map_or(0, |(_, head)| head);
@@ -352,7 +377,23 @@ impl Wire {
             }
             (None, None) => false,
         };
-        if fits { Ok(()) } else { wrong(2, format!("not the page asked for, of {room} at {head}")) }
+        if !fits {
+            return wrong(2, format!("not the page asked for, of {room} at {head}"));
+        }
+        // Only a line of the server that is full holds fewer messages than there are and were asked for.
+        let limit = limit.clamp(1, model.facts.limits.page);
+        let (has_more, next) = match before {
+            Some(_) => (more, lowest.map(|lowest| lowest - 1)),
+            None => (more, highest.map(|highest| highest + 1)),
+        };
+        let cost =
+            |seq: u64| model.record(&room, &sub.epoch, seq).map_or(0, |record| 400 + 2 * record.text.as_str().len());
+        let all = lowest.into_iter().flat_map(|lowest| lowest..=highest.unwrap_or_default()).chain(next);
+        let is_full = all.map(cost).sum::<usize>() > SERVER_LINE / 2;
+        if has_more && (msgs.len() as u64) < limit && !is_full {
+            return wrong(2, format!("{} messages, where {limit} were asked for, and there are more", msgs.len()));
+        }
+        Ok(())
     }
 
     fn ok(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {

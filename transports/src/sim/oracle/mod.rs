@@ -5,6 +5,7 @@
 //! compares with is a model of rooms that is obviously right: a room is the list of what its log has committed, a member
 //! is the next seq that it must be sent, a roster is a map that presence changes.
 
+mod accounts;
 mod ask;
 mod drafts;
 mod endings;
@@ -12,6 +13,8 @@ mod hands;
 mod json;
 mod listen;
 mod model;
+mod order;
+mod overdue;
 mod pace;
 mod people;
 mod place;
@@ -30,8 +33,10 @@ use qun_core::log::{Answer, Outcome};
 use qun_core::server::Reason;
 use qun_core::{ConnId, Instant};
 
+use super::court::COURT;
 use super::log::Committed;
 use super::tampered::Tap;
+pub(super) use accounts::AccountFacts;
 pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
 pub(super) use wire::Trust;
@@ -148,7 +153,7 @@ impl Oracle {
 
     /// How many joins of a connection have no answer yet.
     pub(super) fn joins(&self, conn: ConnId) -> usize {
-        self.wires.get(&conn).map_or(0, Wire::joins)
+        self.wires.get(&conn).map_or(0, |wire| wire.joins() + wire.stranger.joins())
     }
 
     /// There is more to send, and no room for it.
@@ -192,7 +197,7 @@ impl Oracle {
     /// The server sends these bytes.
     pub(super) fn down(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         let Some(wire) = self.wires.get_mut(&conn) else { return };
-        let result = wire.down(&mut self.model, now, bytes);
+        let result = wire.tells_no_password(bytes).and_then(|()| wire.down(&mut self.model, now, bytes));
         let result = result.map_err(|violation| wire.names(conn, violation));
         self.note(result);
     }
@@ -206,9 +211,19 @@ impl Oracle {
         (other.is_bound(&self.model, now) && other.stuck.is_none()).then(|| other.rooms())
     }
 
+    /// The operator is told this.
+    pub(super) fn overhears(&mut self, note: &str) {
+        self.note(accounts::is_hushed("a note", note.as_bytes()));
+    }
+
     pub(super) fn committed(&mut self, committed: Committed) {
+        let at_court = (committed.room.as_str() == COURT).then(|| (committed.epoch, committed.record.clone()));
         let result = self.model.committed(committed);
         self.note(result);
+        if let Some((epoch, record)) = at_court {
+            let result = self.model.court_commits(epoch.as_str(), &record);
+            self.note(result);
+        }
     }
 
     /// The server and its log talk.
@@ -231,6 +246,7 @@ impl Oracle {
                 self.model.answer(answer);
             }
         }
+        self.model.court_is_done();
     }
 
     /// The server has done all that it wants to: whoever takes bytes has had everything, whatever the others do; and who
@@ -261,8 +277,15 @@ impl Oracle {
             self.model.people.session(person).asks(now);
         }
         let (people, thawed, limits) = (&self.model.people, self.model.thawed, &self.model.facts.limits);
-        let gone = people.long_gone(now, thawed, limits);
-        let out = |room: &RoomFacts| people.are_out(now, thawed, limits, |code| room.codes.contains_key(code));
+        // An account is there for as long as any of its sessions is.
+        let logins = &self.model.logins;
+        let mut gone = people.long_gone(now, thawed, limits);
+        gone.retain(|m| !logins.is_account(m));
+        let out = |room: &RoomFacts| {
+            let mut out = people.are_out(now, thawed, limits, |code| room.codes.contains_key(code));
+            out.retain(|m| !logins.is_account(m));
+            out
+        };
         let out: BTreeMap<_, _> = self.model.facts.rooms.iter().map(|(id, room)| (id, out(room))).collect();
         for (conn, wire) in &self.wires {
             let overdue = wire.is_too_slow(&self.model, now).map(|text| Violation::new(11, text)).or_else(|| {
@@ -284,6 +307,13 @@ impl Oracle {
         self.note(late.map_or(Ok(()), Err));
     }
 
+    /// The server goes down: so does every connection that takes bytes, in time.
+    pub(super) fn look_at_end(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
+        let mut wires = self.wires.iter().filter(|(conn, _)| takes(**conn));
+        let late = wires.find_map(|(conn, wire)| Some(wire.names(*conn, wire.outlives(&self.model, now).err()?)));
+        self.note(late.map_or(Ok(()), Err));
+    }
+
     /// The server's machine stood still for this long: it heard nobody meanwhile.
     pub(super) fn froze(&mut self, now: Instant, time: Duration) {
         self.model.thawed = self.model.thawed.max(now + time);
@@ -293,7 +323,7 @@ impl Oracle {
     /// What keeps things from being as they are when nothing goes wrong and nobody does anything.
     pub(super) fn unsettled(&self) -> Option<String> {
         for (conn, wire) in &self.wires {
-            if let Some(why) = wire.unsettled() {
+            if let Some(why) = wire.unsettled().or_else(|| wire.court_unsettled()) {
                 return Some(format!("connection {conn:?} of {:?}: {why}", wire.trust));
             }
         }
@@ -304,9 +334,11 @@ impl Oracle {
     fn rooms_unsettled(&self) -> Option<String> {
         for room in self.model.facts.rooms.keys() {
             let members = || self.wires.values().filter_map(|wire| Some((wire, wire.in_room(room)?)));
-            let here = members().count() as u64;
             let called = |(wire, _): (&Wire, _)| wire.screen.me().or(wire.name.as_ref()).cloned();
             let names: BTreeSet<_> = members().filter_map(called).collect();
+            // All sessions of an account are one member.
+            let twins = members().filter_map(called).count() - names.len();
+            let here = (members().count() - twins) as u64;
             for names_seen in self.wires.values().filter_map(|wire| wire.screen.names(room)) {
                 if *names_seen != names {
                     return Some(format!("somebody sees {names_seen:?} in {room}, where {names:?} are"));

@@ -6,7 +6,9 @@ use qun_core::log::{Answer, Kind, Outcome, Record, Ticket};
 use qun_core::{Instant, Limits, Role, Seq};
 
 use super::Violation;
+use super::accounts::{AccountFacts, Logins};
 use super::drafts::Drafts;
+use super::order::Court;
 use super::people::People;
 use crate::sim::log::Committed;
 
@@ -14,6 +16,8 @@ use crate::sim::log::Committed;
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Facts {
     pub(in crate::sim) rooms: BTreeMap<String, RoomFacts>,
+    /// By their names as they are compared.
+    pub(in crate::sim) accounts: BTreeMap<String, AccountFacts>,
     pub(in crate::sim) limits: Limits,
 }
 
@@ -77,6 +81,8 @@ pub(in crate::sim) struct Model {
     first: BTreeMap<(String, String), u64>,
     pub(super) people: People,
     pub(super) drafts: Drafts,
+    pub(in crate::sim) logins: Logins,
+    pub(in crate::sim) court: Court,
     /// When a member was told to have gone from a room, if they are not there again.
     gone: BTreeMap<(String, String), Instant>,
     /// The rooms whose codes a hostile one has sent.
@@ -119,6 +125,8 @@ impl Model {
             first: BTreeMap::new(),
             people: People::default(),
             drafts: Drafts::default(),
+            logins: Logins::default(),
+            court: Court::default(),
             gone: BTreeMap::new(),
             troubles: BTreeMap::new(),
             loads: BTreeMap::new(),
@@ -153,6 +161,7 @@ impl Model {
         self.loads.clear();
         self.people.booted();
         self.drafts.booted();
+        self.logins.booted();
         self.gone.clear();
         self.draining = None;
         self.causes = 0;

@@ -51,6 +51,32 @@ impl Pace {
     }
 }
 
+/// What somebody has used up of a rate, as long as each time is known at which they did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    /// When all of it may be used again.
+    full: Instant,
+    /// Whether some time was not known.
+    is_unsure: bool,
+}
+
+impl Spent {
+    /// It is done once more, now or at some later time; says whether the rate surely allows it.
+    pub(super) fn once_more(&mut self, now: Instant, is_now: bool, rate: Rate) -> bool {
+        self.is_unsure |= !is_now;
+        if self.is_unsure || rate.burst == 0 || rate.per_s == 0 {
+            return false;
+        }
+        let every = Duration::from_micros(1_000_000_u64.div_ceil(rate.per_s.into()));
+        let full = self.full.max(now) + every;
+        let fits = full.since(now) <= every * rate.burst;
+        if fits {
+            self.full = full;
+        }
+        fits
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +104,15 @@ mod tests {
         }
         assert!((0..2).all(|_| pace.does(ms(2_400), ms(2_500), RATE).is_none()));
         assert_eq!(pace.does(ms(2_400), ms(2_500), RATE), Some((9, Duration::from_millis(2_500))));
+    }
+
+    #[test]
+    fn what_is_surely_allowed_is_a_burst_and_then_so_many_a_second() {
+        let mut spent = Spent::default();
+        let fits = |spent: &mut Spent, at| spent.once_more(ms(at), true, RATE);
+        assert!([0, 0, 0].into_iter().all(|at| fits(&mut spent, at)));
+        assert!(!fits(&mut spent, 499) && fits(&mut spent, 500) && !fits(&mut spent, 999) && fits(&mut spent, 1_000));
+        assert!(!spent.once_more(ms(9_000), false, RATE) && !fits(&mut spent, 90_000), "nobody knows any more");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use qun_core::{Instant, Limits};
 
 use super::Violation;
-use super::pace::{Pace, Rate};
+use super::ask::Asked;
+use super::pace::{Pace, Rate, Spent};
 
 /// The longest that a line may wait inside the server before it is handled, and an answer before it goes out.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,6 +68,8 @@ pub(super) struct Session {
     is_done: bool,
     /// Rooms that they ever asked to leave.
     leaves: BTreeSet<String>,
+    /// How much they have surely said.
+    spent: Spent,
     /// When they asked for what a whole room is told of, and when they said something.
     acts: VecDeque<Instant>,
     says: VecDeque<Instant>,
@@ -118,7 +121,10 @@ impl People {
     pub(super) fn may_be_taken(&self, person: usize, name: &str) -> bool {
         let name = name.to_lowercase();
         let unknown = ["eve", "mallory", "guest"].iter().any(|known| name.starts_with(known));
-        unknown || self.called.get(&name).is_some_and(|called| called.iter().any(|other| *other != person))
+        let is_others = |name: &str| self.called.get(name).is_some_and(|who| who.iter().any(|other| *other != person));
+        // Who asked for one that was taken has it with a number, before anybody hears of that.
+        let numberless = name.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix('-');
+        unknown || is_others(&name) || numberless.is_some_and(is_others)
     }
 
     /// A person asks to come in by a code, or is told that they are in by it.
@@ -161,7 +167,7 @@ impl People {
 
     /// Each hello of theirs, and each loss of a connection, may have their grace begin anew.
     fn may_be_in(&self, person: usize, let_in: &LetIn, since: Instant, limits: &Limits) -> bool {
-        let changed = self.sessions.get(&person).map_or(since, |session| session.changed);
+        let changed = self.sessions.get(&person).map_or(since, |session| session.changed.max(session.asks));
         let_in.until.is_none_or(|until| until.max(changed) + limits.grace + PATIENCE > since)
     }
 
@@ -318,6 +324,11 @@ impl Session {
         }
     }
 
+    /// Until when they surely are held in a room.
+    pub(super) fn held_until(&self, now: Instant, room: &str, grace: Duration) -> Option<Instant> {
+        self.held.get(room).map(|since| *since + grace).filter(|until| *until > now)
+    }
+
     /// They are in the room by a connection of theirs.
     pub(super) fn joined(&mut self, room: &str) {
         self.held.remove(room);
@@ -347,12 +358,24 @@ impl Session {
         self.said_bye = true;
     }
 
+    /// A request of theirs is answered. Who came back, and may have been held no more by then, came in once more.
+    pub(super) fn is_answered(&mut self, now: Instant, asked: &Asked) {
+        if asked.returns.is_some_and(|until| until <= now) {
+            self.acts(now);
+        }
+    }
+
     pub(super) fn acts(&mut self, now: Instant) {
         self.acts.push_back(now);
     }
 
     pub(super) fn says(&mut self, now: Instant) {
         self.says.push_back(now);
+    }
+
+    /// They say something, which is handled at once or at a time that nobody knows; says whether the rate surely allows it.
+    pub(super) fn spends(&mut self, now: Instant, is_handled_now: bool, rate: Rate) -> bool {
+        self.spent.once_more(now, is_handled_now, rate)
     }
 
     /// Whether so much was asked for lately that a join or another name may be refused.

@@ -85,7 +85,7 @@ impl Wire {
             }
             if let Some(Place { id, .. }) = &screen.room {
                 let troubles = model.troubles(id, Trouble::Append);
-                let say = Say { number: self.requests, room: id.clone(), token, troubles };
+                let say = Say { number: self.requests, room: id.clone(), token, troubles, fits: true };
                 model.typed(token, id, troubles);
                 self.says.insert(token.to_string(), say);
             }
@@ -99,7 +99,7 @@ impl Wire {
         match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
             ("/quit", _) => {
                 self.said_bye = true;
-                self.leave_taking(now);
+                self.leave_taking(model, now);
             }
             ("/nonsense", _) => screen.commands.push_back("There is no command /nonsense"),
             ("/echo", _) => screen.commands.push_back("Echo is "),

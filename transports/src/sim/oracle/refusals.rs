@@ -1,7 +1,7 @@
 //! Why the server may refuse what a client of this project asks for. It has no other reason than those of PROTOCOL.md,
 //! and each can be seen from outside.
 
-use qun_core::Instant;
+use qun_core::{Instant, Limits};
 
 use super::Violation;
 use super::ask::{Ask, Asked, Say};
@@ -20,11 +20,17 @@ impl Wire {
         let Trust::Client(person) = self.trust else { return Ok(()) };
         let class = match code {
             "room_full" | "slow_down" | "locked" | "unavailable" | "internal" => "later",
-            "bad_field" | "bad_name" | "name_taken" | "bad_text" | "bad_code" | "code_expired" => "fix",
+            "bad_field" | "bad_name" | "name_taken" | "bad_text" | "bad_code" | "code_expired" | "bad_password" => {
+                "fix"
+            }
             _ => "no",
         };
         if frame.text("retry") != Some(class) || frame.number("wait_ms").is_some() != (class == "later") {
             return wrong(6, format!("{code} is of the class {class:?}"));
+        }
+        let wait = frame.number("wait_ms").unwrap_or(1);
+        if wait == 0 || wait > longest_wait(code, &model.facts.limits) {
+            return wrong(6, format!("{wait} ms are to be waited after {code}"));
         }
         if let Some(token) = self.sent.get(re) {
             let token = *token;
@@ -41,21 +47,33 @@ impl Wire {
             return Ok(());
         }
         let asked = self.answered(now, re)?;
+        model.people.session(person).is_answered(now, &asked);
         let limits = model.facts.limits.clone();
         let is_so = match (&asked.what, code) {
             (Ask::Join { code: tried, .. }, _) => {
                 if code == "room_full" {
                     self.kept_out.extend(model.room_of(tried));
                 }
+                if self.is_current(model) {
+                    model.people.lets_out(now, person, Some(tried));
+                }
                 let result = join_refused(model, now, self.source, person, &asked, tried, code);
                 // Whoever is in by another code stays in by that one.
-                if let Some(sub) = model.room_of(tried).and_then(|room| self.subs.get(&room)) {
+                if let Some(sub) = model.room_of(tried).and_then(|room| self.subs.get(&room))
+                    && self.is_current(model)
+                {
                     model.people.lets_in(&sub.code, person, None);
                 }
                 return result;
             }
+            (Ask::Hello { name, password: Some(password), .. }, _) => {
+                return self.login_refused(model, now, &asked, name.as_deref().unwrap_or_default(), password, code);
+            }
+            (Ask::Name { .. }, "bad_state") => model.logins.account_of(person).is_some(),
             (Ask::Name { .. }, "slow_down") => model.people.session(person).may_act_too_fast(now, &limits),
-            (Ask::Name { name, .. }, "name_taken") => model.people.may_be_taken(person, name),
+            (Ask::Name { name, .. }, "name_taken") => {
+                model.is_protected(name) || model.people.may_be_taken(person, name)
+            }
             (Ask::Search { .. }, "slow_down") => model.people.session(person).may_say_too_fast(now, &limits),
             (Ask::History { room, .. } | Ask::Search { room, .. }, "unavailable") => {
                 model.troubles(room, Trouble::Load) > asked.troubles || now.since(asked.at) >= limits.load
@@ -80,7 +98,7 @@ impl Wire {
         let limits = model.facts.limits.clone();
         let sub = self.subs.get(&say.room);
         let is_so = match code {
-            "slow_down" => model.people.session(person).may_say_too_fast(now, &limits),
+            "slow_down" => !say.fits && model.people.session(person).may_say_too_fast(now, &limits),
             "unavailable" => model.troubles(&say.room, Trouble::Append) > say.troubles,
             "read_only" => sub.is_some_and(|sub| sub.role == "read"),
             "not_member" => sub.is_none(),
@@ -114,6 +132,17 @@ impl Wire {
     }
 }
 
+/// For how many milliseconds a client is told to wait at most: until once more is allowed by a rate.
+fn longest_wait(code: &str, limits: &Limits) -> u64 {
+    let once_more = |per_s: u32| 1_000 / u64::from(per_s.max(1)) + 1;
+    match code {
+        "slow_down" => once_more(limits.per_s).max(once_more(limits.acts_per_s)),
+        "locked" => (limits.guess_every.as_millis() as u64).max(once_more(limits.guess_per_s)) + 1,
+        // Nobody knows until when.
+        _ => 60_000,
+    }
+}
+
 fn join_refused(
     model: &mut Model,
     now: Instant,
@@ -123,7 +152,6 @@ fn join_refused(
     tried: &str,
     code: &str,
 ) -> Result<(), Violation> {
-    model.people.lets_out(now, person, Some(tried));
     let opens = model.facts.rooms.iter().find_map(|(id, room)| Some((id.clone(), *room.codes.get(tried)?)));
     let limits = model.facts.limits.clone();
     let is_so = match (code, opens) {
@@ -132,7 +160,7 @@ fn join_refused(
             true
         }
         ("locked", _) => model.people.may_be_locked(source, now, &limits),
-        ("slow_down", Some(_)) if asked.is_return => false,
+        ("slow_down", Some(_)) if asked.returns.is_some_and(|until| now < until) => false,
         ("slow_down", Some(_)) => model.people.session(person).may_act_too_fast(now, &limits),
         ("unavailable", Some((room, _))) => model.troubles(&room, Trouble::Open) > asked.troubles,
         ("code_expired", Some((_, CodeFacts { expires: Some(expires), .. }))) => expires <= model.latest,

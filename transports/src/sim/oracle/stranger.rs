@@ -17,8 +17,12 @@ pub(super) struct Stranger {
     is_welcome: bool,
     /// How many codes were wrong.
     wrong: u64,
+    /// And how many passwords.
+    pub(super) wrong_passwords: u64,
     /// Whether they may have asked for a room here.
     may_be_in: bool,
+    /// How many joins have come here and may still be answered by `joined`.
+    joins: usize,
     /// How often they took another name.
     names: Pace,
 }
@@ -38,11 +42,18 @@ impl Stranger {
         self.wrong
     }
 
+    /// How many streams may begin anew here, at most.
+    pub(super) fn joins(&self) -> usize {
+        self.joins
+    }
+
     /// They send a line.
     pub(super) fn says(&mut self, model: &mut Model, line: &[u8]) {
         let request = Json::read(line);
         let is_join = |request: &Json| matches!(request.text("t"), Some("join"));
-        self.may_be_in |= request.as_ref().is_none_or(is_join) && String::from_utf8_lossy(line).contains("join");
+        let may_be_join = request.as_ref().is_none_or(is_join) && String::from_utf8_lossy(line).contains("join");
+        self.joins += usize::from(may_be_join);
+        self.may_be_in |= may_be_join;
         if let Some(id) = request.as_ref().and_then(|request| request.text("id")) {
             model.drafts.rude(id, self.may_be_in);
         }
@@ -57,11 +68,20 @@ impl Stranger {
         let Some(frame) = Json::read(line) else { return wrong(6, "a line that can't be read") };
         let room = frame.text("room").or_else(|| frame.get("room")?.text("id")).map(String::from);
         let kind = frame.text("t").unwrap_or_default();
-        if frame.text("code") == Some("bad_code") {
-            self.wrong += 1;
+        match frame.text("code") {
+            Some("bad_code") => self.wrong += 1,
+            Some("bad_password") => self.wrong_passwords += 1,
+            _ => {}
+        }
+        let is_of_join = ["bad_code", "code_expired", "room_full", "locked"].map(Some).contains(&frame.text("code"));
+        if kind == "joined" || is_of_join {
+            self.joins = self.joins.saturating_sub(1);
         }
         let Some(room) = room else {
             self.is_welcome |= kind == "welcome";
+            if frame.get("account").is_some() {
+                return wrong(13, "they are let in without the password");
+            }
             return if self.is_welcome || matches!(kind, "error" | "bye") { Ok(()) } else { wrong(1, "a stranger") };
         };
         match (kind, self.rooms.get_mut(&room)) {

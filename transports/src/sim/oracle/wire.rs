@@ -7,8 +7,10 @@ use qun_core::log::Kind;
 use qun_core::{ConnId, Instant, SERVER_LINE};
 
 use super::ask::{Asked, Say};
+use super::endings::given_up;
 use super::json::Json;
 use super::model::Model;
+use super::order::Seat;
 use super::plain::Screen;
 use super::stranger::Stranger;
 use super::{Violation, lines};
@@ -22,6 +24,8 @@ pub(in crate::sim) enum Trust {
     Plain(usize),
     /// Bytes that mean nothing, mostly; the key is always the same.
     Hostile(usize),
+    /// Somebody in the room where order is kept, by a client or at netcat.
+    Court(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub(super) struct Wire {
     pub(super) source: usize,
     up: Vec<u8>,
     down: Vec<u8>,
+    /// The last bytes that were read, in which a password may begin.
+    pub(super) last: Vec<u8>,
     /// Whether what is read was sent as soon as it was decided.
     pub(super) is_prompt: bool,
     /// Whether the line that is read was sent all at once.
@@ -45,6 +51,8 @@ pub(super) struct Wire {
     /// When it sent something last, and how long at most it did not.
     pub(super) spoke: Instant,
     silence: Duration,
+    /// When it broke a silence for which it may have been given up.
+    pub(super) was_silent: Option<Instant>,
     /// When it took something last, and since when it takes nothing that there is.
     pub(super) took: Instant,
     pub(super) stuck: Option<Instant>,
@@ -64,8 +72,6 @@ pub(super) struct Wire {
     pub(super) said: VecDeque<Instant>,
     /// Rooms that it asked to be in.
     pub(super) joined: BTreeSet<String>,
-    /// Whether its session was there already.
-    pub(super) is_resumed: bool,
     /// Says that are not answered.
     pub(super) says: BTreeMap<String, Say>,
     /// Whether something was said again before it was answered.
@@ -84,12 +90,15 @@ pub(super) struct Wire {
     pub(super) kept_out: BTreeSet<String>,
     pub(super) screen: Screen,
     pub(super) stranger: Stranger,
-    /// The server has said goodbye.
+    pub(super) seat: Seat,
+    /// The server has said goodbye, at this time.
     pub(super) is_over: bool,
+    pub(super) over: Instant,
     /// The client has, or sends no more.
     pub(super) is_leaving: bool,
-    /// Since then.
+    /// Since then; and whether nothing that they had asked for waited then.
     pub(super) left: Instant,
+    pub(super) leaves_at_once: bool,
     pub(super) said_bye: bool,
     pub(super) is_ended: bool,
     /// The client's last line has no end, so that it may make no sense.
@@ -126,6 +135,7 @@ impl Wire {
             source,
             up: Vec::new(),
             down: Vec::new(),
+            last: Vec::new(),
             is_prompt: true,
             is_whole: false,
             opened: now,
@@ -134,6 +144,7 @@ impl Wire {
             heard: now,
             spoke: now,
             silence: Duration::ZERO,
+            was_silent: None,
             took: now,
             stuck: None,
             freely_since: now,
@@ -144,7 +155,6 @@ impl Wire {
             waits_since: now,
             said: VecDeque::new(),
             joined: BTreeSet::new(),
-            is_resumed: false,
             says: BTreeMap::new(),
             has_said_twice: false,
             owed: BTreeSet::new(),
@@ -157,9 +167,12 @@ impl Wire {
             kept_out: BTreeSet::new(),
             screen: Screen::default(),
             stranger: Stranger::default(),
+            seat: Seat::default(),
             is_over: false,
+            over: now,
             is_leaving: false,
             left: now,
+            leaves_at_once: false,
             said_bye: false,
             is_ended: false,
             is_torn: false,
@@ -178,6 +191,11 @@ impl Wire {
         }
     }
 
+    /// Whether its session has not been taken over by another connection: of one that has, nothing more is handled.
+    pub(super) fn is_current(&self, model: &Model) -> bool {
+        self.person().is_none_or(|person| self.hello == model.people.hellos(person))
+    }
+
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.trust, Trust::Plain(_))
     }
@@ -190,7 +208,7 @@ impl Wire {
         match self.trust {
             Trust::Client(_) => self.subs.get(room),
             Trust::Plain(_) => self.screen.sub(room),
-            Trust::Hostile(_) => None,
+            Trust::Hostile(_) | Trust::Court(_) => None,
         }
     }
 
@@ -203,6 +221,9 @@ impl Wire {
     }
 
     pub(super) fn up(&mut self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
+        if now.since(self.spoke) >= given_up(&model.facts.limits) {
+            self.was_silent = Some(now);
+        }
         (self.silence, self.spoke) = (self.longest_silence(now), now);
         self.heard = now;
         self.is_pinged = false;
@@ -215,8 +236,10 @@ impl Wire {
                 Trust::Plain(_) => {
                     self.typed(model, now, &text)?;
                 }
+                Trust::Court(person) => self.court_says(model, now, person, &text),
                 Trust::Hostile(person) => {
                     model.people.tries(now, self.source);
+                    model.logs_in_rudely(now, self.source, &text);
                     model.learns(person, &text);
                     self.stranger.says(model, &line);
                 }
@@ -236,22 +259,31 @@ impl Wire {
                 let text = String::from_utf8_lossy(&rest);
                 self.typed(model, now, &text)
             }
+            Trust::Court(person) if !rest.is_empty() => {
+                self.court_says(model, now, person, &String::from_utf8_lossy(&rest));
+                Ok(())
+            }
             trust => {
                 if let Trust::Hostile(person) = trust {
-                    model.learns(person, &String::from_utf8_lossy(&rest));
+                    model.people.tries(now, self.source);
+                    let text = String::from_utf8_lossy(&rest);
+                    model.logs_in_rudely(now, self.source, &text);
+                    model.learns(person, &text);
+                    self.stranger.says(model, &rest);
                 }
                 self.is_torn = !rest.is_empty();
                 Ok(())
             }
         };
-        self.leave_taking(now);
+        self.leave_taking(model, now);
         result
     }
 
     /// The client will be gone: by a goodbye, or by its end of input.
-    pub(super) fn leave_taking(&mut self, now: Instant) {
+    pub(super) fn leave_taking(&mut self, model: &Model, now: Instant) {
         if !self.is_leaving {
             (self.is_leaving, self.left) = (true, now);
+            self.leaves_at_once = self.is_read_at_once(model);
         }
     }
 
@@ -304,6 +336,14 @@ impl Wire {
                     let text = String::from_utf8(line);
                     let text = text.map_err(|_| Violation::new(6, "a person was sent what is not UTF-8"))?;
                     self.reads(model, now, &text)?;
+                }
+                Trust::Court(person) => {
+                    let text = String::from_utf8_lossy(&line);
+                    let result = self.court_reads(model, person, &text);
+                    result.map_err(|violation| Violation {
+                        text: format!("{}, at {:?}", violation.text, shortened(&text)),
+                        ..violation
+                    })?;
                 }
                 Trust::Hostile(person) => {
                     let before = self.stranger.wrong();

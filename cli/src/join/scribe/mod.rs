@@ -1,60 +1,29 @@
-//! Tells in words what happens.
+//! Tells in words what happens: here where we are and who is there, in `messages` what was said.
+
+mod messages;
 
 use std::collections::HashMap;
 
+use jiff::ZonedDateTime;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ZonedDateTime};
 use qun_core::client::Event;
-use qun_core::json::{Change, ErrorCode, PageMessage, Person};
-use qun_core::log::Kind;
-use qun_core::{MemberId, Role, RoomId, Seq};
+use qun_core::json::{self, Change, ErrorCode, Person};
+use qun_core::{MemberId, Name, Role, RoomId, Seq};
 
-/// A line to show, without its end. Other people's text stands in `text` alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    /// What it is.
-    pub(super) tone: Tone,
-    /// What stands before the text, and how far its further lines are indented.
-    pub(super) head: String,
-    /// The text; it may have several lines.
-    pub(super) text: String,
-}
-
-/// What a line is, which decides how and where it is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    /// Somebody says something.
-    Message,
-    /// Something about a room.
-    Room,
-    /// Something about the connection, or that we did wrong: for the person, not for who reads along.
-    Aside,
-}
-
-impl Line {
-    /// A line about a room.
-    pub(super) fn room(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Room, head: "-- ".into(), text: text.into() }
-    }
-
-    /// A line for the person.
-    pub(super) fn aside(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Aside, head: "-- ".into(), text: text.into() }
-    }
-
-    /// The line with its further lines indented and marked, so that no text can look like another line.
-    pub(super) fn render(&self) -> String {
-        let indent = format!("\n{}| ", " ".repeat(super::layout::width(&self.head)));
-        format!("{}{}", self.head, self.text.replace('\n', &indent))
-    }
-}
+use super::line::Line;
 
 /// Remembers what has been told, so that it can tell what is new about the rest.
 #[derive(Debug)]
 pub(super) struct Scribe {
     server: String,
     me: MemberId,
+    /// What we want to be called, and what we were told that we are.
+    wanted: Option<Name>,
+    called: Option<Name>,
+    account: Option<Name>,
+    /// The rooms that our account may enter by their ids.
+    open: Vec<json::Room>,
     zone: TimeZone,
     /// The day of the message that was told last; before the first, today.
     day: Date,
@@ -62,6 +31,8 @@ pub(super) struct Scribe {
     /// The room whose lines need no mark that they are its.
     pub(super) current: Option<RoomId>,
     link: Link,
+    /// Whether we came back as somebody else without having been away, as far as the person knows.
+    is_recast: bool,
 }
 
 /// What was told of a room.
@@ -96,10 +67,31 @@ enum Link {
 
 impl Scribe {
     /// A scribe who has told nothing, at `now`.
-    pub(super) fn new(server: &str, me: MemberId, now: &ZonedDateTime) -> Self {
-        let zone = now.time_zone().clone();
-        let (rooms, current) = (HashMap::new(), None);
-        Self { server: server.into(), me, zone, day: now.date(), rooms, current, link: Link::New }
+    pub(super) fn new(server: &str, me: MemberId, wanted: Option<Name>, now: &ZonedDateTime) -> Self {
+        Self {
+            server: server.into(),
+            me,
+            wanted,
+            called: None,
+            account: None,
+            open: Vec::new(),
+            zone: now.time_zone().clone(),
+            day: now.date(),
+            rooms: HashMap::new(),
+            current: None,
+            link: Link::New,
+            is_recast: false,
+        }
+    }
+
+    /// Whom to log in as where nobody is named.
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.wanted.as_ref().or(self.called.as_ref())
+    }
+
+    /// The rooms that our account may enter by their ids.
+    pub(super) fn open(&self) -> &[json::Room] {
+        &self.open
     }
 
     /// What people call a room.
@@ -115,11 +107,19 @@ impl Scribe {
     /// Tells what happened; `members` is who is in the room that it is about.
     pub(super) fn tell(&mut self, event: &Event, members: Option<&[Person]>) -> Vec<Line> {
         match event {
-            Event::Online { .. } => match std::mem::replace(&mut self.link, Link::Up) {
+            Event::Online { re, member, name, account, rooms, .. } => {
+                self.me = *member;
+                let was = std::mem::replace(&mut self.link, Link::Up);
+                self.is_recast = was == Link::Up;
+                let mut lines = Vec::new();
                 // That we are back in our rooms says it too.
-                Link::Down if self.rooms.is_empty() => vec![Line::aside("Connected.")],
-                Link::New | Link::Up | Link::Down => Vec::new(),
-            },
+                if was == Link::Down && self.rooms.is_empty() {
+                    lines.push(Line::aside("Connected."));
+                }
+                lines.extend(self.called(name, account.as_ref()));
+                lines.extend(self.logged_in(re.is_some(), account.as_ref(), rooms));
+                lines
+            }
             Event::Offline { bye, .. } => {
                 let told = std::mem::replace(&mut self.link, Link::Down);
                 let server = &self.server;
@@ -131,6 +131,9 @@ impl Scribe {
                 }
             }
             Event::Ended { bye } => bye.iter().map(|bye| Line::aside(crate::errand::said(bye))).collect(),
+            Event::Joined { re: None, room, title, role, .. } if self.is_recast && self.rooms.contains_key(room) => {
+                self.room(room, title, *role)
+            }
             Event::Joined { re, room, title, role, here, head, topic } => {
                 let mut who = self.who(*here, members);
                 who.push_str(match role {
@@ -182,7 +185,10 @@ impl Scribe {
             Event::Code { label, code, .. } => {
                 vec![Line::room(format!("The code {label} is {} now. Only you see this.", code.0))]
             }
-            Event::Renamed { name, .. } => vec![Line::room(format!("You are now {name}."))],
+            Event::Renamed { name, .. } => {
+                (self.wanted, self.called) = (Some(name.clone()), Some(name.clone()));
+                vec![Line::room(format!("You are now {name}."))]
+            }
             Event::Refused { code, text, left, .. } => vec![Line::aside(refusal(code, text, *left))],
             Event::Unconfirmed { text, .. } => {
                 vec![Line {
@@ -192,6 +198,32 @@ impl Scribe {
             }
             Event::Notice { text, .. } => vec![Line { head: "-- Notice: ".into(), ..Line::room(text.as_str()) }],
         }
+    }
+
+    /// What we are called, where it is not what we want to be called.
+    fn called(&mut self, name: &Name, account: Option<&Name>) -> Option<Line> {
+        if account.is_some() {
+            self.wanted = Some(name.clone());
+        }
+        let is_news = self.called.replace(name.clone()).as_ref() != Some(name);
+        let wanted = self.wanted.as_ref().filter(|wanted| is_news && *wanted != name)?;
+        Some(Line::aside(format!("{wanted} is taken: you are {name}. If it is yours: /login {wanted}")))
+    }
+
+    /// Who we have proved to be, and where that lets us in.
+    fn logged_in(&mut self, asked: bool, account: Option<&Name>, rooms: &[json::Room]) -> Vec<Line> {
+        let is_news = asked || self.account.as_ref() != account;
+        let opens = self.open != rooms;
+        (self.account, self.open) = (account.cloned(), rooms.to_vec());
+        let mut lines = Vec::new();
+        if let Some(account) = account.filter(|_| is_news) {
+            lines.push(Line::aside(format!("You are logged in as {account}.")));
+        }
+        if !rooms.is_empty() && (is_news || opens) {
+            let rooms: Vec<_> = rooms.iter().map(|room| room.id.as_str()).collect();
+            lines.push(Line::aside(format!("/join takes you without a code to: {}", rooms.join(", "))));
+        }
+        lines
     }
 
     fn joined(&mut self, asked: bool, room: &RoomId, title: &str, here: u64, head: Seq, who: &str) -> Line {
@@ -248,92 +280,20 @@ impl Scribe {
         let mut names: Vec<_> = members
             .iter()
             .take(SHOWN)
-            .map(|person| if person.m == self.me { format!("{} (you)", person.name) } else { person.name.to_string() })
+            .map(|person| {
+                let is_me = person.m == self.me;
+                let role = (person.role != Role::default()).then(|| person.role.as_str());
+                let tags = [is_me.then_some("you"), person.has_account().then_some("account"), role];
+                match tags.into_iter().flatten().collect::<Vec<_>>()[..] {
+                    [] => person.name.to_string(),
+                    ref tags => format!("{} ({})", person.name, tags.join(", ")),
+                }
+            })
             .collect();
         if members.len() > SHOWN {
             names.push(format!("and {} more", members.len() - SHOWN));
         }
         format!("{here} here: {}.", names.join(", "))
-    }
-
-    fn message(&mut self, room: &RoomId, message: &PageMessage, live: bool, mine: bool) -> Vec<Line> {
-        let mut lines = Vec::new();
-        if let Some(told) = self.rooms.get_mut(room) {
-            let is_news = match told.news {
-                News::AtLive => live,
-                News::AtAny => true,
-                News::Told => false,
-            };
-            if is_news {
-                // A line between nothing and something divides nothing, and who speaks has seen what came before.
-                if told.oldest.is_some() && !mine {
-                    lines.push(Line::room("new --"));
-                }
-                told.news = News::Told;
-            }
-            told.oldest = Some(told.oldest.map_or(message.seq, |oldest| oldest.min(message.seq)));
-        }
-        lines.extend(self.said(room, message));
-        lines
-    }
-
-    fn page(&mut self, room: &RoomId, messages: &[PageMessage], more: bool) -> Vec<Line> {
-        let Some(first) = messages.first() else { return vec![Line::room("There is nothing older.")] };
-        if let Some(told) = self.rooms.get_mut(room) {
-            told.oldest = Some(told.oldest.map_or(first.seq, |oldest| oldest.min(first.seq)));
-        }
-        let mut lines = vec![Line::room(format!("Older messages of {}:", self.title(room)))];
-        for message in messages {
-            lines.extend(self.said(room, message));
-        }
-        lines.push(Line::room(if more { "That was older; /history shows more." } else { "That was all there is." }));
-        lines
-    }
-
-    fn found(&mut self, room: &RoomId, messages: &[PageMessage], from: Seq, more: bool) -> Vec<Line> {
-        let (head, end) = match (messages, more) {
-            ([], false) => return vec![Line::room("No message has that.")],
-            ([], true) => {
-                let text = format!("No message from {from} on has that; older ones can't be looked at yet.");
-                return vec![Line::room(text)];
-            }
-            (_, false) => ("Found in", "That was all that has it."),
-            (_, true) => ("The newest found in", "There may be more: more words find fewer."),
-        };
-        let mut lines = vec![Line::room(format!("{head} {}:", self.title(room)))];
-        for message in messages {
-            lines.extend(self.numbered(room, message, &format!("#{} ", message.seq)));
-        }
-        lines.push(Line::room(end));
-        lines
-    }
-
-    /// A message, and the day where it is another one than before.
-    fn said(&mut self, room: &RoomId, message: &PageMessage) -> Vec<Line> {
-        self.numbered(room, message, "")
-    }
-
-    fn numbered(&mut self, room: &RoomId, message: &PageMessage, number: &str) -> Vec<Line> {
-        let ts = i64::try_from(message.ts).ok().and_then(|ts| Timestamp::from_millisecond(ts).ok()).unwrap_or_default();
-        let at = ts.to_zoned_datetime(self.zone.clone());
-        let mut lines = Vec::new();
-        if at.date() != self.day {
-            self.day = at.date();
-            lines.push(Line::room(format!("{} --", at.strftime("%A, %Y-%m-%d"))));
-        }
-        let name = &message.name;
-        let name = match message.kind {
-            Kind::Me => format!("* {name}"),
-            // Nobody says what begins so.
-            Kind::Act(_) => format!("-- {name}"),
-            Kind::Say | Kind::Removed => format!("<{name}>"),
-        };
-        let mark = self.mark(room);
-        let head = format!("{mark}{} {number}{name} ", at.strftime("%H:%M"));
-        // A tab is as wide as the terminal likes, which is no width to wrap lines by.
-        let text = message.text.as_str().replace('\t', "    ");
-        lines.push(Line { tone: Tone::Message, head, text });
-        lines
     }
 
     fn presence(&self, room: &RoomId, change: &Change) -> Vec<Line> {
@@ -371,20 +331,23 @@ pub(super) fn refusal(code: &ErrorCode, text: &str, left: Option<u64>) -> String
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use qun_core::json::PageMessage;
+    use qun_core::log::Kind;
     use qun_core::{Entropy, Id};
 
     use super::*;
 
-    fn scribe() -> Scribe {
+    pub(super) fn scribe() -> Scribe {
         let now = "2026-02-17T14:00:00+00:00[UTC]".parse().unwrap();
-        Scribe::new("127.0.0.1:7777", MemberId::from_bits(0), &now)
+        Scribe::new("127.0.0.1:7777", MemberId::from_bits(0), "ann".parse().ok(), &now)
     }
 
-    fn room() -> RoomId {
+    pub(super) fn room() -> RoomId {
         "ops".parse().unwrap()
     }
 
-    fn joined(asked: bool, head: u64) -> Event {
+    pub(super) fn joined(asked: bool, head: u64) -> Event {
         let id = Id::generate(&mut Entropy::new([1; 32]));
         Event::Joined {
             re: asked.then_some(id),
@@ -397,7 +360,7 @@ mod tests {
         }
     }
 
-    fn message(seq: u64, at: &str, text: &str, live: bool) -> Event {
+    pub(super) fn message(seq: u64, at: &str, text: &str, live: bool) -> Event {
         let ts: Timestamp = at.parse().unwrap();
         Event::Message {
             room: room(),
@@ -415,86 +378,26 @@ mod tests {
         }
     }
 
-    fn told(scribe: &mut Scribe, events: &[Event]) -> Vec<String> {
-        events.iter().flat_map(|event| scribe.tell(event, None)).map(|line| line.render()).collect()
-    }
-
-    #[test]
-    fn a_line_divides_what_was_said_before_from_what_is_new() {
-        let mut scribe = scribe();
-        let events = [
-            joined(true, 1),
-            message(1, "2026-02-16T09:00:00Z", "before", false),
-            message(2, "2026-02-17T14:01:00Z", "now", true),
-            message(3, "2026-02-17T14:02:00Z", "and now", true),
-            joined(false, 4),
-            message(4, "2026-02-17T14:03:00Z", "missed", false),
-        ];
-        assert_eq!(
-            told(&mut scribe, &events),
-            [
-                "-- On-call. 2 here.",
-                "-- Monday, 2026-02-16 --",
-                "09:00 <bob> before",
-                "-- new --",
-                "-- Tuesday, 2026-02-17 --",
-                "14:01 <bob> now",
-                "14:02 <bob> and now",
-                "-- Back in On-call, 2 here.",
-                "-- new --",
-                "14:03 <bob> missed",
-            ]
-        );
-    }
-
-    #[test]
-    fn the_first_words_of_a_room_are_not_divided_from_nothing() {
-        let events = [joined(true, 0), message(1, "2026-02-17T14:01:00Z", "first", true)];
-        assert_eq!(told(&mut scribe(), &events), ["-- On-call. 2 here.", "14:01 <bob> first"]);
-    }
-
-    #[test]
-    fn what_was_found_has_its_day_its_time_and_its_number() {
-        let found = |messages: Vec<PageMessage>, from, more| {
-            let re = Id::generate(&mut Entropy::new([2; 32]));
-            Event::Found { re, room: room(), messages, from: Seq::new(from), more }
+    fn online(name: &str, account: Option<&str>, rooms: &[&str]) -> Event {
+        let open = |id: &&str| json::Room {
+            id: id.parse().unwrap(),
+            title: "On-call".into(),
+            role: Role::Talk,
+            topic: None,
+            closed: false,
         };
-        let old = message(612, "2026-02-16T09:00:00Z", "deploy", false);
-        let Event::Message { message: old, .. } = old else { unreachable!() };
-        let events = [
-            joined(true, 700),
-            found(vec![old], 1, false),
-            found(vec![], 1, false),
-            found(vec![], 400, true),
-            message(701, "2026-02-17T14:01:00Z", "now", true),
-        ];
-        assert_eq!(
-            told(&mut scribe(), &events)[1..],
-            [
-                "-- Found in On-call:",
-                "-- Monday, 2026-02-16 --",
-                "09:00 #612 <bob> deploy",
-                "-- That was all that has it.",
-                "-- No message has that.",
-                "-- No message from 400 on has that; older ones can't be looked at yet.",
-                "-- Tuesday, 2026-02-17 --",
-                "14:01 <bob> now",
-            ]
-        );
+        Event::Online {
+            re: None,
+            member: MemberId::from_bits(0),
+            name: name.parse().unwrap(),
+            resumed: true,
+            account: account.map(|account| account.parse().unwrap()),
+            rooms: rooms.iter().map(open).collect(),
+        }
     }
 
-    #[test]
-    fn no_text_can_forge_a_line() {
-        let events = [message(1, "2026-02-17T14:01:00Z", "one\n14:02 <ann> two", true)];
-        assert_eq!(told(&mut scribe(), &events), ["14:01 <bob> one\n            | 14:02 <ann> two"]);
-    }
-
-    #[test]
-    fn another_room_is_named() {
-        let mut scribe = scribe();
-        scribe.current = Some("hall".parse().unwrap());
-        let events = [message(1, "2026-02-17T14:01:00Z", "hi", true)];
-        assert_eq!(told(&mut scribe, &events), ["[ops] 14:01 <bob> hi"]);
+    pub(super) fn told(scribe: &mut Scribe, events: &[Event]) -> Vec<String> {
+        events.iter().flat_map(|event| scribe.tell(event, None)).map(|line| line.render()).collect()
     }
 
     #[test]
@@ -526,7 +429,7 @@ mod tests {
     #[test]
     fn a_lost_connection_is_told_once() {
         let offline = |attempt| Event::Offline { attempt, retry_at: qun_core::Instant::from_micros(0), bye: None };
-        let online = Event::Online { member: MemberId::from_bits(0), name: "ann".parse().unwrap(), resumed: true };
+        let online = online("ann", None, &[]);
         assert_eq!(
             told(&mut scribe(), &[online.clone(), offline(1), offline(2), online.clone()]),
             ["-- The connection to 127.0.0.1:7777 is lost. Trying again.", "-- Connected."]
@@ -534,6 +437,59 @@ mod tests {
         assert_eq!(
             told(&mut scribe(), &[offline(1), online]),
             ["-- No connection to 127.0.0.1:7777. Trying again.", "-- Connected."]
+        );
+    }
+
+    #[test]
+    fn whose_name_is_taken_is_told_once_and_how_it_may_be_theirs() {
+        let mut scribe = scribe();
+        let taken = online("ann-2", None, &[]);
+        assert_eq!(
+            told(&mut scribe, std::slice::from_ref(&taken)),
+            ["-- ann is taken: you are ann-2. If it is yours: /login ann"]
+        );
+        assert!(told(&mut scribe, &[taken]).is_empty());
+        assert_eq!(scribe.name().map(Name::as_str), Some("ann"), "which a bare /login means");
+    }
+
+    #[test]
+    fn who_logs_in_is_told_where_that_lets_them_in_and_is_in_their_rooms_as_before() {
+        let mut scribe = scribe();
+        told(&mut scribe, &[online("ann-2", None, &[]), joined(true, 3)]);
+        let mut again = joined(false, 3);
+        if let Event::Joined { role, .. } = &mut again {
+            *role = Role::Moderator;
+        }
+        let events = [online("ann", Some("ann"), &["dev", "ops"]), again];
+        assert_eq!(
+            told(&mut scribe, &events),
+            [
+                "-- You are logged in as ann.",
+                "-- /join takes you without a code to: dev, ops",
+                "-- You are a moderator here now.",
+            ]
+        );
+        assert!(told(&mut scribe, &events[..1]).is_empty(), "what was told is not told again");
+        let later = [online("ann", Some("ann"), &["dev"])];
+        assert_eq!(told(&mut scribe, &later), ["-- /join takes you without a code to: dev"]);
+    }
+
+    #[test]
+    fn a_roster_says_who_has_a_role_and_whose_name_is_theirs() {
+        let person = |name: &str, m: Option<MemberId>, role| {
+            let name: Name = name.parse().unwrap();
+            Person { m: m.unwrap_or_else(|| MemberId::of_account(&name.folded())), name, role }
+        };
+        let me = Some(MemberId::from_bits(0));
+        let members = [
+            person("Ann", me, Role::Talk),
+            person("Bob", None, Role::Talk),
+            person("mei", None, Role::Owner),
+            person("bob-2", Some(MemberId::from_bits(1 << 8)), Role::Read),
+        ];
+        assert_eq!(
+            scribe().who(4, Some(&members)),
+            "4 here: Ann (you), Bob (account), mei (account, owner), bob-2 (read)."
         );
     }
 }

@@ -1,4 +1,8 @@
 //! The command line.
+//!
+//! A list of commands with their options; [`who`] is what those have in common that go to a server.
+
+mod who;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,12 +10,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use qun_core::{Name, Password, RoomId, Seq};
+use qun_core::{Name, RoomId, Seq};
 use qun_transports::readiness::PollerKind;
 
-use crate::account;
 use crate::config;
-use crate::exit::{self, Failure};
+use crate::exit;
+
+pub(crate) use who::{Door, Who, server};
 
 /// Group chat where a code gets you into a room.
 #[derive(Debug, Parser)]
@@ -146,6 +151,12 @@ pub(crate) struct Sim {
     /// With so many rooms.
     #[arg(long, value_name = "N")]
     pub(crate) rooms: Option<usize>,
+    /// With so many accounts.
+    #[arg(long, value_name = "N")]
+    pub(crate) accounts: Option<usize>,
+    /// With so many rooms in which order is kept: none or one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub(crate) court: Option<u8>,
     /// Let things go wrong for so many milliseconds.
     #[arg(long, value_name = "MS")]
     pub(crate) storm_ms: Option<u64>,
@@ -304,8 +315,8 @@ pub(crate) struct History {
 /// `qun search`
 #[derive(Debug, Args)]
 pub(crate) struct Search {
-    /// The room's code; `-` takes QUN_CODE, or reads it from the first line of stdin. Other people on this machine can
-    /// see arguments.
+    /// The room's code, or with --account the id of a room that the account may enter; `-` takes QUN_CODE, or reads it from
+    /// the first line of stdin. Other people on this machine can see arguments.
     #[arg(value_name = "CODE")]
     pub(crate) code: String,
     /// What to look for.
@@ -327,64 +338,6 @@ pub(crate) struct Search {
     pub(crate) who: Who,
 }
 
-/// Which room, as whom.
-#[derive(Debug, Args)]
-pub(crate) struct Door {
-    /// The room's code; `-` reads it from the first line of stdin. Without one it is asked for. Other people on this
-    /// machine can see arguments: QUN_CODE and `-` are safer.
-    #[arg(env = "QUN_CODE", hide_env_values = true, value_name = "CODE")]
-    pub(crate) code: Option<String>,
-    #[command(flatten)]
-    pub(crate) who: Who,
-}
-
-/// As whom, and where.
-#[derive(Debug, Args)]
-pub(crate) struct Who {
-    /// What to be called; without it the server finds a name.
-    #[arg(long, env = "QUN_NAME", hide_env_values = true, value_parser = Name::from_str)]
-    pub(crate) name: Option<Name>,
-    /// Log in to this account, which is what to be called then. The password is asked for at the terminal, and kept in memory
-    /// for as long as this runs.
-    #[arg(long, env = "QUN_ACCOUNT", hide_env_values = true, value_name = "NAME", value_parser = Name::from_str)]
-    pub(crate) account: Option<Name>,
-    /// Read the account's password from the first line of this file, which nobody else may read.
-    #[arg(long, env = "QUN_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// The server; without a port, 7777.
-    #[arg(
-        long,
-        env = "QUN_SERVER",
-        hide_env_values = true,
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:7777"
-    )]
-    #[arg(value_parser = server)]
-    pub(crate) server: String,
-}
-
-impl Who {
-    /// Whom to be at the server, with the password that proves it.
-    ///
-    /// # Errors
-    /// Where the password is asked for and nobody can be asked, or can't be read.
-    pub(crate) fn prove(&self) -> Result<(Option<Name>, Option<Password>), Failure> {
-        let Some(account) = &self.account else {
-            let alone = "--password-file is an account's: say which by --account NAME";
-            return if self.password_file.is_some() {
-                Err(Failure::usage(alone))
-            } else {
-                Ok((self.name.clone(), None))
-            };
-        };
-        let password = match &self.password_file {
-            Some(file) => account::from_file(file)?,
-            None => account::prompt(&format!("Password of {account}: "))?,
-        };
-        Ok((Some(account.clone()), Some(password)))
-    }
-}
-
 /// `qun code`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Code {
@@ -398,19 +351,21 @@ pub(crate) enum Code {
 
 const JSON_HELP: &str = "\
 With --json every line on stdout is an object whose \"event\" says what it is. Fields may be added, none changes:
-  online       member, name, resumed
+  online       member, name, resumed, account?, rooms? ({id, title, role} each: what it may enter by id)
   offline      attempt, retry_ms, bye?
-  joined       room, title, role, here, head, members? ({m, name} each)
-  message      room, seq, ts, m, name, kind? (\"me\"), text, id?, live, mine
+  joined       room, title, role, topic?, here, head, members? ({m, name, role?} each)
+  message      room, seq, ts, m, name, kind? (\"me\", \"kick\" …), act?, text, id?, live, mine
   page         room, more, messages (as message, without room, live and mine)
   found        room, from, more, messages (the same)
   lost         room, from, to
   restarted    room
-  presence     room, ev (\"in\", \"out\", \"name\"), m, name, was?, why?
+  presence     room, ev (\"in\", \"out\", \"name\", \"role\"), m, name, role?, was?, why?
   here         room, n
   roster       room, members
   left         room, bye? ({code, retry, text}: the room is closed, for one)
   room         room, title, role: what it is called and what you may do there, from here on
+  done         room: what was asked for to keep order is done
+  code         room, label, code: one that was asked for
   renamed      name
   refused      what, code, retry, wait_ms?, left?, text
   delivered    room, id: a message of ours that is in the log and is never shown
@@ -440,33 +395,6 @@ fn seq(text: &str) -> Result<Seq, String> {
     }
 }
 
-/// Reads `HOST`, `HOST:PORT`, `IPV6` or `[IPV6]:PORT`, and adds the port where there is none.
-pub(crate) fn server(text: &str) -> Result<String, String> {
-    let wrong = || Err("write HOST:PORT, as in chat.example.org:7777 or [::1]:7777".to_string());
-    if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Ok(format!("[{text}]:{DEFAULT_PORT}"));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') => (host, port),
-        Some(_) => return wrong(),
-        None => (text, DEFAULT_PORT),
-    };
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let host_fits = match bracketed {
-        Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "[]:/@".contains(c))
-        }
-    };
-    match port.parse::<u16>() {
-        Ok(1..) if host_fits => Ok(format!("{}:{port}", host.to_lowercase())),
-        _ => wrong(),
-    }
-}
-
-/// The port of a server that is named without one.
-const DEFAULT_PORT: &str = "7777";
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -476,22 +404,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_server_has_a_port_in_the_end() {
-        for (typed, meant) in [
-            ("chat.example.org", "chat.example.org:7777"),
-            ("Chat.Example.org:80", "chat.example.org:80"),
-            ("127.0.0.1:1", "127.0.0.1:1"),
-            ("::1", "[::1]:7777"),
-            ("[::1]:9", "[::1]:9"),
-        ] {
-            assert_eq!(server(typed).as_deref(), Ok(meant), "{typed}");
-        }
-        for typed in ["", ":7777", "host:", "host:0", "host:70000", "http://host", "[::1", "a b:1", "[host]:1"] {
-            assert!(server(typed).is_err(), "{typed}");
-        }
     }
 
     #[test]

@@ -1,0 +1,274 @@
+//! Accounts: who is let in as one, what they are called, and whether a password is told.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use qun_core::{Instant, Role};
+
+use super::Violation;
+use super::ask::Asked;
+use super::json::Json;
+use super::model::Model;
+use super::wire::Wire;
+use crate::sim::court::COURT;
+use crate::sim::verdicts::HUSH;
+
+/// The longest that a line may wait inside the server before it is handled, and an answer before it goes out.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An account, as the configuration has it.
+#[derive(Clone, Debug)]
+pub(in crate::sim) struct AccountFacts {
+    /// As it is written.
+    pub(in crate::sim) name: String,
+    /// What its password begins with, up to a `/`.
+    pub(in crate::sim) secret: String,
+    /// The rooms that list it, and what it may do there at least.
+    pub(in crate::sim) rooms: BTreeMap<String, Role>,
+}
+
+/// Who has logged in, and what was asked of whoever verifies.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sim) struct Logins {
+    /// Who has given the right password of an account, and of which.
+    people: BTreeMap<usize, String>,
+    /// The codes that somebody has ever sent, as they are compared: by one of them their account may be remembered.
+    sent: BTreeMap<usize, BTreeSet<String>>,
+    /// Who an account is on the wire.
+    members: BTreeMap<String, String>,
+    /// What was asked since the server's start.
+    questions: Vec<Question>,
+    /// When a password came from a source, for which name.
+    tries: VecDeque<(Instant, usize, String)>,
+    /// When each source sent those that were told to be wrong.
+    wrong: VecDeque<(Instant, usize)>,
+}
+
+/// A password that is to be verified.
+#[derive(Clone, Debug)]
+struct Question {
+    password: String,
+    asked: Instant,
+    /// When the server was given the verdict.
+    heard: Option<Instant>,
+}
+
+impl Logins {
+    pub(super) fn booted(&mut self) {
+        self.questions.clear();
+        self.tries.clear();
+        self.wrong.clear();
+    }
+
+    /// The server wants to know whether a password is right.
+    pub(in crate::sim) fn asks(&mut self, now: Instant, password: &str) {
+        self.questions.push(Question { password: password.into(), asked: now, heard: None });
+    }
+
+    /// It hears whether it is.
+    pub(in crate::sim) fn hears(&mut self, now: Instant, password: &str) {
+        let mut open = self.questions.iter_mut().filter(|question| question.password == password);
+        if let Some(question) = open.find(|question| question.heard.is_none()) {
+            question.heard = Some(now);
+        }
+    }
+
+    /// Somebody sends a code.
+    pub(super) fn sends(&mut self, person: usize, code: &str) {
+        self.sent.entry(person).or_default().insert(code.into());
+    }
+
+    /// The account whose password a person has given.
+    pub(super) fn account_of(&self, person: usize) -> Option<&String> {
+        self.people.get(&person)
+    }
+
+    /// Whether a member is an account.
+    pub(super) fn is_account(&self, m: &str) -> bool {
+        self.members.values().any(|member| member == m)
+    }
+
+    /// Whether a question about this password has waited as long as the server waits.
+    fn is_unanswered(&self, password: &str, now: Instant, verify: Duration) -> bool {
+        let is_late = |question: &Question| question.heard.is_none_or(|heard| heard >= question.asked + verify);
+        self.questions.iter().any(|question| {
+            // One that says nothing may have come at once.
+            let is_over = question.heard.is_none() || now >= question.asked + verify;
+            question.password == password && is_over && is_late(question)
+        })
+    }
+}
+
+impl Model {
+    /// A client says hello, and may log in by that.
+    pub(super) fn logs_in(
+        &mut self,
+        now: Instant,
+        source: usize,
+        person: usize,
+        name: Option<&str>,
+        password: Option<&str>,
+    ) {
+        let (Some(name), Some(password)) = (name.map(str::to_lowercase), password) else { return };
+        if self.is_right(&name, password) {
+            self.logins.people.insert(person, name.clone());
+        }
+        self.logins.tries.push_back((now, source, name));
+    }
+
+    /// One who sends what they like may log in by it.
+    pub(super) fn logs_in_rudely(&mut self, now: Instant, source: usize, line: &str) {
+        if !line.contains("password") && !line.contains("/login") {
+            return;
+        }
+        let name = Json::read(line.as_bytes()).and_then(|line| line.text("name").map(str::to_lowercase));
+        self.logins.tries.push_back((now, source, name.unwrap_or_default()));
+    }
+
+    /// Whether this is the password of the account of this name.
+    fn is_right(&self, name: &str, password: &str) -> bool {
+        let account = self.facts.accounts.get(&name.to_lowercase());
+        account.is_some_and(|account| password.split('/').next() == Some(&account.secret))
+    }
+
+    /// Whether a name is an account's.
+    pub(super) fn is_protected(&self, name: &str) -> bool {
+        self.facts.accounts.contains_key(&name.to_lowercase())
+    }
+
+    /// What the account of a person may do in a room at least.
+    pub(super) fn listed(&self, person: usize, room: &str) -> Role {
+        let account = self.logins.account_of(person).and_then(|name| self.facts.accounts.get(name));
+        account.and_then(|account| account.rooms.get(room)).copied().unwrap_or(Role::Read)
+    }
+
+    /// Whoever is welcome with a password is so as the account that it opens, and in the rooms that list it.
+    pub(super) fn is_let_in(&self, frame: &Json, name: &str, password: Option<&str>) -> Result<(), Violation> {
+        let account = frame.text("account");
+        let Some(password) = password else {
+            return match account {
+                Some(account) => wrong(format!("{account} is let in without a password")),
+                None => Ok(()),
+            };
+        };
+        let Some(facts) = self.facts.accounts.get(&name.to_lowercase()).filter(|_| self.is_right(name, password))
+        else {
+            return wrong(format!("{name} is let in by a wrong password"));
+        };
+        if account != Some(&facts.name) {
+            return wrong(format!("{} is let in as {account:?}", facts.name));
+        }
+        let room = |room: &Json| Some((room.text("id")?.to_string(), Role::named(room.text("role")?)?));
+        let rooms: BTreeMap<_, _> = frame.list("rooms").unwrap_or_default().iter().filter_map(room).collect();
+        let is_told = |(room, least): (&String, &Role)| rooms.get(room).is_some_and(|told| told >= least);
+        let may = |(room, told): (&String, &Role)| self.may_enter(facts, room).is_some_and(|most| *told <= most);
+        if !facts.rooms.iter().all(is_told) || !rooms.iter().all(may) {
+            return wrong(format!("{} is told that it may enter {rooms:?}", facts.name));
+        }
+        Ok(())
+    }
+
+    /// As what an account may enter a room without a code, at most: as the room lists it, by what it was given, or by a code
+    /// that somebody has sent who knows its password.
+    fn may_enter(&self, account: &AccountFacts, room: &str) -> Option<Role> {
+        let folded = account.name.to_lowercase();
+        let people = self.logins.people.iter().filter(|(_, name)| **name == folded);
+        let sent = people.filter_map(|(person, _)| self.logins.sent.get(person)).flatten();
+        let codes = &self.facts.rooms.get(room)?.codes;
+        let role = |code: &String| codes.get(code).map(|code| code.role).or(self.court.codes.get(code).copied());
+        let by_code = sent.filter_map(role).max();
+        let gift = self.logins.members.get(&folded).and_then(|m| self.given(m)).filter(|_| room == COURT);
+        let role = by_code.max(account.rooms.get(room).copied());
+        role.map(|role| gift.map_or(role, |gift| role.max(gift)))
+    }
+
+    /// Somebody is called something: an account as it is called, and nobody else so.
+    pub(super) fn is_theirs(&mut self, name: &str, m: &str) -> Result<(), Violation> {
+        if self.facts.accounts.is_empty() {
+            return Ok(());
+        }
+        let folded = name.to_lowercase();
+        if let Some(account) = self.facts.accounts.get(&folded) {
+            let known = self.logins.members.entry(folded).or_insert_with(|| m.into());
+            if known != m || account.name != name {
+                return wrong(format!("{m} is called {name}, as the account {known} is"));
+            }
+        } else if self.logins.is_account(m) {
+            return wrong(format!("the account {m} is called {name}"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn are_theirs(&mut self, roster: Option<&BTreeMap<String, String>>) -> Result<(), Violation> {
+        roster.into_iter().flatten().try_for_each(|(m, name)| self.is_theirs(name, m))
+    }
+
+    /// Whether so many passwords have come that no other is looked at: from this source, for this name, or at all.
+    fn may_be_locked_out(&mut self, source: usize, name: &str, now: Instant) -> bool {
+        let limits = &self.facts.limits;
+        let long = limits.guess_every * limits.guess_burst + PATIENCE;
+        let tries = &mut self.logins.tries;
+        while tries.pop_front_if(|(at, ..)| *at + long < now).is_some() {}
+        let count = |is: &dyn Fn(&(Instant, usize, String)) -> bool| tries.iter().filter(|tried| is(tried)).count();
+        count(&|(_, by, _)| *by == source) >= limits.guess_burst as usize
+            || count(&|(_, _, of)| of == name) >= limits.guess_burst as usize
+            || count(&|(at, ..)| *at + PATIENCE > now) >= limits.guess_per_s as usize
+    }
+
+    /// A source is told that the password was wrong that it sent at this time: not too often.
+    fn guessed_password(&mut self, source: usize, sent: Instant, now: Instant) -> Result<(), Violation> {
+        let limits = &self.facts.limits;
+        let wrongs = &mut self.logins.wrong;
+        wrongs.push_back((sent, source));
+        let long = limits.guess_every + limits.verify;
+        while wrongs.pop_front_if(|(at, _)| *at + long < now).is_some() {}
+        let count = wrongs.iter().filter(|(_, other)| *other == source).count();
+        // What was sent at most that long ago, and one more for each time that one more is allowed.
+        if count > limits.guess_burst as usize + 3 {
+            return wrong(format!("source {source} may try {count} passwords"));
+        }
+        Ok(())
+    }
+}
+
+impl Wire {
+    /// A client is not let in with the password that it gives.
+    pub(super) fn login_refused(
+        &self,
+        model: &mut Model,
+        now: Instant,
+        asked: &Asked,
+        name: &str,
+        password: &str,
+        code: &str,
+    ) -> Result<(), Violation> {
+        let verify = model.facts.limits.verify;
+        let is_so = match code {
+            "bad_password" if !model.is_right(name, password) => {
+                return model.guessed_password(self.source, asked.at, now);
+            }
+            "locked" => model.may_be_locked_out(self.source, &name.to_lowercase(), now),
+            "unavailable" => model.logins.is_unanswered(password, now, verify),
+            _ => false,
+        };
+        if is_so { Ok(()) } else { wrong(format!("there is no reason to refuse {name} as {code}")) }
+    }
+
+    /// What leaves the server has no password in it.
+    pub(super) fn tells_no_password(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        self.last.extend_from_slice(bytes);
+        let result = is_hushed("somebody", &self.last);
+        self.last.drain(..self.last.len().saturating_sub(HUSH.len() - 1));
+        result
+    }
+}
+
+/// Nothing of a password is in what somebody is told.
+pub(super) fn is_hushed(who: &str, bytes: &[u8]) -> Result<(), Violation> {
+    let is_told = bytes.windows(HUSH.len()).any(|window| window == HUSH.as_bytes());
+    if is_told { wrong(format!("{who} is told a password")) } else { Ok(()) }
+}
+
+fn wrong<T>(text: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation::new(13, text))
+}

@@ -171,6 +171,12 @@ fn a_moderator_who_has_left_keeps_the_words_from_moderators() {
     world.take(mei);
     assert_eq!(world.call(mei, order("remove", &json!({"seq": seq})))["code"], "forbidden");
     done(&mut world, ann, "remove", json!({"seq": seq}));
+    // Who was given nothing has no such right, whatever others were given.
+    let zoe = world.member("zoe", OPS);
+    world.say(zoe, "s1", "ops", "me, too");
+    let seq = world.log.records("ops").len();
+    world.ask(zoe, json!({"t": "leave", "id": "l1", "room": "ops"}));
+    done(&mut world, mei, "remove", json!({"seq": seq}));
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn a_person_whose_login_came_to_nothing_is_asked_again_what_they_were() {
             world.send(person, format!("{before}{login}"));
             let told = world.text(person);
             assert!(told.lines().last().is_some_and(|last| last.starts_with(prompt)), "{told}");
+            assert!(!world.notes.iter().any(|note| matches!(note, Note::WrongCode { .. })), "that was no guess");
             let asked = told.matches(prompt).count();
             assert_eq!(asked, 1 + usize::from(!before.is_empty()), "{told}");
         }

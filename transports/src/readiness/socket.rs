@@ -31,9 +31,9 @@ pub(crate) const FEW: usize = 4;
 /// Bytes read at once, and so the most that a connection gets read in a turn.
 pub(crate) const READ: usize = 32 << 10;
 
-/// Bytes read of all connections after which what was said is sent, before more is read: half of what a connection may be
-/// sent at once, since a frame has more bytes than the line that it was said in.
-pub(crate) const SHARE: usize = 32 << 10;
+/// Bytes read of all connections after which what was said is sent, before more is read: about as much as a connection is
+/// sent at once.
+pub(crate) const SHARE: usize = WRITE;
 
 /// Bytes after which a connection that takes whatever it is given waits for its next turn.
 pub(crate) const WRITE: usize = 64 << 10;

@@ -19,7 +19,10 @@ impl World {
         if !self.is_stormy {
             return;
         }
-        let next = self.now.mono + up_to(&mut self.acts, 2 * self.plan.chatter);
+        // Those at court are as talkative as the others, and come on top of them.
+        let all = self.people.len().max(1) as u32;
+        let others = self.people.iter().filter(|person| person.court.is_none()).count().max(1) as u32;
+        let next = self.now.mono + up_to(&mut self.acts, 2 * self.plan.chatter * others / all);
         self.schedule.push(next, Happening::Act);
         if self.people.is_empty() {
             return;

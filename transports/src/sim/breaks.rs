@@ -465,6 +465,9 @@ impl Breaks {
                     if let Some(text) = number("\"of\":").and_then(|of| self.said.get(of)) {
                         self.taken_back = Some(text.clone());
                     }
+                    if let Some(text) = self.taken_back.as_ref().filter(|_| which == Break::ShownRemoved) {
+                        *line = line.replacen("(removed)", text, 1);
+                    }
                     self.heard = Some(line.clone());
                 }
                 (Break::ShownRemoved, "page", _) => {

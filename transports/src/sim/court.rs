@@ -143,7 +143,7 @@ impl World {
         let (dice, token) = (self.acts.u32(0..100), self.court_token());
         let name = NAMES[self.acts.usize(0..NAMES.len())];
         let other = NAMES[self.acts.usize(0..NAMES.len())];
-        let seconds = self.acts.u32(1..20);
+        let seconds = self.acts.u32(1..40);
         let seq = self.acts.u32(1..100);
         let login = self.config.accounts.first().map(|account| account.name.clone()).filter(|_| code == 2 && dice < 40);
         self.next_password += 1;
@@ -202,7 +202,7 @@ fn some_order(dice: &mut Dice, token: u64, names: &[Name], head: Seq) -> Order {
     let why: Option<Text> = format!("§{token} why").parse().ok();
     let name = dice.choice(names).cloned();
     let whom = || Whom::Name(name.clone().unwrap_or_else(|| NAMES[0].parse().unwrap_or_else(|_| unreachable!())));
-    let for_s = Some(dice.u64(1..20));
+    let for_s = Some(dice.u64(1..40));
     let label: Box<str> = if dice.bool() { "extra".into() } else { "spare".into() };
     match dice.u32(0..40) {
         0..6 => Order::Kick { whom: whom(), why },

@@ -51,8 +51,8 @@ struct Fold {
     is_closed: bool,
     /// Which token each message bears.
     tokens: BTreeMap<u64, u64>,
-    /// Who was put out, where.
-    put_out: Vec<(u64, String)>,
+    /// Who was put out, where; by a ban that is over before the log has it nobody is, so with until when it counts.
+    put_out: Vec<(u64, String, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -130,6 +130,10 @@ impl Model {
                 return wrong(format!("{record:?} was sent as {:?}", told.what));
             }
         }
+        if let Some((token, _)) = &told {
+            // A log that has let go of it takes it once more.
+            self.court.removed.remove(token);
+        }
         let by = told.as_ref().map(|(_, told)| told.by.clone()).unwrap_or_default();
         let most = self.most(&m);
         let fold = self.court.histories.entry(epoch.into()).or_default();
@@ -185,14 +189,16 @@ impl Model {
             by_name,
         };
         match act {
-            Act::Kick { on, .. } => fold.put_out.extend(m(on).map(|m| (seq, m))),
+            Act::Kick { on, .. } => fold.put_out.extend(m(on).map(|m| (seq, m, u64::MAX))),
             Act::Ban { on, until, .. } => {
                 let by_name = (by.is_empty() || by.iter().any(|by| by == "name")) && !is_account(on);
-                fold.bans.push(sentence(on, until, by_name));
-                fold.put_out.extend(m(on).map(|m| (seq, m)));
+                pass(&mut fold.bans, sentence(on, until, by_name));
+                fold.put_out.extend(m(on).map(|m| (seq, m, until.unwrap_or(u64::MAX))));
             }
             Act::Unban { on } => fold.bans.retain(|ban| !ban.is_of(on)),
-            Act::Mute { on, until, .. } => fold.mutes.push(Sentence { by_member: true, ..sentence(on, until, false) }),
+            Act::Mute { on, until, .. } => {
+                pass(&mut fold.mutes, Sentence { by_member: true, ..sentence(on, until, false) });
+            }
             Act::Unmute { on } => fold.mutes.retain(|mute| !mute.is_of(on)),
             Act::Close { .. } => fold.is_closed = true,
             Act::Open => fold.is_closed = false,
@@ -285,7 +291,8 @@ impl Wire {
 
     /// And reads one.
     pub(super) fn court_reads(&mut self, model: &mut Model, person: usize, line: &str) -> Result<(), Violation> {
-        if self.is_whole {
+        // What has waited, or a part of it, may have been written before.
+        if self.is_prompt {
             model.is_taken_back(line)?;
         }
         let Some(frame) = Json::read(line.as_bytes()).filter(|_| line.starts_with('{')) else { return Ok(()) };
@@ -308,8 +315,10 @@ impl Wire {
                 let epoch = model.told(COURT).map(|(epoch, _)| epoch.to_string()).unwrap_or_default();
                 let fold = model.court.histories.get(&epoch);
                 let mut put_out = fold.into_iter().flat_map(|fold| &fold.put_out);
-                let is_me = |m: &String| self.seat.me.as_ref() == Some(m);
-                if let Some((at, _)) = put_out.find(|(at, m)| (since + 1..seq).contains(at) && is_me(m)) {
+                let is_it = |(at, m, until): &&(u64, String, u64)| {
+                    (since + 1..seq).contains(at) && self.seat.me.as_ref() == Some(m) && model.latest < *until
+                };
+                if let Some((at, ..)) = put_out.find(is_it) {
                     return wrong(format!("{seq} reaches somebody who was put out at {at}"));
                 }
             }
@@ -342,6 +351,15 @@ impl Wire {
         let (id, what) = self.seat.asked.first_key_value().filter(|_| !self.is_over && !self.is_leaving)?;
         Some(format!("the order {what} ({id}) has no answer"))
     }
+}
+
+/// One more sentence: it counts in the place of those on the same member, or the same name.
+fn pass(sentences: &mut Vec<Sentence>, new: Sentence) {
+    for old in sentences.iter_mut() {
+        old.by_member &= !(new.by_member && old.m == new.m);
+        old.by_name &= !(new.by_name && old.name == new.name);
+    }
+    sentences.push(new);
 }
 
 /// The role that an order takes.

@@ -287,6 +287,13 @@ mod tests {
         words.parse::<Words>().unwrap().are_in(text)
     }
 
+    #[test]
+    fn a_sign_of_any_script_separates_and_a_mark_that_is_seen_does_not() {
+        assert!(finds("v2", "v1，v2") && finds("v1", "v1，v2"));
+        // It composes with nothing, and is no mere choice of a glyph.
+        assert!(finds("q\u{302}", "q\u{302}r q\u{302}") && !finds("q", "q\u{302}"));
+    }
+
     fn marked(words: &str, text: &str) -> String {
         let mut marked = text.to_string();
         for place in words.parse::<Words>().unwrap().places(text).into_iter().rev() {
@@ -346,6 +353,7 @@ mod tests {
         for nothing in ["", " \t", "…!?", "🎉", "❤\u{FE0F}", "\u{301}"] {
             assert_eq!(nothing.parse::<Words>(), Err(WordsError::Empty), "{nothing:?}");
         }
+        assert!("x".repeat(Words::MAX_BYTES).parse::<Words>().is_ok());
         assert_eq!("x".repeat(Words::MAX_BYTES + 1).parse::<Words>(), Err(WordsError::TooLong));
         let words: Words = " a 部署 - green ".parse().unwrap();
         let terms: Vec<_> = words.terms().iter().map(|term| (term.words(), term.is_open())).collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrary::Unstructured;
-use qun_core::client::{Event, Status};
+use qun_core::client::{Event, NotMember, Status};
 use qun_core::json::{Frame, Request};
 use qun_core::log::Kind;
 
@@ -18,11 +18,12 @@ const WELCOME: &[u8] = br#"{"t":"welcome","v":1,"server":"s","m":"Xk3pQ9aLw2","n
 /// gets them again. What the client sends is whole requests, what it shows and sends is the same however the bytes were cut
 /// on their ways in and out, and it always knows what to do next.
 ///
-/// The first byte says whether a welcome comes before them.
+/// The first byte says whether a welcome comes before them, and whether the client has a password.
 pub fn client(bytes: &[u8]) {
     let Some((&kind, bytes)) = bytes.split_first() else { return };
     same_however_cut(bytes, |cut| {
-        let mut driven = Driven::new(cut.clone());
+        let password = (kind & 2 > 0).then(|| "correct horse".parse().expect("a password"));
+        let mut driven = Driven::new(cut.clone(), password);
         driven.client.join(driven.now, "K7QM-2XD4".parse::<qun_core::Code>().expect("a code"));
         driven.settle();
         for _ in 0..2 {
@@ -46,7 +47,8 @@ fn speak(driven: &mut Driven) {
     let rooms: Vec<_> = driven.client.rooms().map(|room| room.id().clone()).collect();
     for room in rooms.iter().take(3) {
         driven.say(room, Kind::Say, "hello".parse().expect("a text"));
-        let _ = driven.client.history(driven.now, room, qun_core::Seq::new(9), 5);
+        driven.ask(|client, now| client.history(now, room, qun_core::Seq::new(9), 5));
+        driven.ask(|client, now| client.search(now, room, "hello".parse().expect("words"), None, 5));
     }
     driven.settle();
 }
@@ -56,7 +58,7 @@ fn speak(driven: &mut Driven) {
 /// a goodbye it ends.
 pub fn client_any(bytes: &[u8]) {
     same_however_cut(bytes, |cut| {
-        let mut driven = Driven::new(cut.clone());
+        let mut driven = Driven::new(cut.clone(), None);
         let mut given = Unstructured::new(bytes);
         for _ in 0..200 {
             if given.is_empty() || act(&mut driven, &mut given, cut).is_err() {
@@ -101,13 +103,25 @@ fn act(driven: &mut Driven, given: &mut Unstructured<'_>, cut: &mut Pieces) -> a
             match kind {
                 13 | 14 => driven.say(room, Kind::Say, values::text(given)?),
                 15 => driven.say(room, Kind::Me, values::text(given)?),
-                16 => drop(driven.client.history(driven.now, room, values::seq(given)?, values::small(given)?)),
+                16 => {
+                    let (at, limit) = (values::seq(given)?, values::small(given)?);
+                    if given.arbitrary()? {
+                        let words = values::words(given)?;
+                        driven.ask(|client, now| client.search(now, room, words, Some(at), limit));
+                    } else {
+                        driven.ask(|client, now| client.history(now, room, at, limit));
+                    }
+                }
                 17 => drop(driven.client.leave(driven.now, room)),
-                _ => drop(driven.client.order(driven.now, room, values::order(given)?)),
+                _ => {
+                    let order = values::order(given)?;
+                    driven.ask(|client, now| client.order(now, room, order));
+                }
             }
         }
         18 => {
-            driven.client.rename(driven.now, values::name(given)?);
+            let name = values::name(given)?;
+            driven.ask(|client, now| Ok::<_, NotMember>(client.rename(now, name)));
         }
         19 => driven.client.reconnect(driven.now),
         20 => driven.disconnect(),

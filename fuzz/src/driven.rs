@@ -1,12 +1,12 @@
 //! A client, and all that its driver and its user do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use qun_core::client::{Action, Client, Config, Event, Input};
 use qun_core::json::Request;
 use qun_core::log::Kind;
-use qun_core::{Entropy, Id, Key, Now, RoomId, Seq};
+use qun_core::{Entropy, Id, Key, Now, Password, RoomId, Seq};
 
 use crate::pieces::Pieces;
 
@@ -23,6 +23,8 @@ pub(crate) struct Driven {
     pub(crate) link: Link,
     /// What was said, until its fate is known.
     open: BTreeMap<Id, RoomId>,
+    /// What else was asked for, until it is answered.
+    asked: BTreeSet<Id>,
     /// Up to where each room was shown; `None` where that begins anew.
     upto: BTreeMap<RoomId, Option<Seq>>,
     unread: Vec<u8>,
@@ -39,14 +41,14 @@ pub(crate) enum Link {
 }
 
 impl Driven {
-    pub(crate) fn new(takes: Pieces) -> Self {
+    pub(crate) fn new(takes: Pieces, password: Option<Password>) -> Self {
         let config = Config {
             agent: "fuzz/0".into(),
             name: "ann".parse().ok(),
             key: Key::generate(&mut Entropy::new([1; 32])),
             tail: 10,
             timeline: 50,
-            password: None,
+            password,
             backoff: Duration::from_secs(20),
         };
         let mut driven = Self {
@@ -57,6 +59,7 @@ impl Driven {
             requests: Vec::new(),
             link: Link::Down,
             open: BTreeMap::new(),
+            asked: BTreeSet::new(),
             upto: BTreeMap::new(),
             unread: Vec::new(),
             takes,
@@ -104,6 +107,14 @@ impl Driven {
     pub(crate) fn say(&mut self, room: &RoomId, kind: Kind, text: qun_core::Text) {
         if let Ok(id) = self.client.say(self.now, room, kind, text) {
             self.open.insert(id, room.clone());
+        }
+        self.settle();
+    }
+
+    /// A command that has one answer.
+    pub(crate) fn ask<E>(&mut self, command: impl FnOnce(&mut Client, Now) -> Result<Id, E>) {
+        if let Ok(id) = command(&mut self.client, self.now) {
+            self.asked.insert(id);
         }
         self.settle();
     }
@@ -189,7 +200,13 @@ impl Driven {
             Event::Delivered { id, .. } | Event::Unconfirmed { id, .. } => self.close(Some(*id)),
             Event::Refused { re: Some(re), .. } => {
                 self.open.remove(re);
+                self.asked.remove(re);
             }
+            Event::Page { re, .. }
+            | Event::Found { re, .. }
+            | Event::Done { re, .. }
+            | Event::Code { re, .. }
+            | Event::Renamed { re, .. } => assert!(self.asked.remove(re), "{re} has an answer, and another one"),
             Event::Ended { .. } => {
                 let told: Vec<&Id> = self.open.keys().collect();
                 assert!(told.is_empty(), "{told:?} have no fate, and it is over");

@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub(crate) enum Json {
     /// `true` or `false`.
-    Bool,
+    Bool(bool),
     Null,
     /// As it is written.
     Number(String),
@@ -53,6 +53,10 @@ impl Json {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
+    pub(crate) fn flag(&self) -> Option<bool> {
+        if let Self::Bool(flag) = self { Some(*flag) } else { None }
+    }
+
     pub(crate) fn items(&self) -> Option<&[Self]> {
         if let Self::Array(items) = self { Some(items) } else { None }
     }
@@ -80,7 +84,8 @@ impl Reader<'_> {
             Some(b'[') => self.nested(Self::array),
             Some(b'"') => self.text().map(Json::Text),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            _ if self.takes("true") || self.takes("false") => Ok(Json::Bool),
+            _ if self.takes("true") => Ok(Json::Bool(true)),
+            _ if self.takes("false") => Ok(Json::Bool(false)),
             _ if self.takes("null") => Ok(Json::Null),
             _ => Err("there is no value"),
         }

@@ -3,7 +3,7 @@
 use arbitrary::Unstructured;
 use qun_core::json::{Change, Door, ErrorCode, Frame, Request};
 use qun_core::log::Span;
-use qun_core::{CodeOrder, Order, Seq};
+use qun_core::{CodeOrder, Order, Role, Seq, Which, Whom};
 use serde_json::Value;
 
 use crate::json::{Json, Verdict};
@@ -80,11 +80,17 @@ fn holds(line: &Json, request: &Request) -> bool {
     let seq = |name: &str, value: Option<Seq>| integer(name, value.map(Seq::get));
     let id = |id: &Option<qun_core::Id>| line.get("id").and_then(Json::text) == id.as_ref().map(|id| id.as_str());
     match request {
-        Request::Hello { id: re, v, key, .. } => {
+        Request::Hello { id: re, v, agent, name, key, password } => {
             let versions = line.get("v").and_then(Json::items);
             let versions = versions.map(|items| items.iter().map(Json::integer).collect());
-            let key = key.is_none_or(|key| text("key", key.expose()));
-            text("t", "hello") && id(re) && key && versions == Some(v.iter().copied().map(Some).collect::<Vec<_>>())
+            let versions = versions == Some(v.iter().copied().map(Some).collect::<Vec<_>>());
+            let written = |name| line.get(name).and_then(Json::text);
+            let agent = written("agent") == agent.as_deref();
+            let key = written("key") == key.as_ref().map(|key| key.expose());
+            // Neither is always typed in NFC.
+            let name = written("name").is_some() == name.is_some();
+            let password = written("password").is_some() == password.is_some();
+            text("t", "hello") && id(re) && versions && agent && name && key && password
         }
         Request::Join { id: re, door, resume, tail } => {
             let door = match door {
@@ -120,23 +126,57 @@ fn holds(line: &Json, request: &Request) -> bool {
         // What is typed is not always in NFC.
         Request::Name { id: re, .. } => text("t", "name") && id(re) && line.get("name").is_some(),
         Request::Act { id: re, room, order } => {
-            let (deed, reason) = match order {
-                Order::Kick { why, .. }
-                | Order::Ban { why, .. }
-                | Order::Mute { why, .. }
-                | Order::Remove { why, .. }
-                | Order::Close { why } => (None, why.as_ref()),
-                Order::Code(CodeOrder::Add { .. }) => (Some("add"), None),
-                Order::Code(CodeOrder::Rotate { .. }) => (Some("rotate"), None),
-                Order::Code(CodeOrder::Retire { .. }) => (Some("retire"), None),
-                _ => (None, None),
-            };
-            let reason = reason.is_none_or(|why| text("why", why.as_str()));
-            let deed = deed.is_none_or(|deed| text("do", deed));
-            text("t", order.verb().as_str()) && id(re) && text("room", room.as_str()) && reason && deed
+            text("t", order.verb().as_str()) && id(re) && text("room", room.as_str()) && orders(line, order)
         }
         Request::Ping { n } => text("t", "ping") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),
         Request::Pong { n } => text("t", "pong") && line.get("n").map_or(*n == 0, |_| integer("n", Some(*n))),
         Request::Bye => text("t", "bye"),
+    }
+}
+
+/// Whether the line says what was read of an order: all of it, and nothing that the line does not say.
+fn orders(line: &Json, order: &Order) -> bool {
+    let written = |name: &str| line.get(name).and_then(Json::text);
+    let integer = |name: &str| line.get(name).and_then(Json::integer);
+    // What is typed is not always in NFC.
+    let about = |whom: &Whom| match whom {
+        Whom::Member(m) => written("m") == Some(&m.to_string()) && line.get("name").is_none(),
+        Whom::Name(_) => line.get("m").is_none() && written("name").is_some(),
+    };
+    let short = |name: &str, text: &Option<qun_core::Text>| written(name) == text.as_ref().map(|text| text.as_str());
+    let role = |role: Option<Role>| written("role") == role.map(Role::as_str);
+    match order {
+        Order::Kick { whom, why } => about(whom) && short("why", why),
+        Order::Ban { whom, by, for_s, why } => {
+            let marks = line.get("by").and_then(Json::items).unwrap_or_default();
+            let is_read = |mark: &Json| by.iter().any(|by| mark.text() == Some(by.as_str()));
+            let is_written = |by: &qun_core::By| marks.iter().any(|mark| mark.text() == Some(by.as_str()));
+            let by = marks.iter().all(is_read) && by.iter().all(is_written);
+            about(whom) && by && integer("for_s") == *for_s && short("why", why)
+        }
+        Order::Mute { whom, for_s, why } => about(whom) && integer("for_s") == *for_s && short("why", why),
+        Order::Unban { whom } | Order::Unmute { whom } => about(whom),
+        Order::Topic { topic } => short("text", topic),
+        Order::Remove { which: Which::Message(seq), why } => integer("seq") == Some(seq.get()) && short("why", why),
+        Order::Remove { which: Which::Newest(whom), why } => {
+            line.get("seq").is_none() && about(whom) && short("why", why)
+        }
+        Order::Close { why } => short("why", why),
+        Order::Open => true,
+        Order::Role { whom, role: given } => about(whom) && role(*given),
+        Order::Code(CodeOrder::Add { label, role: given, for_s, uses }) => {
+            let role = role(Some(*given)) || (line.get("role").is_none() && *given == Role::default());
+            let rest = integer("for_s") == *for_s && integer("uses") == *uses;
+            written("do") == Some("add") && written("label") == label.as_deref() && role && rest
+        }
+        Order::Code(CodeOrder::Rotate { label, after_s }) => {
+            written("do") == Some("rotate") && written("label") == label.as_deref() && integer("after_s") == *after_s
+        }
+        Order::Code(CodeOrder::Retire { label, after_s, kick }) => {
+            // At once is 0 seconds, said or not.
+            let after = integer("after_s").filter(|&after| after > 0) == *after_s;
+            let kick = line.get("kick").and_then(Json::flag).unwrap_or_default() == *kick;
+            written("do") == Some("retire") && written("label") == Some(&**label) && after && kick
+        }
     }
 }

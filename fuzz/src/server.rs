@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use arbitrary::Unstructured;
+use qun_core::Name;
 use qun_core::json::{Door, Frame, Request};
 
 use crate::pieces::{Pieces, same_however_cut};
+use crate::values;
 use crate::world::{OWNER, World, line};
 
 /// A json member sends `bytes`: it is answered by frames, whatever it is, the same however the bytes were cut on their
@@ -13,7 +16,7 @@ pub fn server_json(bytes: &[u8]) {
     same_however_cut(bytes, |cut| {
         let (mut world, bob) = world_with_bob(cut.clone());
         let mallory = world.connect();
-        world.send(mallory, &[hello(), join()].concat());
+        world.send(mallory, &[hello(None), join()].concat());
         world.send_in(mallory, bytes, cut);
         world.wait(Duration::from_secs(40));
         world.wire(bob).frames();
@@ -75,7 +78,7 @@ pub fn server_sniff(bytes: &[u8]) {
 /// Several connections do what `bytes` say. Those that speak json get frames and nothing else.
 ///
 /// Each act is a byte, of which the lower three bits name a connection and the upper ones what it does; what it sends
-/// follows with its length. A verdict on a password comes when an act says so, whichever waits.
+/// follows with its length: bytes, or what a request is drawn from. A verdict on a password comes when an act says so, whichever waits.
 pub fn server_any(bytes: &[u8]) {
     let (mut world, bob) = world_with_bob(Pieces::of(bytes));
     world.are_verdicts_late = true;
@@ -93,16 +96,23 @@ pub fn server_any(bytes: &[u8]) {
             }
         };
         match act >> 3 {
-            0..=15 => {
+            0..=13 => {
                 let length = rest.next().unwrap_or_default();
                 let sent: Vec<u8> = rest.by_ref().take(length.into()).collect();
                 world.send(wire, &sent);
             }
+            14..=15 => {
+                let length = rest.next().unwrap_or_default();
+                let drawn: Vec<u8> = rest.by_ref().take(length.into()).collect();
+                if let Ok(request) = values::request(&mut Unstructured::new(&drawn)) {
+                    world.send(wire, &line(&request));
+                }
+            }
             16..=18 => {
                 spoke_json[who] |= world.wires()[wire].received.is_empty();
                 let greeting = match act >> 3 {
-                    16 => [hello(), join()],
-                    17 => [hello(), join_by(OWNER)],
+                    16 => [hello(None), join()],
+                    17 => [hello(None), join_by(OWNER)],
                     _ => [log_in(), join()],
                 };
                 world.send(wire, &greeting.concat());
@@ -145,7 +155,7 @@ pub fn server_any(bytes: &[u8]) {
 fn world_with_bob(takes: Pieces) -> (World, usize) {
     let mut world = World::new(takes);
     let bob = world.connect();
-    world.send(bob, &[hello(), join()].concat());
+    world.send(bob, &[hello("bob".parse().ok()), join()].concat());
     (world, bob)
 }
 
@@ -166,8 +176,8 @@ fn text(bytes: &[u8]) -> String {
     text
 }
 
-fn hello() -> Vec<u8> {
-    line(&Request::Hello { id: None, v: vec![1], agent: None, name: None, key: None, password: None })
+fn hello(name: Option<Name>) -> Vec<u8> {
+    line(&Request::Hello { id: None, v: vec![1], agent: None, name, key: None, password: None })
 }
 
 fn log_in() -> Vec<u8> {

@@ -7,8 +7,8 @@ use qun_core::json::{
 };
 use qun_core::log::{Kind, Span};
 use qun_core::{
-    Act, By, Code, CodeOrder, Epoch, Id, Key, MemberId, Name, Order, Password, Position, Role, RoomId, Seq, Subject,
-    Text, Which, Whom, Words,
+    Act, By, Code, CodeOrder, Deed, Epoch, Id, Key, MemberId, Name, Order, Password, Position, Role, RoomId, Seq,
+    Subject, Text, Which, Whom, Words,
 };
 
 type Given<'a, 'b> = &'a mut Unstructured<'b>;
@@ -77,6 +77,9 @@ pub(crate) fn frame(given: Given<'_, '_>) -> Result<Frame> {
         }
         13 => Frame::Ping { n: integer(given)? },
         15 => Frame::Found(found(given, re)?),
+        14 if given.ratio(1, 4)? => {
+            Frame::Code { re, room: room(given)?, label: string(given)?.into(), code: ShownCode(string(given)?) }
+        }
         14 => Frame::Room { room: joined(given, None)?.room },
         _ => Frame::Pong { n: integer(given)? },
     })
@@ -201,7 +204,7 @@ fn found(given: Given<'_, '_>, re: Option<Id>) -> Result<Found> {
     Ok(Found { re, room, epoch, first, from: seq(given)?, more, msgs })
 }
 
-fn words(given: Given<'_, '_>) -> Result<Words> {
+pub(crate) fn words(given: Given<'_, '_>) -> Result<Words> {
     Ok(parsed(&string(given)?, "deploy"))
 }
 
@@ -310,7 +313,11 @@ fn act(given: Given<'_, '_>) -> Result<Act> {
         3 => Act::Mute { on, until, why },
         4 => Act::Unmute { on },
         5 => Act::Topic { topic: why },
-        6 | 7 => Act::Remove { of: Seq::new(small(given)?), on, why },
+        6 => Act::Remove { of: Seq::new(small(given)?), on, why },
+        7 => {
+            let deed = *given.choose(&[Deed::Added, Deed::Rotated, Deed::Retired])?;
+            Act::Code { label: string(given)?.into(), deed }
+        }
         8 => Act::Close { why },
         9 => Act::Open,
         _ => Act::Role { on, role: option(given, role)? },
@@ -331,7 +338,10 @@ pub(crate) fn order(given: Given<'_, '_>) -> Result<Order> {
     let label = label.filter(|label| !label.is_empty() && label.chars().all(char::is_alphanumeric) && label.len() < 32);
     Ok(match given.int_in_range(0..=13)? {
         0 => Order::Kick { whom, why },
-        1 => Order::Ban { whom, by: vec![*given.choose(&By::ALL)?], for_s, why },
+        1 => {
+            let by = By::ALL.into_iter().filter(|_| given.arbitrary().unwrap_or_default()).collect();
+            Order::Ban { whom, by, for_s, why }
+        }
         2 => Order::Ban { whom, by: Vec::new(), for_s, why },
         3 => Order::Unban { whom },
         4 => Order::Mute { whom, for_s, why },
@@ -347,8 +357,12 @@ pub(crate) fn order(given: Given<'_, '_>) -> Result<Order> {
             Order::Code(CodeOrder::Add { label: label.map(Into::into), role, for_s, uses })
         }
         _ => match label {
-            Some(label) => Order::Code(CodeOrder::Retire { label: label.into(), after_s: for_s, kick: false }),
-            None => Order::Code(CodeOrder::Rotate { label: None, after_s: for_s }),
+            Some(label) if given.arbitrary()? => {
+                // Whoever goes goes at once.
+                let kick = for_s.is_none() && given.arbitrary()?;
+                Order::Code(CodeOrder::Retire { label: label.into(), after_s: for_s, kick })
+            }
+            label => Order::Code(CodeOrder::Rotate { label: label.map(Into::into), after_s: for_s }),
         },
     })
 }

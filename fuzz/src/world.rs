@@ -117,7 +117,7 @@ impl World {
             return;
         }
         let (request, verdict) = self.verdicts.remove(usize::from(which / 2) % self.verdicts.len());
-        self.driver.verified(self.now, request, if which % 2 == 0 { verdict } else { Verdict::Failed });
+        self.driver.verified(self.now, request, if which.is_multiple_of(2) { verdict } else { Verdict::Failed });
         self.settle();
     }
 

@@ -205,6 +205,13 @@ mod tests {
                 "code rotate team after=10m",
                 Order::Code(CodeOrder::Rotate { label: Some("team".into()), after_s: Some(600) }),
             ),
+            // Such names are no good ones, and yet names.
+            ("code rotate read", Order::Code(CodeOrder::Rotate { label: Some("read".into()), after_s: None })),
+            ("code retire kick", Order::Code(CodeOrder::Retire { label: "kick".into(), after_s: None, kick: false })),
+            (
+                "code add read talk",
+                Order::Code(CodeOrder::Add { label: Some("talk".into()), role: Role::Read, for_s: None, uses: None }),
+            ),
             (
                 "code retire team kick",
                 Order::Code(CodeOrder::Retire { label: "team".into(), after_s: None, kick: true }),
@@ -234,6 +241,12 @@ mod tests {
             ("code add color=red", Verb::Code),
             ("code rotate uses=1", Verb::Code),
             ("code retire", Verb::Code),
+            ("code retire a b", Verb::Code),
+            ("code retire a for=1d", Verb::Code),
+            ("code retire a uses=1", Verb::Code),
+            ("code rotate for=1d", Verb::Code),
+            ("code add a:b", Verb::Code),
+            ("code add after=1m", Verb::Code),
             ("code retire team kick after=1m", Verb::Code),
             (&long, Verb::Topic),
         ] {

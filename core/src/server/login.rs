@@ -210,9 +210,9 @@ impl Server {
         self.sessions.set_account(handle, account.clone(), name.clone());
         self.accounts.add(&account, handle);
         for (room, before) in rooms.into_iter().zip(before) {
-            self.remember(handle, room);
             self.announce_entry(handle, room);
             self.put_out_if_banned(handle, room);
+            self.remember(handle, room);
             let told =
                 self.sessions.get(handle).and_then(|session| session.conn.zip(session.memberships.get(&room)?.slot));
             if let Some((conn, slot)) = told.filter(|_| self.role_of(handle, room) != before) {

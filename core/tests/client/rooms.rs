@@ -471,3 +471,40 @@ fn a_second_code_of_the_same_room_goes_on_where_the_first_stood() {
     assert!(rig.said().is_empty());
     assert_eq!(rig.client.rooms().count(), 1);
 }
+
+#[test]
+fn the_rate_of_messages_holds_up_no_history_and_no_name() {
+    let mut rig = Rig::in_room();
+    for n in 0..11 {
+        rig.say(&n.to_string());
+    }
+    rig.forget();
+    rig.client.history(rig.now, &ops(), Seq::new(5), 3).expect("in it");
+    rig.client.rename(rig.now, "ann_w".parse().expect("a name"));
+    rig.drain();
+    assert!(matches!(rig.sent()[..], [Request::History { .. }, Request::Name { .. }]));
+}
+
+#[test]
+fn a_search_that_waits_alone_is_sent_as_soon_as_the_rate_allows() {
+    let mut rig = Rig::in_room();
+    for n in 0..10 {
+        rig.say(&n.to_string());
+    }
+    rig.forget();
+    rig.client.search(rig.now, &ops(), words("deploy"), None, 3).expect("in it");
+    rig.drain();
+    let due = rig.client.deadline().expect("it wants to be woken");
+    assert!(due.since(rig.now.mono) <= Duration::from_secs(1));
+    rig.leap(due.since(rig.now.mono));
+    assert!(matches!(rig.sent()[..], [Request::Search { .. }]));
+}
+
+#[test]
+fn what_somebody_does_is_shown_as_that() {
+    let mut rig = Rig::in_room();
+    rig.feed(&msg(11, "waves").replace(r#""text""#, r#""kind":"me","text""#));
+    let kind = |event| if let Event::Message { message, .. } = event { Some(message.kind) } else { None };
+    let kinds: Vec<_> = rig.events().into_iter().filter_map(kind).collect();
+    assert_eq!(kinds, [qun_core::log::Kind::Me]);
+}

@@ -4,10 +4,12 @@
 mod world;
 
 mod accounts;
+mod away;
 mod closing;
 mod codes;
 mod held;
 mod keep;
+mod logins;
 mod order;
 mod plain;
 mod presence;
@@ -24,3 +26,5 @@ mod slow;
 mod sniffing;
 mod strict;
 mod table;
+mod taken_back;
+mod waiting;

@@ -152,12 +152,20 @@ fn a_gap_that_shrinks_lets_the_lines_go_on() {
     flood(&mut world, bob, "ops");
     // The gap with its long roster is written, and not one byte of it is taken.
     assert!(world.server.transmit(ann).is_some());
-    send(&mut world, ann, &[r#"{"t":"ping","n":41}"#]);
+    let waits = [r#"{"t":"ping","n":41}"#, r#"{"t":"say","room":"ops","text":"it goes on"}"#];
+    send(&mut world, ann, &waits);
     for conn in crowd {
         world.cut(conn);
     }
     world.pass(Duration::from_secs(1));
     flood(&mut world, bob, "ops");
+    assert!(!world.text(bob).contains("it goes on"));
+    // It is written anew, and still not one byte of it is taken: smaller, it holds up nothing any more.
+    assert!(world.server.transmit(ann).is_some());
+    world.input(Input::Tick);
+    while world.answer(None) {}
+    world.flush(bob, usize::MAX);
+    assert!(world.text(bob).contains("it goes on"));
     world.quiesce();
     assert_order(&world, ann, &[r#"{"t":"gap""#, r#""n":41"#]);
 }
@@ -316,6 +324,26 @@ fn a_late_page_does_not_bring_back_what_is_lost() {
     let text = world.text(ann);
     let joined = text.lines().find(|line| line.contains("again")).expect(&text);
     assert!(joined.contains(r#""first":56"#), "{joined}");
+}
+
+#[test]
+fn the_oldest_message_that_a_page_tells_of_is_told_to_who_comes_next() {
+    let mut world = World::new(config(), 1);
+    let ann = member(&mut world, "ann", &[OPS]);
+    flood(&mut world, ann, "ops");
+    world.log.trim(&"ops".parse().unwrap());
+    send(&mut world, ann, &[r#"{"t":"history","id":"page","room":"ops","after":0}"#]);
+    while world.answer(None) {}
+    world.flush(ann, usize::MAX);
+    send(&mut world, ann, &[r#"{"t":"join","id":"again","room":"ops"}"#]);
+    world.flush(ann, usize::MAX);
+    let text = world.text(ann);
+    let first = |re: &str| {
+        let line = text.lines().find(|line| line.contains(&format!(r#""re":"{re}""#))).expect(&text);
+        line.split_once(r#""first":"#).and_then(|(_, rest)| rest.split(',').next()).expect(&text)
+    };
+    assert_ne!(first("page"), "1");
+    assert_eq!(first("again"), first("page"));
 }
 
 #[test]

@@ -179,7 +179,7 @@ breaks! {
     LateDrain,
     /// Who takes nothing is given up twice as late.
     LateSlow,
-    /// Who has said goodbye is not closed.
+    /// Who has said goodbye, or sends no more, is not closed.
     NeverClosed,
     /// People may say half as much at once as they are told.
     TooStrict,
@@ -326,7 +326,7 @@ impl Breaks {
             Event::Transmit(_) => self.is(Break::LostWakeup),
             Event::Read(_, true) => self.is(Break::ReadNeverResumes),
             Event::Close(_, Reason::Slow) => self.is(Break::NeverSlow),
-            Event::Close(_, Reason::Done) => self.is(Break::NeverClosed),
+            Event::Close(_, Reason::Done | Reason::EndOfInput) => self.is(Break::NeverClosed),
             _ => false,
         }
     }

@@ -151,7 +151,10 @@ impl World {
         let has_link = self.people[index].link.is_some();
         let Some(raw) = self.people[index].raw_mut() else { return };
         if raw.stage == Stage::Away {
-            return if has_link { () } else { self.connect(index) };
+            if !has_link {
+                self.connect(index);
+            }
+            return;
         }
         if !raw.outgoing.is_empty() {
             return;

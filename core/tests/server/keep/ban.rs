@@ -146,11 +146,13 @@ fn an_account_is_put_out_muted_and_banned_with_all_of_its_sessions_and_known_aga
 #[test]
 fn who_is_banned_as_an_account_goes_as_they_become_it() {
     const SECRET: &str = "battery staple";
-    for by in [json!(null), json!(["name"])] {
+    for (by, is_listed) in [(json!(null), true), (json!(["name"]), true), (json!(null), false)] {
         let mut world = World::with(|config| {
             set(config);
             config.accounts = vec![account("mei", SECRET)];
-            config.rooms[0].accounts = vec![crate::accounts::listed("mei", qun_core::Role::Moderator)];
+            if is_listed {
+                config.rooms[0].accounts = vec![crate::accounts::listed("mei", qun_core::Role::Moderator)];
+            }
         });
         let own = world.member("own", OWNER);
         let mei = world.connect();
@@ -167,5 +169,11 @@ fn who_is_banned_as_an_account_goes_as_they_become_it() {
         let told = world.lines(own);
         assert!(told.iter().all(|line| line["t"] == "presence"), "nothing was said: {told:#?}");
         assert_eq!(world.join(own, OWNER)["here"], 1);
+        // By having been in so, she has not come by a code that she would need none of later.
+        done(&mut world, own, "unban", json!({"name": "mei"}));
+        world.take(mei);
+        world.ask(mei, json!({"t": "join", "id": "j9", "room": "ops"}));
+        let again = world.lines(mei).remove(0);
+        assert_eq!(again["t"], if is_listed { "joined" } else { "error" }, "{again}");
     }
 }

@@ -121,6 +121,7 @@ impl Wire {
                 let (over, thawed) = (self.takes_over.take(), model.thawed);
                 let resumes = model.people.session(person).hello(now, thawed, over, &model.facts.limits);
                 self.hello = model.people.hellos(person);
+                model.greets(now, person);
                 model.people.lets_out(now, person, None);
                 if let Some(name) = text("name") {
                     model.people.named(person, &name);

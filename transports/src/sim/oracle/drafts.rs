@@ -284,14 +284,19 @@ impl Model {
         Ok(Some(person))
     }
 
+    /// Somebody's client says hello: they may begin anew, with nothing used up and nothing on its way.
+    pub(super) fn greets(&mut self, now: Instant, person: usize) {
+        self.drafts.appending.values_mut().for_each(|sayers| sayers.retain(|sayer| *sayer != person));
+        if let Some(member) = self.people.member(person).cloned() {
+            self.drafts.begins(now, &member);
+        }
+    }
+
     /// Somebody connects: with a key they may begin anew, and who is at netcat is somebody new.
     pub(super) fn comes(&mut self, now: Instant, trust: Trust) {
         match trust {
-            Trust::Client(person) => {
-                if let Some(member) = self.people.member(person).cloned() {
-                    self.drafts.begins(now, &member);
-                }
-            }
+            // They begin with their hello.
+            Trust::Client(_) => {}
             Trust::Plain(person) => self.people.at_netcat(person, None),
             Trust::Court(_) => {}
             Trust::Hostile(person) => {

@@ -171,6 +171,7 @@ impl Wire {
             backlog: head,
             is_quiet: false,
             roster,
+            roles: roles(frame),
             here: frame.number("here").unwrap_or_default(),
             here_told: None,
             code: code.clone(),
@@ -231,6 +232,11 @@ impl Wire {
         if let (true, Some(roster)) = (seq > sub.backlog, &sub.roster) {
             let (m, text) = (frame.text("m").unwrap_or_default(), frame.text("text").unwrap_or_default());
             model.is_in_time(&room, m, text, roster)?;
+            let others = model.roles.entry(at.clone()).or_insert_with(|| sub.roles.clone());
+            if *others != sub.roles {
+                let here = &sub.roles;
+                return wrong(10, format!("here the roles are {here:?}, for another member they are {others:?}"));
+            }
             let others = model.rosters.entry(at).or_insert_with(|| roster.clone());
             if others != roster {
                 return wrong(10, format!("here the roster is {roster:?}, for another member it is {others:?}"));
@@ -251,6 +257,12 @@ impl Wire {
         let (room, sub) = self.sub(frame)?;
         sub.is_quiet = false;
         let Some(roster) = &mut sub.roster else { return wrong(10, "presence in a room that only counts") };
+        if let (Some("in" | "out" | "role"), Some(m)) = (frame.text("ev"), frame.text("m")) {
+            match frame.text("role").filter(|role| *role != "talk") {
+                Some(role) => sub.roles.insert(m.into(), role.into()),
+                None => sub.roles.remove(m),
+            };
+        }
         let text = |key| frame.text(key).map(String::from).unwrap_or_default();
         let (m, name) = (text("m"), text("name"));
         model.is_theirs(&name, &m)?;
@@ -318,6 +330,7 @@ impl Wire {
         model.lets_go(&room, &sub.epoch, from, true);
         sub.is_quiet = false;
         (sub.next, sub.roster, sub.here) = (to + 1, roster, frame.number("here").unwrap_or_default());
+        sub.roles = roles(frame);
         model.gaps += 1;
         // What was said here and missed has had its echo.
         let missed = (from..=to).filter_map(|seq| model.record(&room, &sub.epoch, seq)?.id);
@@ -421,6 +434,13 @@ impl Wire {
             other => wrong(4, format!("at {seq} the log has {other:?}")),
         }
     }
+}
+
+/// What those may do in a room, as a frame tells it, who may not what most may.
+fn roles(frame: &Json) -> BTreeMap<String, String> {
+    let members = frame.list("members").unwrap_or_default().iter();
+    let role = |member: &Json| Some((member.text("m")?.to_string(), member.text("role")?.to_string()));
+    members.filter_map(role).filter(|(_, role)| role != "talk").collect()
 }
 
 /// Who is in a room, as a frame tells it.

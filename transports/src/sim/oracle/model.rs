@@ -102,9 +102,10 @@ pub(in crate::sim) struct Model {
     pub(super) set_back: Instant,
     /// In each history, what is older than this was said to be held no more; and that itself, or presence before it.
     let_go: BTreeMap<(String, String), (u64, bool)>,
-    /// What each message looked like on the wire, and who was in the room just before it.
+    /// What each message looked like on the wire, who was in the room just before it, and as what.
     pub(super) frames: BTreeMap<(String, u64), Vec<u8>>,
     pub(super) rosters: BTreeMap<(String, u64), BTreeMap<String, String>>,
+    pub(super) roles: BTreeMap<(String, u64), BTreeMap<String, String>>,
     /// Whether a break keeps lines back until they are whole, so that nobody knows when they began.
     pub(in crate::sim) are_lines_kept: bool,
     /// When a source was told that this is no web server.
@@ -142,6 +143,7 @@ impl Model {
             let_go: BTreeMap::new(),
             frames: BTreeMap::new(),
             rosters: BTreeMap::new(),
+            roles: BTreeMap::new(),
             are_lines_kept: false,
             http: BTreeMap::new(),
             turn: 0,
@@ -157,6 +159,7 @@ impl Model {
         self.http.clear();
         self.frames.clear();
         self.rosters.clear();
+        self.roles.clear();
         self.troubles.clear();
         self.loads.clear();
         self.people.booted();

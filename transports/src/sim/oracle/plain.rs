@@ -376,6 +376,7 @@ impl Screen {
             backlog: if is_vague { told } else { head },
             is_quiet: false,
             roster: None,
+            roles: BTreeMap::new(),
             here: 0,
             here_told: None,
             code: String::new(),

@@ -116,6 +116,8 @@ pub(super) struct Sub {
     /// Whether the last that came of it is a message.
     pub(super) is_quiet: bool,
     pub(super) roster: Option<BTreeMap<String, String>>,
+    /// What those may do in it who may not what most may.
+    pub(super) roles: BTreeMap<String, String>,
     pub(super) here: u64,
     /// When that was told by a frame of its own.
     pub(super) here_told: Option<Instant>,
@@ -241,6 +243,9 @@ impl Wire {
                     model.people.tries(now, self.source);
                     model.logs_in_rudely(now, self.source, &text);
                     model.learns(person, &text);
+                    if text.contains("hello") {
+                        model.comes(now, self.trust);
+                    }
                     self.stranger.says(model, &line);
                 }
             }

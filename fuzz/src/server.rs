@@ -44,8 +44,29 @@ pub fn server_plain(bytes: &[u8]) {
             .find_map(|prompt| text.strip_suffix(prompt))
             .unwrap_or(&text);
         assert!(lines.ends_with("\r\n") && !lines.replace("\r\n", "").contains('\n'), "half a line");
-        (text, mallory.open)
+        match foreseen(&text) {
+            known if known == text => (text, Some(mallory.open)),
+            known => (known.into(), None),
+        }
     });
+}
+
+/// What is seen up to a code or a login that was wrong: behind it everything is discarded that has come by then, which
+/// depends on the split.
+fn foreseen(text: &str) -> &str {
+    let wrong = [
+        "That code does not open",
+        "-- /login and the name of your account",
+        "There is no account of that name",
+        "Too many wrong passwords",
+        "A password has",
+        "A name has",
+        "that is not UTF-8",
+        "The password can't be verified",
+        "You are logged in already",
+    ];
+    let end = wrong.iter().filter_map(|words| text.find(words)).min();
+    end.map_or(text, |end| &text[..end])
 }
 
 /// `bytes` are the first of a connection and all that it has to say: whatever dialect they are taken for, what is answered
@@ -68,9 +89,7 @@ pub fn server_sniff(bytes: &[u8]) {
             if mallory.received.starts_with(b"{") {
                 mallory.frames();
             }
-            // Behind a wrong code everything is discarded that has come by then, which depends on the split.
-            let text = text(&mallory.received);
-            text.find("That code does not open").map_or(text.clone(), |end| text[..end].into())
+            foreseen(&text(&mallory.received)).to_owned()
         });
     }
 }

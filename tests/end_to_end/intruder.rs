@@ -258,6 +258,9 @@ fn a_code_for_one_lets_in_one_of_many_and_none_after_a_restart() {
     }
     let is_in = |wire: &mut Wire| wire.until(|line| line["re"] == "j")["t"] == "joined";
     assert_eq!(crowd.iter_mut().map(is_in).filter(|is_in| *is_in).count(), 1);
+    // What is said is in the log behind it.
+    own.say("ops", "one is in");
+    own.until(|line| line["text"] == "one is in");
     server.crash_and_restart();
     let mut late = server.connect();
     late.hello("late", None);

@@ -34,6 +34,8 @@ pub(in crate::sim) struct Logins {
     people: BTreeMap<usize, String>,
     /// The codes that somebody has ever sent, as they are compared: by one of them their account may be remembered.
     sent: BTreeMap<usize, BTreeSet<String>>,
+    /// The code by which somebody last wanted to be in a room.
+    last: BTreeMap<(usize, String), String>,
     /// Who an account is on the wire.
     members: BTreeMap<String, String>,
     /// What was asked since the server's start.
@@ -76,6 +78,18 @@ impl Logins {
     /// Somebody sends a code.
     pub(super) fn sends(&mut self, person: usize, code: &str) {
         self.sent.entry(person).or_default().insert(code.into());
+    }
+
+    /// Somebody wants to be in a room by a code.
+    pub(super) fn joins(&mut self, person: usize, room: &str, code: &str) {
+        self.sends(person, code);
+        self.last.insert((person, room.into()), code.into());
+    }
+
+    /// The code by which somebody with an account last wanted to be in a room.
+    pub(super) fn last(&self, person: usize, room: &str) -> Option<String> {
+        self.account_of(person)?;
+        self.last.get(&(person, room.into())).cloned()
     }
 
     /// The account whose password a person has given.
@@ -174,8 +188,11 @@ impl Model {
         let folded = account.name.to_lowercase();
         let people = self.logins.people.iter().filter(|(_, name)| **name == folded);
         let sent = people.filter_map(|(person, _)| self.logins.sent.get(person)).flatten();
-        let codes = &self.facts.rooms.get(room)?.codes;
-        let role = |code: &String| codes.get(code).map(|code| code.role).or(self.court.codes.get(code).copied());
+        let codes = self.facts.rooms.get(room).map(|facts| &facts.codes);
+        let role = |code: &String| match codes {
+            Some(codes) => codes.get(code).map(|code| code.role),
+            None => self.court.codes.get(code).copied().filter(|_| room == COURT),
+        };
         let by_code = sent.filter_map(role).max();
         let gift = self.logins.members.get(&folded).and_then(|m| self.given(m)).filter(|_| room == COURT);
         let role = by_code.max(account.rooms.get(room).copied());

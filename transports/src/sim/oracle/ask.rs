@@ -133,12 +133,16 @@ impl Wire {
                 Ask::Hello { id: id()?, name, password, resumes }
             }
             "join" => {
-                let code = canonical(&text("code").ok_or_else(unreadable)?);
-                model.logins.sends(person, &code);
+                // An account that came by a code once comes by the room's name, where the code is good no more.
+                let code = match text("code") {
+                    Some(code) => canonical(&code),
+                    None => model.logins.last(person, &text("room").ok_or_else(unreadable)?).ok_or_else(unreadable)?,
+                };
                 let room = model.room_of(&code).unwrap_or_else(|| {
                     model.people.tries(now, self.source);
                     String::new()
                 });
+                model.logins.joins(person, &room, &code);
                 // By another code they are not in by the one before.
                 if let Some(before) = self.subs.get(&room).map(|sub| &sub.code).filter(|before| **before != code)
                     && is_current
@@ -267,8 +271,8 @@ impl Wire {
     /// How many joins have no answer yet.
     pub(super) fn joins(&self) -> usize {
         if let Trust::Court(_) = self.trust {
-            // Nobody counts those there: one before a cut, and one after it.
-            return 2;
+            // By a code at a prompt; the others are counted as those of strangers are.
+            return 1;
         }
         self.asked.iter().filter(|asked| matches!(asked.what, Ask::Join { .. })).count()
     }

@@ -186,8 +186,8 @@ impl Wire {
             return wrong(7, format!("in {} rooms, where {most} are allowed", self.subs.len()));
         }
         model.people.session(person).joined(room);
-        // What was asked after that may have changed it already.
-        let is_sure = self.is_bound(model, now) && self.asked.is_empty();
+        // What was asked after that may have changed it already; and an account may be in by any code by which it came once.
+        let is_sure = self.is_bound(model, now) && self.asked.is_empty() && model.logins.account_of(person).is_none();
         // What is read after another connection has taken over was decided before that.
         if self.is_current(model) {
             model.people.lets_in(&code, person, is_sure.then_some(now));

@@ -265,6 +265,7 @@ impl Wire {
     /// Somebody at court sends a line.
     pub(super) fn court_says(&mut self, model: &mut Model, now: Instant, person: usize, line: &str) {
         let request = Json::read(line.as_bytes());
+        self.stranger.counts_join(request.as_ref(), line);
         model.court_hears(person, line, request.as_ref());
         let Some(request) = request else {
             if let Some(name) = self.seat.login.take() {

@@ -107,7 +107,8 @@ impl Wire {
         if is_so { Ok(()) } else { wrong(3, format!("there is no reason to refuse {say:?}")) }
     }
 
-    /// Somebody is let in: by a code that is still good, and has room for them; or because they were in by it.
+    /// Somebody is let in: by a code that is still good, and has room for them; or because they were in by it, or have an
+    /// account that came by a code once, by whichever.
     pub(super) fn comes_in(
         &self,
         model: &Model,
@@ -116,7 +117,7 @@ impl Wire {
         code: &str,
         asked: &Asked,
     ) -> Result<(), Violation> {
-        if asked.has_asked {
+        if asked.has_asked || model.logins.account_of(person).is_some() {
             return Ok(());
         }
         let Some(CodeFacts { expires, most, .. }) = model.facts.rooms[room].codes.get(code) else { return Ok(()) };
@@ -163,6 +164,8 @@ fn join_refused(
         ("slow_down", Some(_)) if asked.returns.is_some_and(|until| now < until) => false,
         ("slow_down", Some(_)) => model.people.session(person).may_act_too_fast(now, &limits),
         ("unavailable", Some((room, _))) => model.troubles(&room, Trouble::Open) > asked.troubles,
+        // By its name, of a room that has forgotten them since.
+        ("not_member", Some(_)) => model.logins.account_of(person).is_some(),
         ("code_expired", Some((_, CodeFacts { expires: Some(expires), .. }))) => expires <= model.latest,
         ("room_full", Some((room, CodeFacts { most, .. }))) => {
             most.is_some_and(|most| model.people.most_in(tried, person, asked.at, &limits) >= most)

@@ -47,13 +47,17 @@ impl Stranger {
         self.joins
     }
 
+    /// Counts a line by which a stream may begin anew; says whether it is one.
+    pub(super) fn counts_join(&mut self, request: Option<&Json>, line: &str) -> bool {
+        let may_be_join = request.is_none_or(|request| request.text("t") == Some("join")) && line.contains("join");
+        self.joins += usize::from(may_be_join);
+        may_be_join
+    }
+
     /// They send a line.
     pub(super) fn says(&mut self, model: &mut Model, line: &[u8]) {
         let request = Json::read(line);
-        let is_join = |request: &Json| matches!(request.text("t"), Some("join"));
-        let may_be_join = request.as_ref().is_none_or(is_join) && String::from_utf8_lossy(line).contains("join");
-        self.joins += usize::from(may_be_join);
-        self.may_be_in |= may_be_join;
+        self.may_be_in |= self.counts_join(request.as_ref(), &String::from_utf8_lossy(line));
         if let Some(id) = request.as_ref().and_then(|request| request.text("id")) {
             model.drafts.rude(id, self.may_be_in);
         }

@@ -190,6 +190,10 @@ impl Screen {
             place.sub.next += 1;
             let is_own = place.is_own(model, person, next, &self.others);
             if let Some(rest) = rest_of(record, line) {
+                if place.vague > 0 {
+                    // Where no backlog is shown, what is shown first has come since they are here, and so has all behind it.
+                    place.sub.backlog = place.sub.backlog.min(next);
+                }
                 (self.rest, place.vague) = (rest, 0);
                 if is_own && token(record.text.as_str()).is_some() && !echo && next > place.wavering {
                     return wrong(2, "their own line comes back");

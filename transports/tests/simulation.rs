@@ -1,6 +1,10 @@
 //! Worlds from seeds, and whether the oracle sees what is wrong in them.
 
 use std::fmt::Write as _;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::Mutex;
+use std::thread;
 
 use qun_transports::sim::{Break, Counters, Fault, Plan, run, shrink};
 
@@ -41,16 +45,31 @@ fn where_nothing_goes_wrong_all_is_well_at_once() {
 
 #[test]
 fn every_invariant_holds_whatever_goes_wrong() {
-    let mut counters = Counters::default();
-    let mut broken = String::new();
-    for seed in seeds(40) {
-        let plan = Plan::from_seed(seed);
-        let report = run(&plan, None, None);
-        counters.add(&report.counters);
-        if report.violation.is_some() {
-            let _ = write!(broken, "seed {seed}: {plan}\n  {report}\n");
+    let next = Mutex::new(seeds(40));
+    let worlds = || {
+        let (mut counters, mut broken) = (Counters::default(), String::new());
+        loop {
+            let seed = next.lock().expect("no world panics while a seed is taken").next();
+            let Some(seed) = seed else { return (counters, broken) };
+            let plan = Plan::from_seed(seed);
+            let report = run(&plan, None, None);
+            counters.add(&report.counters);
+            if report.violation.is_some() {
+                let _ = write!(broken, "seed {seed}: {plan}\n  {report}\n");
+            }
         }
-    }
+    };
+    // Worlds share nothing: as many at a time as there are processors.
+    let (mut counters, mut broken) = (Counters::default(), String::new());
+    thread::scope(|scope| {
+        let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+        let all: Vec<_> = (0..at_once).map(|_| scope.spawn(worlds)).collect();
+        for some in all {
+            let (counted, found) = some.join().unwrap_or_else(|panic| resume_unwind(panic));
+            counters.add(&counted);
+            broken.push_str(&found);
+        }
+    });
     println!("{counters}");
     assert!(broken.is_empty(), "{broken}");
     assert!(counters.missing().is_empty(), "these never occurred: {:?}", counters.missing());

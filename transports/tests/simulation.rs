@@ -1,6 +1,6 @@
 //! Worlds from seeds, and whether the oracle sees what is wrong in them.
 
-use std::fmt::Write as _;
+use std::iter::repeat_with;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::Mutex;
@@ -13,6 +13,20 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let from = number("SIM_FROM").unwrap_or(0);
     from..from + number("SIM_SEEDS").unwrap_or(default)
+}
+
+/// What `work` makes of every item, in their order. Worlds share nothing: as many at a time as there are processors.
+fn of_each<T: Send, R: Send>(items: impl Iterator<Item = T> + Send, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let next = Mutex::new(items.enumerate());
+    let take = || next.lock().expect("nothing panics while an item is taken").next();
+    let some = || repeat_with(take).map_while(|item| item).map(|(place, item)| (place, work(item))).collect::<Vec<_>>();
+    let mut made = thread::scope(|scope| {
+        let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+        let all: Vec<_> = (0..at_once).map(|_| scope.spawn(some)).collect();
+        all.into_iter().flat_map(|some| some.join().unwrap_or_else(|panic| resume_unwind(panic))).collect::<Vec<_>>()
+    });
+    made.sort_by_key(|(place, _)| *place);
+    made.into_iter().map(|(_, result)| result).collect()
 }
 
 #[test]
@@ -45,31 +59,17 @@ fn where_nothing_goes_wrong_all_is_well_at_once() {
 
 #[test]
 fn every_invariant_holds_whatever_goes_wrong() {
-    let next = Mutex::new(seeds(40));
-    let worlds = || {
-        let (mut counters, mut broken) = (Counters::default(), String::new());
-        loop {
-            let seed = next.lock().expect("no world panics while a seed is taken").next();
-            let Some(seed) = seed else { return (counters, broken) };
-            let plan = Plan::from_seed(seed);
-            let report = run(&plan, None, None);
-            counters.add(&report.counters);
-            if report.violation.is_some() {
-                let _ = write!(broken, "seed {seed}: {plan}\n  {report}\n");
-            }
-        }
-    };
-    // Worlds share nothing: as many at a time as there are processors.
-    let (mut counters, mut broken) = (Counters::default(), String::new());
-    thread::scope(|scope| {
-        let at_once = thread::available_parallelism().map_or(1, NonZero::get);
-        let all: Vec<_> = (0..at_once).map(|_| scope.spawn(worlds)).collect();
-        for some in all {
-            let (counted, found) = some.join().unwrap_or_else(|panic| resume_unwind(panic));
-            counters.add(&counted);
-            broken.push_str(&found);
-        }
+    let worlds = of_each(seeds(40), |seed| {
+        let plan = Plan::from_seed(seed);
+        let report = run(&plan, None, None);
+        let broken = report.violation.is_some().then(|| format!("seed {seed}: {plan}\n  {report}\n"));
+        (report.counters, broken)
     });
+    let (mut counters, mut broken) = (Counters::default(), String::new());
+    for (counted, found) in worlds {
+        counters.add(&counted);
+        broken.extend(found);
+    }
     println!("{counters}");
     assert!(broken.is_empty(), "{broken}");
     assert!(counters.missing().is_empty(), "these never occurred: {:?}", counters.missing());
@@ -96,27 +96,23 @@ fn seeds_that_once_failed() {
 #[test]
 fn every_break_is_seen() {
     let most = seeds(60);
-    let mut unseen = Vec::new();
-    println!("{:<22} {:>5}  {:<9}  what it does", "break", "seeds", "invariant");
     let some = std::env::var("SIM_BREAKS").ok();
     let is_asked_for =
         |which: &Break| some.as_ref().is_none_or(|some| some.split(',').any(|name| which.to_string() == name));
-    for which in Break::ALL.iter().copied().filter(is_asked_for) {
-        let seen = most.clone().find_map(|seed| {
-            let plan = Plan::from_seed(seed);
-            run(&plan, Some(which), None).violation.map(|violation| (seed, violation))
+    let seen = of_each(Break::ALL.iter().copied().filter(is_asked_for), |which| {
+        let found = most.clone().find_map(|seed| {
+            let violation = run(&Plan::from_seed(seed), Some(which), None).violation?;
+            Some((seed - most.start + 1, violation.invariant))
         });
-        match seen {
-            Some((seed, violation)) => {
-                let seeds = seed - most.start + 1;
-                println!("{which:<22} {seeds:>5}  {:<9}  {}", violation.invariant, which.doc());
-            }
-            None => {
-                println!("{which:<22}  none  -          {}", which.doc());
-                unseen.push(which);
-            }
-        }
+        (which, found)
+    });
+    println!("{:<22} {:>5}  {:<9}  what it does", "break", "seeds", "invariant");
+    for (which, found) in &seen {
+        let (seeds, invariant) =
+            found.map_or(("none".into(), "-".into()), |(seeds, invariant)| (seeds.to_string(), invariant.to_string()));
+        println!("{which:<22} {seeds:>5}  {invariant:<9}  {}", which.doc());
     }
+    let unseen: Vec<_> = seen.iter().filter(|(_, found)| found.is_none()).map(|(which, _)| which).collect();
     assert!(unseen.is_empty(), "the oracle did not see {unseen:?}");
 }
 

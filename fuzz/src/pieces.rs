@@ -1,6 +1,9 @@
 //! How a stream of bytes is cut.
 
+use std::hash::Hasher as _;
+
 use fastrand::Rng;
+use fnv::FnvHasher;
 
 /// Where a stream is cut: nowhere, or anywhere.
 #[derive(Clone, Debug)]
@@ -14,9 +17,9 @@ pub(crate) enum Pieces {
 impl Pieces {
     /// Cuts that these bytes decide, each other byte in another way.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        // FNV-1a.
-        let hash = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        Self::Any(Rng::with_seed(bytes.iter().fold(0xcbf2_9ce4_8422_2325, hash)))
+        let mut hasher = FnvHasher::default();
+        hasher.write(bytes);
+        Self::Any(Rng::with_seed(hasher.finish()))
     }
 
     /// How many of so many bytes go next: at least one where there are any.

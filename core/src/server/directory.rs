@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use core::hash::{Hash, Hasher};
 
+use fnv::FnvHasher;
 use hashbrown::HashTable;
 
 use crate::id::RoomId;
@@ -59,9 +60,11 @@ impl Hash for Directory {
     }
 }
 
-/// FNV-1a. It has no secret: only who configures the server says which ids there are.
+/// Without a secret: only who configures the server says which ids there are.
 fn hash(id: &str) -> u64 {
-    id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+    let mut hasher = FnvHasher::default();
+    hasher.write(id.as_bytes());
+    hasher.finish()
 }
 
 #[cfg(test)]

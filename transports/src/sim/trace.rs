@@ -1,18 +1,22 @@
 //! A fingerprint of everything that happens.
 
-/// FNV-1a, 64 bits: the same on every machine and with every release of the compiler.
+use std::hash::Hasher as _;
+
+use fnv::FnvHasher;
+
+/// The same on every machine and with every release of the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trace(u64);
 
 impl Trace {
-    pub(super) const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+    pub(super) fn new() -> Self {
+        Self(FnvHasher::default().finish())
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        let mut hasher = FnvHasher::with_key(self.0);
+        hasher.write(bytes);
+        self.0 = hasher.finish();
     }
 
     pub(super) fn number(&mut self, number: u64) {

@@ -1,24 +1,25 @@
 //! A room on a terminal.
 
+mod prompt;
+
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use jiff::ZonedDateTime;
-use qun_core::client::{Door, Event, Status};
+use qun_core::client::{Door, Event};
 use qun_core::json::{ErrorCode, Person};
 use qun_core::{Id, Name, Role, RoomId};
 
-use super::command::{self, Typed};
-use super::editor::{Editor, Stroke};
-use super::layout;
-use super::line::Line;
-use super::pipe::answered;
-use super::screen::Screen;
-use super::scribe::Scribe;
 use crate::door::Knock;
 use crate::exit::{Exit, Failure};
+use crate::join::command::{self, Typed};
+use crate::join::editor::{Editor, Stroke};
+use crate::join::line::Line;
+use crate::join::pipe::answered;
+use crate::join::screen::Screen;
+use crate::join::scribe::Scribe;
 use crate::secret::{self, Secret};
 use crate::session::{Clock, Doing, Msg, Session, State};
 use crate::text::{self, LIMITS};
@@ -238,7 +239,7 @@ impl Terminal {
     }
 
     fn refused(&mut self, code: &ErrorCode, text: &str, left: Option<u64>, doing: Option<Doing>) {
-        let why = super::scribe::refusal(code, text, left);
+        let why = crate::join::scribe::refusal(code, text, left);
         match doing {
             Some(Doing::Join(_)) if self.rooms.is_empty() && !matches!(self.stage, Stage::Leaving { .. }) => {
                 self.stage = Stage::Outside;
@@ -373,14 +374,6 @@ impl Terminal {
         }
     }
 
-    /// What stands behind the label, and where the cursor is in it.
-    fn typed_so_far(&self) -> (&str, usize) {
-        match self.asking {
-            Some(_) => ("", 0),
-            None => (self.editor.text(), self.editor.cursor()),
-        }
-    }
-
     fn knock(&mut self, door: Door) {
         if self.rooms.is_empty() {
             self.stage = Stage::Knocking;
@@ -449,53 +442,6 @@ impl Terminal {
 
     fn pending(&self) -> usize {
         self.state.as_ref().map_or(0, |state| state.pending)
-    }
-
-    /// What stands before what is typed: where we are, or what we wait for.
-    fn label(&self, columns: usize) -> String {
-        if let Some((name, _)) = &self.asking {
-            return layout::shorten(&format!("Password of {name}"), columns * 2 / 3) + ": ";
-        }
-        let status = self.state.as_ref().map_or(Status::Connecting, |state| state.status);
-        let link = match (self.stage, status) {
-            (Stage::Leaving { .. }, _) => Some("leaving…".into()),
-            (_, Status::Waiting { until }) => match self.seconds_until(until) {
-                0 => Some("connecting…".into()),
-                s => Some(format!("reconnecting in {s} s")),
-            },
-            (_, Status::Connecting) => Some("connecting…".into()),
-            (_, Status::Online | Status::Ended) => None,
-        };
-        let title = self.scribe.current.as_ref().map(|room| layout::shorten(self.scribe.title(room), columns / 4));
-        let place = match (link, self.stage) {
-            // Somebody who is asked for a code may type it before there is a connection.
-            (None, Stage::Outside) => return "Room code: ".into(),
-            (Some(link), Stage::Outside) => {
-                return layout::shorten(&format!("{link} · Room code"), columns * 2 / 3) + ": ";
-            }
-            (Some(link), _) => link,
-            (None, _) => title.unwrap_or_else(|| "knocking…".into()),
-        };
-        let label = match self.pending() {
-            0 => place,
-            n => format!("{place} · {n} unsent"),
-        };
-        layout::shorten(&label, columns * 2 / 3) + "> "
-    }
-
-    fn seconds_until(&self, then: qun_core::Instant) -> u64 {
-        self.clock.map_or(0, |clock| u64::try_from(clock.until(then).as_millis().div_ceil(1_000)).unwrap_or(0))
-    }
-
-    /// How long until the prompt would look different by itself.
-    fn wake(&self) -> Option<Duration> {
-        if let Stage::Leaving { until, .. } = self.stage {
-            return Some(until.saturating_duration_since(Instant::now()));
-        }
-        let Some(State { status: Status::Waiting { until }, .. }) = &self.state else { return None };
-        let left = self.clock?.until(*until);
-        let part = Duration::from_nanos(u64::from(left.subsec_nanos()));
-        (!left.is_zero()).then(|| part + Duration::from_millis(1))
     }
 }
 

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let result = match args::Cli::parse().command {
         args::Command::Serve(args) => serve::run(args),
         args::Command::Init { file } => init(&file),
-        args::Command::Check { file, database } => check(&file, database),
+        args::Command::Check { config, database } => check(&config.file, database),
         args::Command::Join(args) => join::run(args),
         args::Command::Send(args) => send::run(args),
         args::Command::History(args) => history::run(args),

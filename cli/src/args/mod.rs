@@ -43,9 +43,8 @@ pub(crate) enum Command {
     },
     /// Read a configuration as `serve` would, and say what is wrong with it; with --database, its database too.
     Check {
-        /// Which.
-        #[arg(default_value = config::DEFAULT_FILE, value_name = "FILE")]
-        file: PathBuf,
+        #[command(flatten)]
+        config: Config,
         /// Read the whole database, too. The server may run, and nobody waits.
         #[arg(long)]
         database: bool,

@@ -1,5 +1,6 @@
 //! `qun send`: say something, wait until it is acknowledged, go.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::time::Instant;
 
@@ -31,7 +32,7 @@ pub(crate) fn run(args: args::Send) -> Result<Exit, Failure> {
     // What can't be said needs no connection to be told so.
     text::pieces(&written, &LIMITS).map_err(Failure::usage)?;
     let errand = Errand::start(door, args.door.who, args.timeout)?;
-    errand.run(|errand| Saying { errand, stage: Stage::Joining(written), waiting: Vec::new() }.run())?;
+    errand.run(|errand| Saying { errand, stage: Stage::Joining(written), parts: 0, waiting: Vec::new() }.run())?;
     Ok(Exit::Ok)
 }
 
@@ -55,7 +56,9 @@ fn read_stdin() -> Result<String, Failure> {
 struct Saying<'a> {
     errand: &'a Errand,
     stage: Stage,
-    /// Says that are not acknowledged.
+    /// Messages that it takes, once that is known.
+    parts: usize,
+    /// Those of them that the machine has taken and nobody has acknowledged.
     waiting: Vec<Id>,
 }
 
@@ -72,12 +75,26 @@ impl Saying<'_> {
     fn run(mut self) -> Result<(), Failure> {
         let mut since = Instant::now();
         while !self.is_done() {
-            let Some(msg) = self.errand.next(since) else { return Err(self.gave_up()) };
-            if self.take(msg)? {
+            let progress = match self.errand.next(since) {
+                Some(msg) => self.take(msg),
+                None => Err(self.gave_up()),
+            };
+            if progress.map_err(|failure| self.in_part(failure))? {
                 since = Instant::now();
             }
         }
         Ok(())
+    }
+
+    /// What went wrong, and how much of it had been said before, where that is neither all nor nothing.
+    fn in_part(&self, mut failure: Failure) -> Failure {
+        if let Stage::Saying(left) = self.stage {
+            let (parts, said) = (self.parts, self.parts - left - self.waiting.len());
+            if said > 0 {
+                let _ = write!(failure.text, " (Said: {said} of {parts} messages.)");
+            }
+        }
+        failure
     }
 
     fn is_done(&self) -> bool {
@@ -146,7 +163,8 @@ impl Saying<'_> {
     fn joined(&mut self, room: &RoomId, limits: &TextLimits) -> Result<(), Failure> {
         if let Stage::Joining(written) = &self.stage {
             let texts = text::pieces(written, limits).map_err(Failure::usage)?;
-            self.stage = Stage::Saying(texts.len());
+            self.parts = texts.len();
+            self.stage = Stage::Saying(self.parts);
             for text in texts {
                 self.errand.session.give(Doing::Say { room: room.clone(), kind: Kind::Say, text });
             }

@@ -76,16 +76,27 @@ fn send_exits_by_what_went_wrong() {
 
 #[test]
 fn send_exits_5_when_nobody_acknowledges() {
-    let (door, heard) = deaf_server();
+    let (door, heard) = server_that_answers(Vec::new());
     let (exit, said) = send(&door, &[OPS, "--timeout", "1"], "hello?");
     assert_eq!(exit, Some(5), "{said}");
     assert!(heard.iter().any(|line| line["t"] == "say" && line["text"] == "hello?"));
 }
 
 #[test]
+fn send_says_how_much_was_said_before_it_failed() {
+    let said = json!({"t": "msg", "room": "ops", "seq": 1, "ts": 0, "m": "Xk3pQ9aLw2", "name": "ann", "text": "one"});
+    let refused = json!({"t": "error", "code": "closed", "retry": "no", "text": "The room is closed."});
+    let (door, _heard) = server_that_answers(vec![said, refused]);
+    let text = format!("one\n{}", "two\n".repeat(64));
+    let (exit, said) = send(&door, &[OPS], &text);
+    assert_eq!(exit, Some(4), "{said}");
+    assert_eq!(said.trim_end(), "qun: The room is closed. (Said: 1 of 2 messages.)");
+}
+
+#[test]
 fn send_exits_130_when_it_is_interrupted() {
     let state = TempDir::new().expect("a directory");
-    let (door, heard) = deaf_server();
+    let (door, heard) = server_that_answers(Vec::new());
     let mut process = Process::start(&mut client(&state, &door, &["send", OPS, "--timeout", "600"]));
     process.write("hello?");
     process.close();
@@ -94,13 +105,15 @@ fn send_exits_130_when_it_is_interrupted() {
     assert_eq!(process.exit(), Some(130));
 }
 
-/// A server that lets one client in and acknowledges nothing. Where it is, and what is said to it.
-fn deaf_server() -> (String, Receiver<Value>) {
+/// A server that lets one client in, and answers its first says by these and none after them. Where it is, and what is said
+/// to it.
+fn server_that_answers(says: Vec<Value>) -> (String, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let door = listener.local_addr().expect("an address").to_string();
     let (hears, heard) = channel();
     let serve = move || {
         let (stream, _) = listener.accept().expect("a client");
+        let mut says = says.into_iter();
         for line in BufReader::new(&stream).lines().map_while(Result::ok) {
             let line: Value = serde_json::from_str(&line).expect("a client speaks json");
             let id = &line["id"];
@@ -110,6 +123,11 @@ fn deaf_server() -> (String, Receiver<Value>) {
                     "limits": {"line": 16384, "text": 4000, "lines": 64, "name": 32, "replay": 200, "burst": 10, "per_s": 2}}),
                 Some("join") => json!({"t": "joined", "re": id, "room": {"id": "ops", "title": "Ops", "role": "talk"},
                     "here": 1, "members": [{"m": "Xk3pQ9aLw2", "name": "ann"}], "epoch": "e1", "first": 1, "from": 1, "head": 0}),
+                Some("say") => says.next().map_or(Value::Null, |mut answer| {
+                    let names = if answer["t"] == "error" { "re" } else { "id" };
+                    answer[names] = id.clone();
+                    answer
+                }),
                 _ => Value::Null,
             };
             if !answer.is_null() {

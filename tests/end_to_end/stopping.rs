@@ -72,7 +72,6 @@ fn what_init_writes_is_right_and_what_is_wrong_is_answered_with_its_place() {
     let config = std::fs::read_to_string(dir.path().join("qun.toml")).expect("it was written");
     std::fs::write(dir.path().join("wrong.toml"), format!("lisen = [\"127.0.0.1:0\"]\n{config}")).expect("a file");
     for command in ["check", "serve"] {
-        let args: &[&str] =
         let (exit, said) = run(&[command, "--config", "wrong.toml"]);
         assert_eq!(exit, Some(2), "{said}");
         assert!(said.contains("wrong.toml:1") && said.contains("lisen") && said.contains("listen"), "{said}");

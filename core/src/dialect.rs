@@ -37,11 +37,18 @@ impl Dialect {
         matches!(self, Self::Plain)
     }
 
-    /// Appends a message as every member of `room` reads it.
-    pub(crate) fn message(self, style: Style, room: &RoomId, record: &Record, out: &mut Vec<u8>) {
+    /// Appends messages as every member of `room` reads them, and says where each ends.
+    pub(crate) fn messages(
+        self,
+        style: Style,
+        room: &RoomId,
+        records: &[Record],
+        out: &mut Vec<u8>,
+        ends: &mut Vec<u32>,
+    ) {
         match self {
-            Self::Json => json::write_message(room, record, out),
-            Self::Plain => plain::message(record, style, out),
+            Self::Json => json::write_messages(room, records, out, ends),
+            Self::Plain => plain::messages(records, style, out, ends),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The identifiers of the wire: of requests and says, keys, members, rooms, positions.
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -50,14 +49,28 @@ impl Id {
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// Reads what is written so.
+    pub(crate) fn read(written: &[u8]) -> Result<Self, IdError> {
+        if written.is_empty() || written.len() > Self::MAX || !written.iter().copied().all(is_base64url) {
+            return Err(IdError("an id is 1 to 36 of A-Z a-z 0-9 _ -"));
+        }
+        let mut bytes = [0; Self::MAX];
+        bytes[..written.len()].copy_from_slice(written);
+        Ok(Self { len: written.len() as u8, bytes })
     }
 }
 
 /// Of its characters only: what is behind them is the same in all.
 impl Hash for Id {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.bytes[..usize::from(self.len)].hash(state);
+        self.as_bytes().hash(state);
     }
 }
 
@@ -65,12 +78,7 @@ impl FromStr for Id {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(is_base64url) {
-            return Err(IdError("an id is 1 to 36 of A-Z a-z 0-9 _ -"));
-        }
-        let mut bytes = [0; Self::MAX];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Ok(Self { len: text.len() as u8, bytes })
+        Self::read(text.as_bytes())
     }
 }
 
@@ -178,27 +186,40 @@ impl FromStr for MemberId {
     }
 }
 
-/// What the configuration calls a room: 1–32 of `[a-z0-9_-]`. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoomId(Arc<str>);
+/// What the configuration calls a room: 1–32 of `[a-z0-9_-]`. Its characters lie in it and nowhere else: with many rooms what
+/// lies elsewhere has left the processor's caches when it is looked at.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoomId {
+    /// Behind the last character there are zeros, so that ids are ordered as texts are.
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
 
 impl RoomId {
+    const MAX: usize = 32;
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// Whether it is the text of one.
-    pub(crate) fn fits(text: &str) -> bool {
-        let fits = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        (1..=32).contains(&text.len()) && text.bytes().all(fits)
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// As its text is hashed.
+impl Hash for RoomId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
 /// Both are ordered alike.
 impl Borrow<str> for RoomId {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
@@ -206,10 +227,13 @@ impl FromStr for RoomId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if !Self::fits(text) {
+        let fits = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        if !(1..=Self::MAX).contains(&text.len()) || !text.bytes().all(fits) {
             return Err(IdError("a room's id is 1 to 32 of a-z 0-9 _ -"));
         }
-        Ok(Self(text.into()))
+        let mut bytes = [0; Self::MAX];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self { bytes, len: text.len() as u8 })
     }
 }
 

@@ -79,6 +79,7 @@ impl Text {
     }
 
     /// The text as a string.
+    #[inline]
     pub fn as_str(&self) -> &str {
         self.buffer.get(self.from as usize..self.to as usize).unwrap_or_default()
     }
@@ -104,8 +105,8 @@ impl Text {
         if self.as_str().len() > limits.bytes {
             return Err(TextError::TooLong(limits.bytes));
         }
-        let lines = if self.is_simple() { 1 } else { self.lines().count() };
-        if lines > limits.lines {
+        // A text has no more lines than bytes, since not all of it is ends of lines.
+        if self.as_str().len() > limits.lines && self.lines().count() > limits.lines {
             return Err(TextError::TooManyLines(limits.lines));
         }
         Ok(())

@@ -12,7 +12,7 @@ pub use frame::{
     ByeCode, Change, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room,
     ShownCode, Welcome,
 };
-pub(crate) use message::write_message;
+pub(crate) use message::write_messages;
 pub(crate) use quick::{Say, say};
 pub use request::{Door, Malformed, Request};
 

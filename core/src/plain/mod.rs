@@ -13,7 +13,7 @@ mod words;
 
 pub(crate) use command::{Command, Entry, Usage};
 pub use order::order;
-pub(crate) use render::{Day, message};
+pub(crate) use render::{Day, message, messages};
 pub(crate) use telnet::Telnet;
 pub(crate) use words::{Here, Phrase, Refusal};
 

@@ -9,6 +9,14 @@ use super::{Language, Phrase};
 use crate::dialect::Style;
 use crate::log::{Kind, Record};
 
+/// Appends messages, and says where each ends.
+pub(crate) fn messages(records: &[Record], style: Style, out: &mut Vec<u8>, ends: &mut Vec<u32>) {
+    for record in records {
+        message(record, style, out);
+        ends.push(out.len() as u32);
+    }
+}
+
 /// Appends a message as whole lines, with the time `utc_offset_s` seconds ahead of UTC:
 ///
 /// ```text

@@ -141,7 +141,7 @@ impl Server {
     fn put_out_by(&mut self, index: u32, code: &Code) {
         let hash = self.codes.hash(code);
         for handle in self.members_of(index) {
-            let membership = self.sessions.get(handle).and_then(|session| session.memberships.get(&index));
+            let membership = self.sessions.get(handle).and_then(|session| session.memberships.get(index));
             let room = &self.rooms[index as usize];
             if membership.is_some_and(|membership| room.access[membership.access as usize].code == hash) {
                 self.expel(handle, index, &ByeCode::CodeChanged);
@@ -161,7 +161,7 @@ impl Server {
     fn expel(&mut self, handle: Handle, index: u32, why: &ByeCode) {
         let until = self.now.mono + self.limits.grace;
         let Some(session) = self.sessions.get(handle) else { return };
-        let Some(membership) = session.memberships.get(&index).copied() else { return };
+        let Some(membership) = session.memberships.get(index).copied() else { return };
         let (conn, key) = (session.conn, session.key);
         let lingers = session.in_flight > 0;
         // Its own going is nothing for it to see.
@@ -210,8 +210,9 @@ impl Server {
         let style = self.style;
         let room = &mut self.rooms[index as usize];
         let id = room.id.clone();
-        let shifts =
-            room.held.remove(seq, &mut self.scratch, |dialect, record, out| dialect.message(style, &id, record, out));
+        let shifts = room.held.remove(seq, &mut self.scratch, |dialect, records, out, ends| {
+            dialect.messages(style, &id, records, out, ends);
+        });
         for conn in self.conns.ids() {
             let Some(conn) = self.conns.get_mut(conn) else { continue };
             let Some(shift) = shifts[conn.out.dialect.index()] else { continue };
@@ -257,7 +258,7 @@ impl Server {
     /// Whether somebody may speak in a room that they are in.
     fn may_speak(&self, handle: Handle, index: u32) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
-        let membership = session.memberships.get(&index).ok_or(Refusal::NotMember)?;
+        let membership = session.memberships.get(index).ok_or(Refusal::NotMember)?;
         self.rooms[index as usize].may_speak(session, membership, self.now.unix_ms)
     }
 

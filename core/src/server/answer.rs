@@ -55,7 +55,7 @@ impl Server {
     /// What a session may do in a room that it is in.
     pub(super) fn role_of(&self, handle: Handle, room: u32) -> Option<crate::role::Role> {
         let session = self.sessions.get(handle)?;
-        Some(self.rooms[room as usize].role(session, session.memberships.get(&room)?))
+        Some(self.rooms[room as usize].role(session, session.memberships.get(room)?))
     }
 
     /// Says that a room is entered; its backlog follows. Nothing of the room goes out before.

@@ -21,7 +21,7 @@ impl Server {
     /// A session of an account is in by a code: the room remembers it.
     pub(super) fn remember(&mut self, handle: Handle, index: u32) {
         let Some(session) = self.sessions.get(handle) else { return };
-        let Some((account, membership)) = session.account.as_ref().zip(session.memberships.get(&index)) else { return };
+        let Some((account, membership)) = session.account.as_ref().zip(session.memberships.get(index)) else { return };
         let room = &self.rooms[index as usize];
         let access = &room.access[membership.access as usize];
         let Pass::Code(code) = access.pass else { return };

@@ -34,8 +34,8 @@ impl Server {
         let is_skipped = Dialect::all().into_iter().any(|dialect| dialect.skips_own() && held.has(dialect));
         let own = if is_skipped { self.own(room, &records) } else { Vec::new() };
         let Room { id, held, .. } = &mut self.rooms[room as usize];
-        held.push_messages(self.stamp, records, &mut self.scratch, |dialect, record, out| {
-            dialect.message(style, id, record, out);
+        held.push_messages(self.stamp, records, &mut self.scratch, |dialect, records, out, ends| {
+            dialect.messages(style, id, records, out, ends);
         });
         for Own { sender, first, next } in own {
             self.skip_own(room, sender, first, next);
@@ -74,7 +74,7 @@ impl Server {
     /// Hides messages from their sender, whose dialect does not echo.
     fn skip_own(&mut self, room: u32, sender: Handle, first: Seq, next: Seq) {
         let Some(session) = self.sessions.get(sender) else { return };
-        let Some(slot) = session.memberships.get(&room).and_then(|membership| membership.slot) else { return };
+        let Some(slot) = session.memberships.get(room).and_then(|membership| membership.slot) else { return };
         let Some(conn) = session.conn.and_then(|conn| self.conns.get_mut(conn)) else { return };
         let dialect = conn.out.dialect;
         if !dialect.skips_own() || conn.plain().is_some_and(|plain| plain.echo) {

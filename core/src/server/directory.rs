@@ -18,18 +18,19 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn get(&self, id: &str) -> Option<u32> {
-        self.index.find(hash(id), |(other, _)| other.as_str() == id).map(|(_, place)| *place)
+    /// The room that is called so, if any is.
+    pub(super) fn get(&self, id: &[u8]) -> Option<u32> {
+        self.index.find(hash(id), |(other, _)| other.as_bytes() == id).map(|(_, place)| *place)
     }
 
     /// Adds a room whose id is not there.
     pub(super) fn insert(&mut self, id: RoomId, place: u32) {
-        self.index.insert_unique(hash(id.as_str()), (id.clone(), place), |(id, _)| hash(id.as_str()));
+        self.index.insert_unique(hash_of(&id), (id.clone(), place), |(id, _)| hash_of(id));
         self.places.insert(id, place);
     }
 
     pub(super) fn remove(&mut self, id: &RoomId) {
-        if let Ok(entry) = self.index.find_entry(hash(id.as_str()), |(other, _)| other == id) {
+        if let Ok(entry) = self.index.find_entry(hash_of(id), |(other, _)| other == id) {
             entry.remove();
         }
         self.places.remove(id);
@@ -61,10 +62,14 @@ impl Hash for Directory {
 }
 
 /// Without a secret: only who configures the server says which ids there are.
-fn hash(id: &str) -> u64 {
+fn hash(id: &[u8]) -> u64 {
     let mut hasher = FnvHasher::default();
-    hasher.write(id.as_bytes());
+    hasher.write(id);
     hasher.finish()
+}
+
+fn hash_of(id: &RoomId) -> u64 {
+    hash(id.as_bytes())
 }
 
 #[cfg(test)]
@@ -78,9 +83,9 @@ mod tests {
         (0..1_000).for_each(|number| directory.insert(id(number), number));
         (0..1_000).step_by(2).for_each(|number| directory.remove(&id(number)));
         for number in 0..1_000 {
-            assert_eq!(directory.get(id(number).as_str()), (number % 2 == 1).then_some(number));
+            assert_eq!(directory.get(id(number).as_bytes()), (number % 2 == 1).then_some(number));
         }
-        assert_eq!(directory.get("room"), None);
+        assert_eq!(directory.get(b"room"), None);
         assert_eq!(directory.places().count(), 500);
         assert!(directory.ids().is_sorted());
     }

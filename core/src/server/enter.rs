@@ -8,11 +8,11 @@ use super::Server;
 use super::codebook::Opens;
 use super::conn::{Join, Wait};
 use super::io::{Action, LogTask, Note};
+use super::membership::Membership;
 use super::out::{End, List, Sub};
 use super::refusal::Refusal;
 use super::room::{Log, Pass};
 use super::rules::{Made, hold};
-use super::session::Membership;
 use super::slab::Handle;
 use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::json::Change;
@@ -83,7 +83,7 @@ impl Server {
         let old = self.end_old(id, handle, room);
         let Some(session) = self.sessions.get(handle) else { return };
         let is_known = self.came_by(Some(session), join.opens);
-        match session.memberships.get(&room).copied() {
+        match session.memberships.get(room).copied() {
             None => {
                 let (member, name) = (session.member, session.name.clone());
                 let place = self.rooms[room as usize].enter(handle, join.opens.access);
@@ -113,7 +113,7 @@ impl Server {
 
     fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
-        let held = session.memberships.get(&opens.room);
+        let held = session.memberships.get(opens.room);
         self.admits(Some(session), opens, held)?;
         match held {
             // Back after a cut: as many rooms as it has, at once.
@@ -153,8 +153,8 @@ impl Server {
         let Log::Open { epoch, first } = room.log else { return };
         let dialect = conn.out.dialect;
         let room_id = room.id.clone();
-        room.held.attach(dialect, &mut self.scratch, |dialect, record, out| {
-            dialect.message(style, &room_id, record, out);
+        room.held.attach(dialect, &mut self.scratch, |dialect, records, out, ends| {
+            dialect.messages(style, &room_id, records, out, ends);
         });
         // What the log let go of may still be held, and is gone all the same. It may have let go of more than the room has
         // heard of.
@@ -172,7 +172,7 @@ impl Server {
         };
         let slot = conn.out.insert(sub);
         if let Some(session) = self.sessions.get_mut(handle)
-            && let Some(membership) = session.memberships.get_mut(&index)
+            && let Some(membership) = session.memberships.get_mut(index)
         {
             membership.slot = Some(slot);
         }
@@ -189,7 +189,7 @@ impl Server {
         then: Option<Box<Join>>,
     ) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
-        if !session.memberships.contains_key(&room) {
+        if session.memberships.get(room).is_none() {
             return Err(Refusal::NotMember);
         }
         if session.in_flight > 0 {
@@ -215,7 +215,7 @@ impl Server {
     }
 
     fn leave_now(&mut self, id: ConnId, handle: Handle, re: Option<Id>, room: u32, then: Option<Box<Join>>) {
-        let slot = self.sessions.get(handle).and_then(|session| session.memberships.get(&room)?.slot);
+        let slot = self.sessions.get(handle).and_then(|session| session.memberships.get(room)?.slot);
         if let Some(slot) = slot {
             self.end_slot(id, slot);
         }
@@ -241,7 +241,7 @@ impl Server {
     /// Ends a membership's cursor, where it is to get another one. What is unsent of it still goes out: it may hold the
     /// echo of what the session said.
     fn end_old(&mut self, id: ConnId, handle: Handle, room: u32) -> Option<u16> {
-        let slot = self.sessions.get_mut(handle)?.memberships.get_mut(&room)?.slot.take()?;
+        let slot = self.sessions.get_mut(handle)?.memberships.get_mut(room)?.slot.take()?;
         self.end_slot(id, slot);
         Some(slot)
     }
@@ -250,7 +250,7 @@ impl Server {
     pub(super) fn exit(&mut self, handle: Handle, room: u32, why: &str) {
         let shown = self.shown_role(handle, room);
         let Some(session) = self.sessions.get_mut(handle) else { return };
-        let Some(membership) = session.memberships.remove(&room) else { return };
+        let Some(membership) = session.memberships.remove(room) else { return };
         let (m, name) = (session.member, session.name.clone());
         let state = &mut self.rooms[room as usize];
         state.exit(membership.place, membership.access);
@@ -271,7 +271,7 @@ impl Server {
     pub(super) fn exit_held(&mut self, handle: Handle, why: &str) {
         let Some(session) = self.sessions.get(handle) else { return };
         let held = session.memberships.iter().filter(|(_, membership)| membership.slot.is_none());
-        let held: Vec<u32> = held.map(|(&room, _)| room).collect();
+        let held: Vec<u32> = held.map(|(room, _)| room).collect();
         for room in held {
             self.exit(handle, room, why);
         }

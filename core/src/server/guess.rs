@@ -3,8 +3,9 @@
 use super::Server;
 use super::codebook::{CodeHash, Opens, Standing};
 use super::io::Note;
+use super::membership::Membership;
 use super::refusal::Refusal;
-use super::session::{Membership, Session};
+use super::session::Session;
 use super::slab::Handle;
 use crate::id::ConnId;
 use crate::role::Role;
@@ -62,9 +63,9 @@ impl Server {
         standing: Standing,
     ) -> Option<(Opens, &'s Membership)> {
         if let Standing::Opens(opens) = standing {
-            return Some((opens, session.memberships.get(&opens.room)?));
+            return Some((opens, session.memberships.get(opens.room)?));
         }
-        session.memberships.iter().find_map(|(&room, membership)| {
+        session.memberships.iter().find_map(|(room, membership)| {
             let (state, access) = (&self.rooms[room as usize], membership.access);
             let is_it = state.is_serving() && state.access[access as usize].code == code;
             is_it.then_some((Opens { room, access }, membership))

@@ -124,14 +124,14 @@ impl Held {
         self.next = next;
     }
 
-    /// Adds messages, of which the first has seq [`next`](Self::next) and the others follow it. They are written in
-    /// `scratch`, which is empty, before as after.
+    /// Adds messages, of which the first has seq [`next`](Self::next) and the others follow it. `write` appends
+    /// their frames, and where each ends. It writes in `scratch`, which is empty, before as after.
     pub(super) fn push_messages(
         &mut self,
         stamp: u64,
         records: Arc<[Record]>,
         scratch: &mut Vec<u8>,
-        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+        write: impl Fn(Dialect, &[Record], &mut Vec<u8>, &mut Vec<u32>),
     ) {
         // Small batches, so that eviction takes little at a time. Nearly always all that comes at once is one.
         let most = self.budget / 16;
@@ -186,7 +186,7 @@ impl Held {
         &mut self,
         seq: Seq,
         scratch: &mut Vec<u8>,
-        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+        write: impl Fn(Dialect, &[Record], &mut Vec<u8>, &mut Vec<u32>),
     ) -> [Option<Shift>; Dialect::COUNT] {
         let mut shifts = [None; Dialect::COUNT];
         let at = self.batches.partition_point(|batch| batch.last() < seq);
@@ -234,7 +234,7 @@ impl Held {
         &mut self,
         dialect: Dialect,
         scratch: &mut Vec<u8>,
-        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+        write: impl Fn(Dialect, &[Record], &mut Vec<u8>, &mut Vec<u32>),
     ) {
         let encoding = self.encodings[dialect.index()].get_or_insert_default();
         encoding.readers += 1;
@@ -418,15 +418,11 @@ impl Encoded {
         dialect: Dialect,
         batch: &Batch,
         scratch: &mut Vec<u8>,
-        write: impl Fn(Dialect, &Record, &mut Vec<u8>),
+        write: impl Fn(Dialect, &[Record], &mut Vec<u8>, &mut Vec<u32>),
     ) -> Self {
-        let mut ends = Vec::with_capacity(batch.records.len().saturating_sub(1));
-        for (number, record) in batch.records.iter().enumerate() {
-            if number > 0 {
-                ends.push(scratch.len() as u32);
-            }
-            write(dialect, record, scratch);
-        }
+        let mut ends = Vec::with_capacity(batch.records.len());
+        write(dialect, &batch.records, scratch, &mut ends);
+        ends.pop();
         Self::of(scratch, ends.into())
     }
 

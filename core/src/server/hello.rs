@@ -1,11 +1,10 @@
 //! Sessions begin, are taken up again, change their name.
 
-use alloc::collections::BTreeMap;
-
 use super::Server;
 use super::conn::{Phase, Ping};
 use super::io::{Note, Reason};
 use super::login::What;
+use super::membership::Memberships;
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::session::Session;
@@ -115,7 +114,7 @@ impl Server {
             keyed: key.is_some(),
             name,
             conn: Some(conn),
-            memberships: BTreeMap::new(),
+            memberships: Memberships::default(),
             in_flight: 0,
             says: Pace::default(),
             acts: Pace::default(),
@@ -210,7 +209,7 @@ impl Server {
     fn is_banned_name(&self, handle: Handle, name: &Name) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(handle) else { return Ok(()) };
         let marks = super::rules::Marks { account: None, key: None, name: Some(name.folded()), source: None };
-        for (&room, membership) in &session.memberships {
+        for (room, membership) in session.memberships.iter() {
             let room = &self.rooms[room as usize];
             let Some(rules) = &room.rules else { continue };
             if let Some(until) = rules.banned(&marks, room.role(session, membership), self.now.unix_ms) {
@@ -223,7 +222,7 @@ impl Server {
     /// Gives a session a name that is free, and tells its rooms.
     pub(super) fn rename(&mut self, handle: Handle, name: Name) {
         let Some(session) = self.sessions.get(handle).filter(|session| session.name != name) else { return };
-        let (m, rooms): (_, alloc::vec::Vec<u32>) = (session.member, session.memberships.keys().copied().collect());
+        let (m, rooms): (_, alloc::vec::Vec<u32>) = (session.member, session.memberships.rooms().collect());
         let Some(was) = self.sessions.rename(handle, name.clone()) else { return };
         let change = Change::Name { m, name, was };
         for room in rooms {

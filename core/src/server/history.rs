@@ -88,7 +88,7 @@ impl Server {
         request: impl FnOnce(Ticket, RoomId) -> Request,
     ) -> Result<(), Refusal> {
         let session = self.sessions.get(handle).ok_or(Refusal::NotMember)?;
-        let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
+        let membership = session.memberships.get(room).filter(|membership| membership.slot.is_some());
         membership.ok_or(Refusal::NotMember)?;
         if !self.rooms[room as usize].is_serving() {
             return Err(Refusal::RoomClosed);

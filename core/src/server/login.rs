@@ -163,7 +163,7 @@ impl Server {
     /// member.
     pub(super) fn twin(&self, handle: Handle, room: u32) -> Option<Handle> {
         let others = self.accounts.sessions(self.account_of(handle)?).iter().copied();
-        let place = |handle| Some(self.sessions.get(handle)?.memberships.get(&room)?.place);
+        let place = |handle| Some(self.sessions.get(handle)?.memberships.get(room)?.place);
         others
             .filter(|&other| other != handle)
             .filter_map(|other| Some((place(other)?, other)))
@@ -173,7 +173,7 @@ impl Server {
 
     /// Whether others are told of a session in a room where its account may have several: of the first.
     pub(super) fn is_first(&self, handle: Handle, room: u32) -> bool {
-        let place = |handle| Some(self.sessions.get(handle)?.memberships.get(&room)?.place);
+        let place = |handle| Some(self.sessions.get(handle)?.memberships.get(room)?.place);
         self.twin(handle, room).is_none_or(|twin| place(handle) < place(twin))
     }
 
@@ -201,7 +201,7 @@ impl Server {
         let Some(session) = self.sessions.get(handle) else { return };
         debug_assert_eq!(session.in_flight, 0, "a password is read when the says before it are settled");
         let (m, was) = (session.member, session.name.clone());
-        let rooms: Vec<u32> = session.memberships.keys().copied().collect();
+        let rooms: Vec<u32> = session.memberships.rooms().collect();
         let before: Vec<_> = rooms.iter().map(|&room| self.role_of(handle, room)).collect();
         for &room in &rooms {
             self.announce(room, &Change::Out { m, name: was.clone(), why: Some("left".into()) });
@@ -214,7 +214,7 @@ impl Server {
             self.put_out_if_banned(handle, room);
             self.remember(handle, room);
             let told =
-                self.sessions.get(handle).and_then(|session| session.conn.zip(session.memberships.get(&room)?.slot));
+                self.sessions.get(handle).and_then(|session| session.conn.zip(session.memberships.get(room)?.slot));
             if let Some((conn, slot)) = told.filter(|_| self.role_of(handle, room) != before) {
                 self.tell_room(
                     conn,
@@ -286,7 +286,7 @@ impl Server {
         for &handle in sessions {
             let Some(session) = self.sessions.get_mut(handle) else { continue };
             let was = core::mem::replace(&mut session.name, name.clone());
-            let (m, rooms) = (session.member, session.memberships.keys().copied());
+            let (m, rooms) = (session.member, session.memberships.rooms());
             let rooms: Vec<u32> = rooms.filter(|room| told.insert(*room)).collect();
             for room in rooms {
                 self.announce(room, &Change::Name { m, name: name.clone(), was: was.clone() });

@@ -30,6 +30,7 @@ mod hello;
 mod history;
 mod io;
 mod login;
+mod membership;
 mod order;
 mod out;
 mod overview;
@@ -312,7 +313,7 @@ impl Server {
     }
 
     fn room(&mut self, id: &RoomId) -> Option<(u32, &mut Room)> {
-        let index = self.room_index.get(id.as_str())?;
+        let index = self.room_index.get(id.as_bytes())?;
         Some((index, &mut self.rooms[index as usize]))
     }
 

@@ -58,7 +58,7 @@ impl Server {
     /// Takes an order.
     pub(super) fn order(&mut self, by: Author, room: u32, order: Order) -> Result<(), Refusal> {
         let session = self.sessions.get(by.session).ok_or(Refusal::NotMember)?;
-        let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
+        let membership = session.memberships.get(room).filter(|membership| membership.slot.is_some());
         membership.ok_or(Refusal::NotMember)?;
         if !self.rooms[room as usize].is_serving() {
             return Err(Refusal::RoomClosed);

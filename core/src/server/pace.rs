@@ -11,8 +11,8 @@ use crate::time::Instant;
 pub(super) struct Rate {
     /// How many at once.
     burst: u32,
-    /// One more after this long; zero: no limit.
-    every: Duration,
+    /// One more after so many microseconds; zero: no limit.
+    every: u64,
 }
 
 /// How far one source of events has used its allowance up.
@@ -27,7 +27,16 @@ impl Rate {
     /// would never end.
     pub(super) fn new(burst: u32, every: Duration) -> Self {
         let micros = if burst == 0 { 0 } else { every.as_nanos().div_ceil(1_000) };
-        Self { burst, every: Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)) }
+        Self { burst, every: u64::try_from(micros).unwrap_or(u64::MAX) }
+    }
+
+    fn every(self) -> Duration {
+        Duration::from_micros(self.every)
+    }
+
+    /// How long the whole of it takes to come back.
+    fn whole(self) -> Duration {
+        Duration::from_micros(self.every.saturating_mul(self.burst.into()))
     }
 
     /// `burst` at once and `per_s` a second; no limit where either is zero.
@@ -39,30 +48,33 @@ impl Rate {
 impl Pace {
     /// How long until one more is allowed: zero where it is now.
     pub(super) fn wait(self, rate: Rate, now: Instant) -> Duration {
-        (self.full + rate.every).since(now).saturating_sub(rate.every * rate.burst)
+        if rate.every == 0 {
+            return Duration::ZERO;
+        }
+        (self.full + rate.every()).since(now).saturating_sub(rate.whole())
     }
 
     /// Uses one up.
     pub(super) fn spend(&mut self, rate: Rate, now: Instant) {
-        self.full = self.full.max(now) + rate.every;
+        self.full = self.full.max(now) + rate.every();
     }
 
     /// Gives the last one back.
     pub(super) fn forgive(&mut self, rate: Rate) {
-        self.full = self.full.minus(rate.every);
+        self.full = self.full.minus(rate.every());
     }
 
     /// The rate is another one from here on: nothing is owed that would take longer to forgive than the whole of it.
     pub(super) fn fit(&mut self, rate: Rate, now: Instant) {
-        self.full = self.full.min(now + rate.every * rate.burst);
+        self.full = self.full.min(now + rate.whole());
     }
 
     /// How many are allowed right now.
     pub(super) fn left(self, rate: Rate, now: Instant) -> u64 {
-        if rate.every.is_zero() {
+        if rate.every == 0 {
             return u64::MAX;
         }
-        let used = self.full.since(now).as_micros().div_ceil(rate.every.as_micros());
+        let used = self.full.since(now).as_micros().div_ceil(rate.every.into());
         u64::from(rate.burst).saturating_sub(used as u64)
     }
 }
@@ -192,7 +204,7 @@ mod tests {
                 pace.spend(before, now);
             }
             pace.fit(after, now);
-            assert!(pace.wait(after, now) <= after.every, "{before:?} {after:?}");
+            assert!(pace.wait(after, now) <= after.every(), "{before:?} {after:?}");
         }
     }
 

@@ -152,11 +152,11 @@ impl Server {
         if self.is_waiting(conn) {
             return true;
         }
-        let Some(session) = conn.session().and_then(|handle| self.sessions.get(handle)) else { return false };
         // A person's lines wait for their rate; a program is refused what exceeds it.
         if conn.dialect() != Some(Dialect::Plain) {
             return false;
         }
+        let Some(session) = conn.session().and_then(|handle| self.sessions.get(handle)) else { return false };
         let wait = session.says.wait(self.says, self.now.mono);
         if wait.is_zero() || !conn.has_line() {
             return false;

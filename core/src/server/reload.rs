@@ -85,7 +85,7 @@ impl Server {
         let mut changes = Changes::default();
         let mut configured = BTreeSet::new();
         for room in rooms {
-            let known = self.room_index.get(room.id.as_str());
+            let known = self.room_index.get(room.id.as_bytes());
             if known.is_some_and(|index| configured.contains(&index)) {
                 continue;
             }
@@ -188,7 +188,7 @@ impl Server {
             let has_new_role = self.role_of(handle, index) != role;
             let now_shown = self.shown_role(handle, index);
             let Some(session) = self.sessions.get(handle) else { continue };
-            let Some(membership) = session.memberships.get(&index) else { continue };
+            let Some(membership) = session.memberships.get(index) else { continue };
             let told = session.conn.zip(membership.slot);
             let (m, name) = (session.member, session.name.clone());
             if let Some(role) = now_shown.filter(|_| now_shown != shown && self.is_first(handle, index)) {
@@ -281,7 +281,7 @@ impl Server {
     /// Ends a membership of a room that closes. The others in it go too, and need not hear of it.
     fn put_out(&mut self, handle: Handle, index: u32) {
         let Some(session) = self.sessions.get_mut(handle) else { return };
-        let Some(membership) = session.memberships.remove(&index) else { return };
+        let Some(membership) = session.memberships.remove(index) else { return };
         let conn = session.conn;
         let is_roomless = session.memberships.is_empty();
         let doubles = u64::from(self.twin(handle, index).is_some());

@@ -20,7 +20,10 @@ impl Server {
             Some(Phase::Live(handle)) => Some(handle),
             _ => None,
         };
-        if let (Some(handle), Some(Say { id: re, room, text })) = (live, json::say(line)) {
+        if let Some(handle) = live
+            && let Some(Say { id: re, room, text }) = json::say(line)
+            && let Some(room) = self.room_called(handle, room)
+        {
             if let Err(refusal) = self.say_in(id, handle, re, room, Kind::Say, text) {
                 self.refuse(id, re, refusal);
             }
@@ -54,7 +57,10 @@ impl Server {
             Request::Join { door, resume, tail, .. } => self.open_door(id, handle, &door).map(|opens| {
                 self.join(id, Join { re, opens, by_room: matches!(door, Door::Held(_)), resume, tail });
             }),
-            Request::Say { room, text, kind, .. } => self.say_in(id, handle, re, room.as_str(), kind, text),
+            Request::Say { room, text, kind, .. } => match self.room_called(handle, room.as_bytes()) {
+                Some(room) => self.say_in(id, handle, re, room, kind, text),
+                None => Err(Refusal::NotMember),
+            },
             Request::History { room, span, limit, .. } => match self.room(&room) {
                 Some((room, _)) => self.history(id, handle, re, room, span, limit),
                 None => Err(Refusal::NotMember),
@@ -91,21 +97,20 @@ impl Server {
         id: ConnId,
         handle: Handle,
         re: Option<Id>,
-        room: &str,
+        room: u32,
         kind: Kind,
         text: Text,
     ) -> Result<(), Refusal> {
-        let room = self.room_called(handle, room).ok_or(Refusal::NotMember)?;
         self.pace_say(handle)?;
         self.say(id, handle, room, re, kind, text)
     }
 
     /// The room of this id. Mostly it is the only one that the session is in, and is found without looking through all.
-    fn room_called(&self, handle: Handle, id: &str) -> Option<u32> {
-        let only = self.sessions.get(handle).and_then(|session| session.memberships.keys().next()).copied();
+    fn room_called(&self, handle: Handle, id: &[u8]) -> Option<u32> {
+        let only = self.sessions.get(handle).and_then(|session| session.memberships.rooms().next());
         let is_it = |room: &u32| {
             let room = &self.rooms[*room as usize];
-            room.is_serving() && room.id.as_str() == id
+            room.is_serving() && room.id.as_bytes() == id
         };
         only.filter(is_it).or_else(|| self.room_index.get(id))
     }
@@ -127,7 +132,7 @@ impl Server {
     pub(super) fn door_of(&self, handle: Handle, room: u32) -> Option<super::codebook::Opens> {
         let session = self.sessions.get(handle)?;
         let state = &self.rooms[room as usize];
-        let held = session.memberships.get(&room).map(|membership| membership.access);
+        let held = session.memberships.get(room).map(|membership| membership.access);
         let access = held.or_else(|| state.open_access(session.account.as_ref()?)).filter(|_| state.is_serving())?;
         Some(super::codebook::Opens { room, access })
     }

@@ -87,7 +87,7 @@ impl Server {
         let all = guest.chain(self.accounts.sessions_of(member).iter().copied());
         let is_in = |handle: &Handle| {
             let session = self.sessions.get(*handle);
-            session.is_some_and(|session| session.memberships.contains_key(&room))
+            session.is_some_and(|session| session.memberships.get(room).is_some())
         };
         all.filter(is_in).collect()
     }

@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 use super::codebook::CodeHash;
 use super::config::{self, Presence};
 use super::held::Held;
+use super::membership::Membership;
 use super::order::{Acting, Asked};
 use super::refusal::Refusal;
 use super::rules::{Entrance, Mark, Rules};
 use super::say::Says;
-use super::session::{Membership, Session, Sessions};
+use super::session::{Session, Sessions};
 use super::slab::Handle;
 use super::trouble::Troubles;
 use crate::id::{ConnId, Epoch, Id, KeyHash, MemberId, RoomId, Seq};
@@ -22,19 +23,33 @@ use crate::role::Role;
 use crate::text::Text;
 use crate::time::Instant;
 
-/// A room.
+/// A room. What every message looks at stands first, because with many rooms each has left the processor's caches when its
+/// turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub(super) struct Room {
-    pub(super) id: RoomId,
-    pub(super) title: String,
-    pub(super) presence: Presence,
-    /// By whose index a membership names its code; one keeps its place for as long as anybody is in by it.
-    pub(super) access: Vec<Access>,
     pub(super) life: Life,
-    pub(super) log: Log,
-    pub(super) held: Held,
+    pub(super) id: RoomId,
+    /// What came meanwhile: the next append.
+    pub(super) waiting: Says,
+    /// The says of the append that is outstanding, in order; none: no append is.
+    pub(super) appending: Vec<Said>,
+    /// Settled, and not in the stream yet.
+    pub(super) unseen: VecDeque<(Seq, Handle)>,
+    /// What those who keep order asked for behind that: each is the last of its append.
+    pub(super) asked: VecDeque<Asked>,
+    /// The act of the append that is outstanding, or whose record is still to come. Nothing is appended behind it before.
+    pub(super) acting: Option<Box<Acting>>,
+    /// What acts have left of the room; `None`: nothing.
+    pub(super) rules: Option<Box<Rules>>,
     /// The memberships that have caught up. An append drains it, so that it costs nothing per blocked member.
     pub(super) idle: Vec<(ConnId, u16)>,
+    pub(super) log: Log,
+    pub(super) held: Held,
+    /// By whose index a membership names its code; one keeps its place for as long as anybody is in by it.
+    pub(super) access: Vec<Access>,
+    pub(super) title: String,
+    pub(super) presence: Presence,
     /// By their place, which is the order of entering.
     pub(super) members: BTreeMap<u64, Handle>,
     /// How many of them are not counted, because another session of their account is in.
@@ -48,16 +63,6 @@ pub(super) struct Room {
     pub(super) here_told: Option<Instant>,
     /// When it will be told again, where it will.
     pub(super) here_due: Option<Instant>,
-    /// The says of the append that is outstanding, in order; none: no append is.
-    pub(super) appending: Vec<Said>,
-    /// What came meanwhile: the next append.
-    pub(super) waiting: Says,
-    /// What those who keep order asked for behind that: each is the last of its append.
-    pub(super) asked: VecDeque<Asked>,
-    /// The act of the append that is outstanding, or whose record is still to come. Nothing is appended behind it before.
-    pub(super) acting: Option<Box<Acting>>,
-    /// What acts have left of the room; `None`: nothing.
-    pub(super) rules: Option<Box<Rules>>,
     /// The codes that the configuration has.
     pub(super) configured: Vec<config::Access>,
     /// The accounts that need no code, by what stands for it among the codes, and what they are given.
@@ -66,8 +71,6 @@ pub(super) struct Room {
     pub(super) put_out: Vec<(KeyHash, Instant)>,
     /// What its log can't do.
     pub(super) trouble: Troubles,
-    /// Settled, and not in the stream yet.
-    pub(super) unseen: VecDeque<(Seq, Handle)>,
 }
 
 /// A code of the room, without the code.
@@ -305,7 +308,7 @@ impl Room {
     pub(super) fn roster(&self, index: u32, sessions: &Sessions) -> Option<Vec<Person>> {
         let person = |&handle: &Handle| {
             let session = sessions.get(handle)?;
-            Some(session.person(self.role(session, session.memberships.get(&index)?)))
+            Some(session.person(self.role(session, session.memberships.get(index)?)))
         };
         if self.presence != Presence::Full {
             return None;

@@ -53,7 +53,7 @@ impl Server {
         text: Text,
     ) -> Result<(), Refusal> {
         let session = self.sessions.get_mut(handle).ok_or(Refusal::NotMember)?;
-        let membership = session.memberships.get(&room).filter(|membership| membership.slot.is_some());
+        let membership = session.memberships.get(room).filter(|membership| membership.slot.is_some());
         let membership = *membership.ok_or(Refusal::NotMember)?;
         let state = &mut self.rooms[room as usize];
         if !state.is_serving() {

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::membership::Memberships;
 use super::pace::Pace;
 use super::slab::{Handle, Slab};
 use crate::id::{ConnId, KeyHash, MemberId};
@@ -24,8 +25,7 @@ pub(super) struct Session {
     pub(super) account: Option<Folded>,
     /// `None`: detached, and gone when its grace ends.
     pub(super) conn: Option<ConnId>,
-    /// By room.
-    pub(super) memberships: BTreeMap<u32, Membership>,
+    pub(super) memberships: Memberships,
     /// Says that the log has not settled, or that are not in the stream yet.
     pub(super) in_flight: usize,
     pub(super) says: Pace,
@@ -33,17 +33,6 @@ pub(super) struct Session {
     pub(super) acts: Pace,
     /// When the memberships end that are held and not joined again.
     pub(super) grace: Option<Instant>,
-}
-
-/// A session in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Membership {
-    /// By which of the room's codes.
-    pub(super) access: u32,
-    /// Its place in the room's roster.
-    pub(super) place: u64,
-    /// Its cursor in the connection's output; `None`: held, until the session joins again or its grace ends.
-    pub(super) slot: Option<u16>,
 }
 
 /// All sessions, and by what they are found.

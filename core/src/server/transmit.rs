@@ -155,9 +155,15 @@ impl Transmit<'_> {
     /// those that have caught up go back to their room's list.
     pub(super) fn settle(&mut self) {
         let was_full = self.conn.out.private_bytes > self.private;
-        let mut dirty = core::mem::take(&mut self.conn.out.dirty);
-        dirty.retain(|slot| self.settle_one(*slot));
-        self.conn.out.dirty = dirty;
+        let mut kept = 0;
+        for at in 0..self.conn.out.dirty.len() {
+            let slot = self.conn.out.dirty[at];
+            if self.settle_one(slot) {
+                self.conn.out.dirty[kept] = slot;
+                kept += 1;
+            }
+        }
+        self.conn.out.dirty.truncate(kept);
         // A gap that was written anew may be smaller than it was.
         if was_full && self.conn.out.private_bytes <= self.private {
             self.wake.push_back(self.conn.id);

@@ -90,6 +90,32 @@ fn what_a_room_lets_go_of_at_once_is_not_shown_to_its_sender_either() {
 }
 
 #[test]
+fn more_at_once_than_a_room_holds_is_one_exact_gap_for_those_too_who_read_all() {
+    let mut world = World::unpaced();
+    world.reload(|config| config.limits.room_bytes = 20_000);
+    let (ann, bob, mut watch) = (world.member("ann", OPS), world.connect(), Watch::default());
+    world.hello(bob, "bob", None);
+    world.ask(bob, json!({"t": "join", "id": "j1", "code": OPS}));
+    world.take(ann);
+    watch.feed(&world.lines(bob));
+    say_at_once(&mut world, ann, 40, &"x".repeat(1_000));
+    let (to_ann, to_bob) = (world.lines(ann), world.lines(bob));
+    for lines in [&to_ann, &to_bob] {
+        assert_eq!(types(lines), ["msg", "gap"], "the first went to the log alone");
+        assert_eq!((&lines[1]["from"], &lines[1]["to"]), (&json!(2), &json!(40)));
+    }
+    watch.feed(&to_bob);
+    // The sender's acknowledgements are among what was missed, and are fetched with it.
+    world.ask(ann, json!({"t": "history", "id": "h1", "room": "ops", "after": 1, "limit": 50}));
+    let page = world.only(ann);
+    let ids = page["msgs"].as_array().unwrap().iter().map(|msg| msg["id"].as_str().unwrap());
+    assert!(ids.eq((1..40).map(|n| format!("once-{n}"))), "{page}");
+    world.say(ann, "s1", "ops", "and on");
+    watch.feed(&world.lines(bob));
+    assert_eq!(watch.rooms["ops"].next, 42);
+}
+
+#[test]
 fn a_room_that_is_full_forgets_little_at_a_time() {
     let mut world = World::unpaced();
     // More than the room holds, and all of it comes at once, when the room opens.

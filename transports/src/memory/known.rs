@@ -1,12 +1,9 @@
 //! Which says a room has, by what makes them idempotent.
 
-use std::collections::VecDeque;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use hashbrown::HashTable;
 use qun_core::{Id, KeyHash, Seq};
-
-use super::Held;
 
 /// What makes a say idempotent.
 pub(super) type Once = (KeyHash, Id);
@@ -18,7 +15,7 @@ pub(super) struct Hashed {
     pub(super) hash: u32,
 }
 
-/// An index of the says in a deque of messages without a hole. Of each it has only the lower half of its seq, and its hash, so
+/// An index of the says among messages without a hole. Of each it has only the lower half of its seq, and its hash, so
 /// that those of a hundred rooms stay in the processor's caches, where messages do not: it is looked into thrice for each
 /// message, at places that nobody foresees. It is asked and never walked, so its order shows nowhere.
 #[derive(Clone, Debug, Default)]
@@ -36,19 +33,21 @@ struct Entry {
 impl Known {
     pub(super) fn hash(&self, once: Once) -> Hashed {
         let (KeyHash(key), id) = once;
-        let mut state = self.hasher.build_hasher();
-        // It is a hash already, of which a part will do.
-        state.write(&key[..8]);
-        id.hash(&mut state);
+        let (mut state, mut bytes) = (self.hasher.build_hasher(), [0; 8 + Id::MAX]);
+        let (part, id) = (&key[..8], id.as_str().as_bytes());
+        // In one piece, which takes half of what two take. The key is a hash already, of which a part will do.
+        bytes[..8].copy_from_slice(part);
+        bytes[8..8 + id.len()].copy_from_slice(id);
+        state.write(&bytes[..8 + id.len()]);
         let hash = state.finish() as u32;
         Hashed { once, hash }
     }
 
-    /// The seq of a say among the messages that are held, the first of which is `first`.
-    pub(super) fn get(&self, Hashed { once, hash }: Hashed, held: &VecDeque<Held>, first: Seq) -> Option<Seq> {
-        let message = |entry: &Entry| held.get(entry.seq.wrapping_sub(low(first)) as usize);
-        let is_it = |entry: &Entry| entry.hash == hash && message(entry).is_some_and(|it| it.once() == Some(once));
-        self.says.find(spread(hash), is_it).and_then(message).map(|held| held.record().seq)
+    /// The seq of a say among messages of which the first is `first`. `is_at` says whether it is the one at a place behind that.
+    pub(super) fn get(&self, hash: u32, first: Seq, is_at: impl Fn(usize) -> bool) -> Option<Seq> {
+        let place = |entry: &Entry| entry.seq.wrapping_sub(low(first)) as usize;
+        let found = self.says.find(spread(hash), |entry| entry.hash == hash && is_at(place(entry)))?;
+        Some(first.plus(place(found) as u64))
     }
 
     /// Adds a say that is not there.

@@ -228,17 +228,21 @@ impl Room {
         let mut fresh: Vec<Option<Hashed>> = Vec::with_capacity(drafts.len());
         drafts.retain(|draft| {
             let once = draft.once.map(|once| self.known.hash(once));
-            let known = once.and_then(|once| {
-                let is_it =
-                    |other: &Option<Hashed>| other.is_some_and(|it| it.hash == once.hash && it.once == once.once);
-                let twin = || fresh.iter().position(is_it).map(|at| head.plus(at as u64 + 1));
-                self.known.get(once, &self.held, first).or_else(twin)
-            });
-            outcomes.push(known.map_or(Outcome::New(head.plus(fresh.len() as u64 + 1)), Outcome::Known));
-            if known.is_none() {
-                fresh.push(once);
+            if let Some(Hashed { once, hash }) = once {
+                // What is held, and behind it what came before it now.
+                let is_at = |place: usize| match place.checked_sub(self.held.len()) {
+                    None => self.held[place].once() == Some(once),
+                    Some(place) => fresh.get(place).copied().flatten().is_some_and(|it| it.once == once),
+                };
+                if let Some(seq) = self.known.get(hash, first, is_at) {
+                    outcomes.push(Outcome::Known(seq));
+                    return false;
+                }
+                self.known.insert(hash, head.plus(fresh.len() as u64 + 1));
             }
-            known.is_none()
+            fresh.push(once);
+            outcomes.push(Outcome::New(head.plus(fresh.len() as u64)));
+            true
         });
         Draft::pack(&mut drafts);
         self.ts = self.ts.max(now.unix_ms);
@@ -253,9 +257,6 @@ impl Room {
             })
             .collect();
         for (at, once) in fresh.into_iter().enumerate() {
-            if let Some(Hashed { hash, .. }) = once {
-                self.known.insert(hash, run[at].seq);
-            }
             let held = Held::new(run.clone(), at, once);
             self.bytes += held.cost as usize;
             self.held.push_back(held);

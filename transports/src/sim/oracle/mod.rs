@@ -96,7 +96,6 @@ impl Oracle {
 
     /// The server starts, and knows nobody.
     pub(super) fn booted(&mut self) {
-        self.wires.values().for_each(|wire| wire.rises(&mut self.model));
         self.wires.clear();
         self.model.booted();
     }
@@ -138,7 +137,6 @@ impl Oracle {
     /// A connection is gone: a person who was surely in some rooms by it is held there.
     pub(super) fn lost(&mut self, now: Instant, conn: ConnId, is_cut: bool) {
         let Some(wire) = self.wires.remove(&conn) else { return };
-        wire.rises(&mut self.model);
         if let Trust::Plain(person) = wire.trust {
             self.model.people.session(person).is_done();
             self.model.people.at_netcat(person, Some(now));

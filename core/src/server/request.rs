@@ -52,7 +52,8 @@ impl Server {
         let re = request.id();
         let result = match request {
             Request::Join { door, resume, tail, .. } => self.open_door(id, handle, &door).map(|opens| {
-                self.join(id, Join { re, opens, by_room: matches!(door, Door::Held(_)), resume, tail });
+                let by_room = matches!(door, Door::Held(_));
+                self.join(id, Join { re, opens, by_room, resume, tail, is_counted: false });
             }),
             Request::Say { room, text, kind, .. } => self.say_in(id, handle, re, room.as_str(), kind, text),
             Request::History { room, span, limit, .. } => match self.room(&room) {

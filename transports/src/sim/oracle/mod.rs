@@ -36,6 +36,7 @@ use qun_core::{ConnId, Instant};
 use super::court::COURT;
 use super::log::Committed;
 use super::tampered::Tap;
+use super::verdicts::hushed;
 pub(super) use accounts::AccountFacts;
 pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
@@ -64,7 +65,7 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invariant {} is broken: {}", self.invariant, self.text)
+        write!(f, "invariant {} is broken: {}", self.invariant, hushed(&self.text))
     }
 }
 

@@ -317,7 +317,8 @@ pub enum Request {
         /// How many bytes of text the newest records may hold.
         bytes: usize,
     },
-    /// Say what is held of this room beside its messages: it says who may come in, before anybody has.
+    /// Say what is held of this room beside its messages: it says who may come in, before anybody has. Each is answered, and those
+    /// of one room in their order.
     Recall {
         /// The room.
         room: RoomId,

@@ -25,6 +25,9 @@ impl Server {
     /// The log says what it holds of a room beside its messages.
     pub(super) fn recalled(&mut self, id: &RoomId, facts: Result<Facts, Unavailable>) {
         if let Some((index, room)) = self.room(id) {
+            if !core::mem::take(&mut room.is_recalled) && !room.counting.is_empty() {
+                return self.counted(index, facts);
+            }
             // A room that is open has them from its tail, and what has changed since.
             let is_open = matches!(room.log, Log::Open { .. });
             match facts {

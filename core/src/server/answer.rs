@@ -11,9 +11,8 @@ use super::room::{Log, Said};
 use super::slab::Handle;
 use crate::dialect::Dialect;
 use crate::id::{ConnId, Id, Seq};
-use crate::json::{ByeCode, Found, Frame, Joined, Page, PageMessage};
+use crate::json::{ByeCode, Found, Frame, Joined, Page, PageMessage, Person};
 use crate::log;
-use crate::name::Name;
 use crate::plain::{self, Day, Here, Phrase};
 use crate::time::ceil_ms;
 
@@ -110,18 +109,19 @@ impl Server {
     /// Shows who is in a room, for a person who is.
     pub(super) fn with_here(&self, handle: Handle, index: u32, show: impl FnOnce(&str, Here<'_>)) {
         let room = &self.rooms[index as usize];
-        let Some((me, you)) = self.sessions.get(handle).map(|session| (session.member, session.name.clone())) else {
-            return;
+        let person = |handle: Handle| {
+            let session = self.sessions.get(handle)?;
+            Some(session.person(self.shown_role(handle, index).unwrap_or_default()))
         };
+        let Some(you) = person(handle) else { return };
         let is_shown = |member: &Handle| match self.sessions.get(*member) {
             Some(other) if other.account.is_none() => *member != handle,
             // Of several sessions of one account, the first.
-            Some(other) if other.member != me => self.is_first(*member, index),
+            Some(other) if other.member != you.m => self.is_first(*member, index),
             _ => false,
         };
         let others = room.members.values().filter(|member| is_shown(member));
-        let others = others.filter_map(|&member| Some(self.sessions.get(member)?.name.clone()));
-        let others: Vec<Name> = others.take(NAMES).collect();
+        let others: Vec<Person> = others.filter_map(|&member| person(member)).take(NAMES).collect();
         let here = match room.presence {
             super::Presence::Full => Here::Named { count: room.here(), others: &others, you: &you },
             super::Presence::Count => Here::Counted(room.here()),

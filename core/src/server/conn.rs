@@ -94,7 +94,7 @@ pub(super) struct Plain {
 /// What a connection's next line waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Wait {
-    /// The room is being opened; then it is joined.
+    /// The room is being opened, or the use of a code counted; then it is joined.
     Opening(Box<Join>),
     /// The session's says are being settled; then the room is left, at the latest at this time.
     Leaving { re: Option<Id>, room: u32, until: Instant, then: Option<Box<Join>> },
@@ -116,6 +116,8 @@ pub(super) struct Join {
     pub(super) resume: Option<Position>,
     /// Messages of backlog at most.
     pub(super) tail: Option<u64>,
+    /// Whether the log has, where it is by a code for so many, that one more has come by it.
+    pub(super) is_counted: bool,
 }
 
 /// The heartbeat.

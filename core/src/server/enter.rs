@@ -11,8 +11,7 @@ use super::io::{Action, LogTask, Note};
 use super::membership::Membership;
 use super::out::{End, List, Sub};
 use super::refusal::Refusal;
-use super::room::{Log, Pass};
-use super::rules::{Made, hold};
+use super::room::Log;
 use super::slab::Handle;
 use crate::id::{ConnId, Id, RoomId, Seq};
 use crate::json::Change;
@@ -71,25 +70,33 @@ impl Server {
     }
 
     /// Enters a room that is open, or takes its place there up again.
-    fn enter(&mut self, id: ConnId, join: Join) {
+    pub(super) fn enter(&mut self, id: ConnId, join: Join) {
         let Some(handle) = self.conns.get(id).and_then(super::conn::Conn::session) else { return };
         if self.was_put_out(handle, join.opens.room) {
             return self.refuse(id, join.re, Refusal::Kicked);
         }
-        if let Err(refusal) = self.admit(handle, join.opens) {
+        if let Err(refusal) = self.admit(handle, &join) {
             return self.refuse(id, join.re, refusal);
         }
         let room = join.opens.room;
         let old = self.end_old(id, handle, room);
         let Some(session) = self.sessions.get(handle) else { return };
         let is_known = self.came_by(Some(session), join.opens);
+        let is_first = !is_known && session.memberships.get(room).is_none();
+        if is_first && !join.is_counted {
+            match self.count_use(id, join) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(refusal) => return self.refuse(id, join.re, refusal),
+            }
+        }
+        let Some(session) = self.sessions.get(handle) else { return };
         match session.memberships.get(room).copied() {
             None => {
                 let (member, name) = (session.member, session.name.clone());
                 let place = self.rooms[room as usize].enter(handle, join.opens.access);
                 self.hold(handle, join.opens, place);
                 if !is_known {
-                    self.use_up(join.opens);
                     self.remember(handle, room);
                 }
                 let label = self.rooms[room as usize].access[join.opens.access as usize].label.clone();
@@ -111,29 +118,19 @@ impl Server {
         self.attach(id, handle, join, old);
     }
 
-    fn admit(&mut self, handle: Handle, opens: Opens) -> Result<(), Refusal> {
+    fn admit(&mut self, handle: Handle, join: &Join) -> Result<(), Refusal> {
+        let opens = join.opens;
         let session = self.sessions.get(handle).ok_or(Refusal::NoHello)?;
         let held = session.memberships.get(opens.room);
-        self.admits(Some(session), opens, held)?;
+        self.admits(Some(session), opens, held, join.is_counted)?;
         match held {
             // Back after a cut: as many rooms as it has, at once.
             Some(held) if held.slot.is_none() => Ok(()),
             None if session.memberships.len() >= self.limits.rooms => Err(Refusal::TooManyRooms),
+            // It was asked before.
+            _ if join.is_counted => Ok(()),
             _ => self.act(handle),
         }
-    }
-
-    /// Somebody has come in by a code that lets in only so many.
-    fn use_up(&mut self, opens: Opens) {
-        let room = &mut self.rooms[opens.room as usize];
-        let access = &mut room.access[opens.access as usize];
-        let Some(uses) = &mut access.uses else { return };
-        *uses = uses.saturating_sub(1);
-        let (pass, uses) = (access.pass, *uses);
-        let Pass::Code(mark) = pass else { return };
-        let Some(made) = room.rules.as_ref().and_then(|rules| rules.made.get(&mark)) else { return };
-        let fact = hold(mark.under("code"), &Made { uses: Some(uses), ..made.clone() });
-        self.keep(opens.room, [fact].into());
     }
 
     fn hold(&mut self, handle: Handle, opens: Opens, place: u64) {

@@ -31,7 +31,7 @@ impl Server {
             && let Some(session) = session.and_then(|handle| self.sessions.get(handle))
             && let Some((opens, membership)) = self.membership_by(session, code, standing)
         {
-            self.admits(Some(session), opens, Some(membership))?;
+            self.admits(Some(session), opens, Some(membership), false)?;
             return Ok((opens, reading));
         }
         if !wait.is_zero() {
@@ -41,7 +41,7 @@ impl Server {
         match found {
             Some((_, Standing::Opens(opens), reading)) => {
                 let session = session.and_then(|handle| self.sessions.get(handle));
-                self.admits(session, opens, None)?;
+                self.admits(session, opens, None, false)?;
                 Ok((opens, reading))
             }
             // Whoever has it was told it once.
@@ -73,12 +73,13 @@ impl Server {
     }
 
     /// Whether the code admits somebody who may be in the room already: by this code, and then it is not asked again, or
-    /// by another one.
+    /// by another one. `is_counted`: the log has that one more has come by it.
     pub(super) fn admits(
         &self,
         session: Option<&Session>,
         opens: Opens,
         held: Option<&Membership>,
+        is_counted: bool,
     ) -> Result<(), Refusal> {
         let is_guest = session.is_none_or(|session| session.account.is_none());
         let room = &self.rooms[opens.room as usize];
@@ -103,7 +104,7 @@ impl Server {
         if is_guest && !(self.takes_guests && room.takes_guests) {
             return Err(Refusal::NoGuests);
         }
-        if held.is_none() && !is_known && access.uses == Some(0) {
+        if held.is_none() && !is_known && !is_counted && access.uses == Some(0) {
             return Err(Refusal::CodeExpired);
         }
         let is_full = room.presence == super::Presence::Full && room.members.len() >= self.limits.full_members;

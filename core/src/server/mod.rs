@@ -7,7 +7,7 @@
 //! Each file is one part of it. What it keeps: `held` (records and encodings), `room`, `rules` (what acts have left), `session`, `accounts`, `conn`, `out` (the
 //! cursors and private frames of a connection), `codebook`, `directory` (rooms by id), `pace` (rates), `timers`. What it does: `read` (bytes to
 //! lines), `greet` (which dialect), `hello`, `login` (accounts), `came` (who needs no code again), `request` (json), `person` and `password` (plain), `guess` (codes), `enter` (joining and
-//! leaving), `say` (to the log and back), `order`, `right`, `plan` and `act` (keeping order: how an order comes to the log, who
+//! leaving), `counted` (codes for so many), `say` (to the log and back), `order`, `right`, `plan` and `act` (keeping order: how an order comes to the log, who
 //! may give which, what is written of it, how it is done), `history`, `search`, `answer`, `deliver` (to the members), `transmit`
 //! (to one connection), `close`, `expire`, `reload`. What it shows: `overview`, `trouble`.
 
@@ -19,6 +19,7 @@ mod close;
 mod codebook;
 mod config;
 mod conn;
+mod counted;
 mod deliver;
 mod directory;
 mod enter;

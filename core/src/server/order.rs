@@ -11,6 +11,7 @@ use super::Server;
 use super::plan::Plan;
 use super::refusal::Refusal;
 use super::room::Log;
+use super::rules::Mark;
 use super::say::Says;
 use super::slab::Handle;
 use crate::act::{Act, Subject};
@@ -27,6 +28,8 @@ pub(super) struct Asked {
     pub(super) order: Order,
     /// Whom it is about: who that was when it was given.
     pub(super) on: Option<Subject>,
+    /// By what they were known then, where it is a ban: they may be gone as it is written.
+    pub(super) marks: Vec<Mark>,
     /// What was said behind it.
     pub(super) then: Says,
 }
@@ -98,18 +101,22 @@ impl Server {
     /// Lets an order wait for its turn, among what was said.
     fn queue(&mut self, by: Author, room: u32, order: Order, on: Option<Subject>) -> Result<(), Refusal> {
         self.check(by.session, room, &order, on.as_ref())?;
+        let marks = match (&order, &on) {
+            (Order::Ban { by, .. }, Some(on)) => self.ban_marks(room, on, by)?,
+            _ => Vec::new(),
+        };
         let Some(session) = self.sessions.get_mut(by.session) else { return Err(Refusal::NotMember) };
         session.in_flight += 1;
-        self.rooms[room as usize].asked.push_back(Asked { by, order, on, then: Says::default() });
+        self.rooms[room as usize].asked.push_back(Asked { by, order, on, marks, then: Says::default() });
         self.appends.push_back(room);
         Ok(())
     }
 
     /// Turns an order whose turn it is into the last draft of an append. What was said behind it waits on.
     pub(super) fn draft_act(&mut self, room: u32, asked: Asked, drafts: &mut Vec<Draft>) {
-        let Asked { by, order, on, then } = asked;
+        let Asked { by, order, on, marks, then } = asked;
         self.rooms[room as usize].waiting = then;
-        match self.plan(by, room, order, on) {
+        match self.plan(by, room, order, on, marks) {
             Ok(Plan { act, facts, made, shut }) => {
                 let Some(session) = self.sessions.get(by.session) else { return };
                 drafts.push(Draft {

@@ -268,7 +268,7 @@ impl Server {
 
 /// A join as a person means it.
 pub(super) fn to_person(opens: Opens, by_room: bool) -> Join {
-    Join { re: None, opens, by_room, resume: None, tail: Some(BACKLOG) }
+    Join { re: None, opens, by_room, resume: None, tail: Some(BACKLOG), is_counted: false }
 }
 
 impl Refusal {

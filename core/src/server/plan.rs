@@ -1,7 +1,7 @@
 //! What is written of an order: the act, and the facts that it leaves.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -38,8 +38,16 @@ impl From<Act> for Plan {
 }
 
 impl Server {
-    /// What is to be written of an order, if it is still allowed.
-    pub(super) fn plan(&mut self, by: Author, room: u32, order: Order, on: Option<Subject>) -> Result<Plan, Refusal> {
+    /// What is to be written of an order, if it is still allowed. `known`: by what those whom a ban is about were known as it
+    /// was asked for.
+    pub(super) fn plan(
+        &mut self,
+        by: Author,
+        room: u32,
+        order: Order,
+        on: Option<Subject>,
+        known: Vec<Mark>,
+    ) -> Result<Plan, Refusal> {
         let role = self.check(by.session, room, &order, on.as_ref())?;
         let now = self.now.unix_ms;
         let until = |for_s: Option<u64>| for_s.map(|s| now.saturating_add(s.saturating_mul(1_000)).min(LAST));
@@ -53,7 +61,9 @@ impl Server {
             Order::Ban { by: marks, for_s, why, .. } => {
                 let (on, until) = (somebody()?, until(for_s));
                 let sentence = Sentence { name: on.name.clone(), m: on.m, by: role, until };
-                let marks = self.ban_marks(room, &on, &marks)?;
+                let now = self.ban_marks(room, &on, &marks).unwrap_or_default();
+                let is_here = on.m.is_some_and(|member| !self.in_room(room, member).is_empty());
+                let marks: BTreeSet<_> = known.into_iter().chain(now.into_iter().filter(|_| is_here)).collect();
                 let bans = marks.into_iter().map(|mark| hold(mark.under("ban"), &sentence));
                 let facts = bans.chain(self.forgotten(&on)).collect();
                 Plan { facts, ..Act::Ban { on, until, why }.into() }
@@ -100,12 +110,12 @@ impl Server {
     }
 
     /// By what somebody is known who is to be kept out.
-    fn ban_marks(&self, room: u32, on: &Subject, by: &[By]) -> Result<Vec<Mark>, Refusal> {
+    pub(super) fn ban_marks(&self, room: u32, on: &Subject, by: &[By]) -> Result<Vec<Mark>, Refusal> {
         let name = Mark::name(&on.name.folded());
         let sessions = on.m.map(|member| self.in_room(room, member)).unwrap_or_default();
         let sessions: Vec<_> = sessions.into_iter().filter_map(|handle| self.sessions.get(handle)).collect();
         let Some(session) = sessions.first() else {
-            // They have gone since, or were never there: what is known of them is their account, or their name.
+            // They are not there: what is known of them is their account, or their name.
             if by == [By::Source] {
                 return Err(Refusal::Unfit(Unfit::Mark));
             }

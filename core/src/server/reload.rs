@@ -119,6 +119,7 @@ impl Server {
         };
         self.room_index.insert(room.id.clone(), index);
         // By which codes it is entered, acts may have changed before.
+        self.rooms[index as usize].is_recalled = true;
         self.actions.push_back(Action::Log(Request::Recall { room: room.id.clone() }));
         index
     }
@@ -315,7 +316,7 @@ impl Server {
         let rooms = &self.rooms;
         let is_done = |index: &u32| {
             let room = &rooms[*index as usize];
-            let log_owes = matches!(room.log, Log::Opening(_)) || !room.is_settled();
+            let log_owes = matches!(room.log, Log::Opening(_)) || !room.is_settled() || !room.counting.is_empty();
             // One that is served again is closed no more.
             room.life != Life::Closed || !(log_owes || room.held.has_readers())
         };

@@ -55,7 +55,8 @@ impl Server {
         let re = request.id();
         let result = match request {
             Request::Join { door, resume, tail, .. } => self.open_door(id, handle, &door).map(|opens| {
-                self.join(id, Join { re, opens, by_room: matches!(door, Door::Held(_)), resume, tail });
+                let by_room = matches!(door, Door::Held(_));
+                self.join(id, Join { re, opens, by_room, resume, tail, is_counted: false });
             }),
             Request::Say { room, text, kind, .. } => match self.room_called(handle, room.as_bytes()) {
                 Some(room) => self.say_in(id, handle, re, room, kind, text),

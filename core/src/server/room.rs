@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::codebook::CodeHash;
 use super::config::{self, Presence};
+use super::counted::Counting;
 use super::held::Held;
 use super::membership::Membership;
 use super::order::{Acting, Asked};
@@ -67,6 +68,10 @@ pub(super) struct Room {
     pub(super) configured: Vec<config::Access>,
     /// The accounts that need no code, by what stands for it among the codes, and what they are given.
     pub(super) by_account: Vec<(Folded, CodeHash, Grant)>,
+    /// Whether the log was asked what it holds beside the messages, and has not said so.
+    pub(super) is_recalled: bool,
+    /// Uses of codes that the log is to have before they let anybody in, in the order in which it was asked.
+    pub(super) counting: VecDeque<Counting>,
     /// Whom an act put out while they were away, until when they are to be told.
     pub(super) put_out: Vec<(KeyHash, Instant)>,
     /// What its log can't do.
@@ -204,6 +209,8 @@ impl Room {
             rules: None,
             configured: Vec::new(),
             by_account: Vec::new(),
+            is_recalled: false,
+            counting: VecDeque::new(),
             put_out: Vec::new(),
             trouble: Troubles::default(),
             unseen: VecDeque::new(),

@@ -66,6 +66,10 @@ pub(super) struct SimLog {
     books: BTreeMap<RoomId, Book>,
     work: Schedule<(Now, Request)>,
     answers: Schedule<Answer>,
+    /// When what is to be held of a room beside its messages is done: nobody is told of the room without it, and nothing is
+    /// appended before it, that comes behind it. And when its facts were told last.
+    kept: BTreeMap<RoomId, Instant>,
+    recalled: BTreeMap<RoomId, Instant>,
     now: Instant,
     pub(super) counters: Counters,
     pub(super) committed: Vec<Committed>,
@@ -102,6 +106,8 @@ impl SimLog {
             books: BTreeMap::new(),
             work: Schedule::new(),
             answers: Schedule::new(),
+            kept: BTreeMap::new(),
+            recalled: BTreeMap::new(),
             now: Instant::default(),
             counters: Counters::default(),
             committed: Vec::new(),
@@ -133,6 +139,8 @@ impl SimLog {
             }
         }
         self.answers = Schedule::new();
+        self.kept.clear();
+        self.recalled.clear();
     }
 
     /// The log is lost, or all but its beginning is; what is left goes on under a new epoch.
@@ -179,7 +187,9 @@ impl SimLog {
                     self.counters.count(Fault::Unavailable);
                 }
                 let facts = self.books.get(&room).map(|book| book.facts.clone()).unwrap_or_default();
-                let at = self.answer_time();
+                let told = self.recalled.get(&room).copied().unwrap_or_default();
+                let at = self.answer_time().max(told);
+                self.recalled.insert(room.clone(), at);
                 let facts = if unavailable { Err(Unavailable) } else { Ok(facts) };
                 self.answers.push(at, Answer::Recalled { room, facts });
             }
@@ -341,7 +351,16 @@ impl Log for SimLog {
         if slowness > Duration::from_millis(50) {
             self.counters.count(Fault::SlowLog);
         }
-        self.work.push(self.now + slowness, (now, request));
+        let mut at = self.now + slowness;
+        if let Request::Open { room, .. } | Request::Append { room, .. } | Request::Recall { room } = &request {
+            at = at.max(self.kept.get(room).copied().unwrap_or_default());
+        }
+        if let Request::Keep { room, .. } = &request {
+            let kept = self.kept.entry(room.clone()).or_default();
+            *kept = at.max(*kept);
+            at = *kept;
+        }
+        self.work.push(at, (now, request));
     }
 
     fn poll(&mut self) -> Option<Answer> {

@@ -12,7 +12,7 @@ use super::link::{End, Link, LinkId, Parcel};
 use super::oracle::Violation;
 use super::person::{Mind, Person};
 use super::rule::{Carried, Fate, Word, chance, up_to};
-use super::verdicts::HUSH;
+use super::verdicts::hushed;
 use super::world::{Happening, Host, World};
 
 /// The slices asked for at once.
@@ -410,6 +410,6 @@ impl World {
 
 /// What is told of bytes: no password.
 fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).trim_end().replace('\n', " ⏎ ").replace(HUSH, "(a password) ");
+    let text = hushed(&String::from_utf8_lossy(bytes).trim_end().replace('\n', " ⏎ "));
     if text.len() > 400 { format!("{}…", &text[..text.floor_char_boundary(400)]) } else { text }
 }

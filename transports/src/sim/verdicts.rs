@@ -18,6 +18,16 @@ const ACCOUNTS: [&str; 3] = ["Ann", "zoe", "mei"];
 /// What every password has in it that opens an account, so that it is known wherever it turns up.
 pub(super) const HUSH: &str = "hush-";
 
+/// A text in which each password stands for itself no more, for whoever reads what happened.
+pub(super) fn hushed(text: &str) -> String {
+    let mut parts = text.split(HUSH);
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |shown, rest| {
+        let end = rest.find(|c: char| c == '"' || c == '\\' || c.is_whitespace()).unwrap_or(rest.len());
+        shown + "(a password)" + &rest[end..]
+    })
+}
+
 /// How verdicts come.
 #[derive(Clone, Debug)]
 pub(super) struct Bench {
@@ -123,5 +133,20 @@ impl World {
         }
         driver.verified(self.server_now, request, verdict);
         self.settle_server();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown_of_what_happened() {
+        let name = "mei".parse().unwrap_or_else(|_| unreachable!("that is a name"));
+        let said = secret(&name);
+        let lines = format!("{{\"password\":\"{said}/7\"}} ⏎ /login mei ⏎ {said}?/8 ⏎ {said}");
+        assert_eq!(hushed(&lines), "{\"password\":\"(a password)\"} ⏎ /login mei ⏎ (a password) ⏎ (a password)");
+        assert_eq!(hushed(&format!("{:?}", Some(&said))), "Some(\"(a password)\")");
+        assert_eq!(hushed("nothing"), "nothing");
     }
 }

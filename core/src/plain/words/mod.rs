@@ -13,7 +13,7 @@ use super::render::Day;
 use crate::account::PasswordError;
 use crate::act::Act;
 use crate::id::{RoomId, Seq};
-use crate::json::ByeCode;
+use crate::json::{ByeCode, Person};
 use crate::name::{Name, NameError};
 use crate::order::{Forbidden, Missing, Unfit};
 use crate::role::Role;
@@ -289,9 +289,9 @@ pub(crate) enum Here<'a> {
         /// How many, you too.
         count: u64,
         /// The others, as many of them as are at hand.
-        others: &'a [Name],
+        others: &'a [Person],
         /// You.
-        you: &'a Name,
+        you: &'a Person,
     },
     /// The room only counts.
     Counted(u64),

@@ -25,6 +25,33 @@ fn name(name: &str) -> Name {
     name.parse().unwrap()
 }
 
+fn person(called: &str) -> Person {
+    Person { m: crate::id::MemberId::from_bits(7), name: name(called), role: Role::Talk }
+}
+
+#[test]
+fn who_says_whose_name_is_an_accounts_and_who_may_what_most_may_not() {
+    let account = |called: &str, role| Person {
+        m: crate::id::MemberId::of_account(&name(called).folded()),
+        role,
+        ..person(called)
+    };
+    let others = [person("bob"), account("mei", Role::Owner), Person { role: Role::Read, ..person("eve") }];
+    let shown = |you: &Person, write: fn(Phrase<'_>) -> String| {
+        write(Phrase::Who(Here::Named { count: 5, others: &others, you }))
+    };
+    let ann = account("ann", Role::Talk);
+    assert_eq!(
+        shown(&ann, en),
+        "-- 5 here: bob, mei (account, owner), eve (read), ann (you, account) … and 1 more.\r\n"
+    );
+    let keeper = Person { role: Role::Moderator, ..person("ann") };
+    assert_eq!(
+        shown(&keeper, zh),
+        "-- 5 人在线：bob、mei（账号，群主）、eve（只读）、ann（你，管理员） … 还有 1 人。\r\n"
+    );
+}
+
 #[test]
 fn the_prompts_are_the_protocols() {
     assert_eq!(en(Phrase::CodePrompt), "Room code: ");
@@ -38,7 +65,7 @@ fn the_prompts_are_the_protocols() {
 
 #[test]
 fn a_room_is_headed_as_the_protocol_heads_it() {
-    let (others, you) = ([name("bob"), name("mei")], name("ann"));
+    let (others, you) = ([person("bob"), person("mei")], person("ann"));
     let here = Here::Named { count: 3, others: &others, you: &you };
     let room = |here, backlog, head| en(Phrase::Room { title: "On-call", here, backlog, head: Seq::new(head) });
     assert_eq!(room(here, 2, 815), "-- On-call. 3 here: bob, mei, ann (you). Last 2 of 815 messages:\r\n");
@@ -58,7 +85,7 @@ fn a_room_is_headed_as_the_protocol_heads_it() {
 
 #[test]
 fn a_long_roster_is_cut_short() {
-    let (others, you) = (vec![name("bob"); 56], name("ann"));
+    let (others, you) = (vec![person("bob"); 56], person("ann"));
     let here = Here::Named { count: 57, others: &others, you: &you };
     let header = en(Phrase::Room { title: "Hall", here, backlog: 0, head: Seq::ZERO });
     assert_eq!(header.matches("bob").count(), HEADER_NAMES - 1);
@@ -87,7 +114,7 @@ fn numbers_are_the_same_in_chinese() {
     assert_eq!(zh(Phrase::Gap { from: to, to: from }), "-- 你错过了一些人的进出。/who 查看谁在线。\r\n");
     assert_eq!(zh(Phrase::History { from, to: from }), "-- 第 816 条消息：\r\n");
     assert_eq!(zh(Phrase::History { from, to }), "-- 第 816 至 852 条消息：\r\n");
-    let (others, you) = (vec![name("bob"); 56], name("ann"));
+    let (others, you) = (vec![person("bob"); 56], person("ann"));
     let header = |count, others| {
         zh(Phrase::Room { title: "群", here: Here::Named { count, others, you: &you }, backlog: 0, head: Seq::ZERO })
     };
@@ -133,8 +160,9 @@ fn nobody_forges_a_line_by_what_is_shown_back() {
 #[test]
 fn every_phrase_is_whole_marked_lines_in_every_language() {
     let (others, you) = ([name("bob"), name("小明")], name("ann"));
+    let (people, me) = ([person("bob"), person("小明")], person("ann"));
     let text: Text = "Restarting\nin 60 s.".parse().unwrap();
-    let named = Here::Named { count: 3, others: &others, you: &you };
+    let named = Here::Named { count: 3, others: &people, you: &me };
     let (one, nine) = (Seq::new(1), Seq::new(9));
     let second = Duration::from_secs(1);
     let ids: Vec<RoomId> = vec!["ops".parse().unwrap(), "dev".parse().unwrap()];

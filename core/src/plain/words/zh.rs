@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{HEADER_NAMES, Here, List, Phrase, Quote, Refusal, Span, Voice, WHO_NAMES, seconds};
 use crate::account::PasswordError;
 use crate::act::{Act, Deed};
-use crate::json::ByeCode;
+use crate::json::{ByeCode, Person};
 use crate::name::NameError;
 use crate::order::{Forbidden, Missing, Unfit};
 use crate::plain::command::Usage;
@@ -94,7 +94,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::NewRole(Role::Moderator) => voice.line(format_args!("你现在是这里的管理员。")),
         Phrase::NewRole(Role::Owner) => voice.line(format_args!("你现在是这里的群主。")),
         Phrase::NoRoom => voice.line(format_args!("你不在任何群里。/join 口令")),
-        Phrase::Who(here) => voice.line(format_args!("{}。", Roster(here, WHO_NAMES))),
+        Phrase::Who(here) => voice.line(format_args!("{}。", Who(here))),
         Phrase::Help(role) => {
             let keeping = KEEPING.iter().filter(|_| role >= Role::Moderator);
             let owning = OWNING.iter().filter(|_| role >= Role::Owner);
@@ -325,6 +325,40 @@ impl fmt::Display for Lasts {
     }
 }
 
+/// Who is here, who has an account, and who may what most may not.
+struct Who<'a>(Here<'a>);
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Here::Named { count, others, you } = self.0 else { return Roster(self.0, WHO_NAMES).fmt(f) };
+        let shown = &others[..others.len().min(WHO_NAMES - 1)];
+        write!(f, "{count} 人在线：")?;
+        shown.iter().try_for_each(|person| write!(f, "{}、", Tagged(person, None)))?;
+        write!(f, "{}", Tagged(you, Some("你")))?;
+        match count.saturating_sub(shown.len() as u64 + 1) {
+            0 => Ok(()),
+            more => write!(f, " … 还有 {more} 人"),
+        }
+    }
+}
+
+/// Somebody, with what is to be said of them.
+struct Tagged<'a>(&'a Person, Option<&'static str>);
+
+impl fmt::Display for Tagged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(person, you) = self;
+        let account = person.has_account().then_some("账号");
+        let role = (person.role != Role::default()).then(|| called(person.role));
+        write!(f, "{}", person.name)?;
+        let mut tags = [*you, account, role].into_iter().flatten();
+        let Some(first) = tags.next() else { return Ok(()) };
+        write!(f, "（{first}")?;
+        tags.try_for_each(|tag| write!(f, "，{tag}"))?;
+        f.write_str("）")
+    }
+}
+
 /// Who is here, with so many names at most.
 struct Roster<'a>(Here<'a>, usize);
 
@@ -335,8 +369,8 @@ impl fmt::Display for Roster<'_> {
             Here::Named { count, others, you } => {
                 let shown = &others[..others.len().min(self.1 - 1)];
                 write!(f, "{count} 人在线：")?;
-                shown.iter().try_for_each(|name| write!(f, "{name}、"))?;
-                write!(f, "{you}（你）")?;
+                shown.iter().try_for_each(|person| write!(f, "{}、", person.name))?;
+                write!(f, "{}（你）", you.name)?;
                 match count.saturating_sub(shown.len() as u64 + 1) {
                     0 => Ok(()),
                     more => write!(f, " … 还有 {more} 人"),

@@ -386,7 +386,7 @@ fn what_is_remembered_has_a_number_of_its_own_and_leaves_room_for_bans() {
 fn what_is_kept_while_an_act_is_on_its_way_brings_nothing_back_that_the_act_ended() {
     let mut world = world();
     let own = world.member("own", OWNER);
-    let code = order(&mut world, own, "code", json!({"do": "add", "label": "temps", "uses": 5}))["code"].clone();
+    let code = order(&mut world, own, "code", json!({"do": "add", "label": "temps"}))["code"].clone();
     let code = code.as_str().expect("a code");
     let (ann, guest) = (login(&mut world, "ann", ANN), world.client("guest"));
     world.log.hold = true;

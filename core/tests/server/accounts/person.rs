@@ -152,3 +152,29 @@ fn telnet_is_asked_to_hide_the_password_and_netcat_is_told_that_it_is_seen() {
     let told = world.take(netcat);
     assert!(!told.contains(&255) && told.ends_with(b"seen as you type): "));
 }
+
+#[test]
+fn who_logs_in_while_the_accounts_change_is_not_let_in_and_what_they_typed_behind_it_is_said_by_nobody() {
+    for (change, told) in [(vec![account("ann", "another")], "later"), (vec![], "There is no account")] {
+        let mut world = world();
+        let bob = world.member("bob", OPS);
+        let guest = world.person("guest", OPS);
+        let knocking = world.connect();
+        world.take(bob);
+        world.hold_verdicts = true;
+        world.send(guest, format!("/login ann\n{SECRET}\nfor her eyes only\n"));
+        world.send(knocking, format!("/login ann\n{SECRET}\n{WRONG}\n{WRONG}\n"));
+        assert_eq!(world.asked.len(), 2);
+        world.reload(|config| config.accounts = change);
+        world.judge();
+        world.judge();
+        for conn in [guest, knocking] {
+            let text = world.text(conn);
+            assert!(text.contains(told) && !text.contains("logged in"), "{text}");
+        }
+        assert!(!world.notes.iter().any(|note| matches!(note, Note::WrongCode { .. })), "nothing was a guess");
+        world.quiet(bob);
+        world.send(guest, "still a guest\n");
+        assert_eq!(world.lines(bob).iter().map(|line| line["name"].clone()).collect::<Vec<_>>(), ["guest"]);
+    }
+}

@@ -177,3 +177,69 @@ fn who_is_banned_as_an_account_goes_as_they_become_it() {
         assert_eq!(again["t"], if is_listed { "joined" } else { "error" }, "{again}");
     }
 }
+
+#[test]
+fn who_goes_before_the_ban_is_written_is_banned_by_all_that_they_were_known_by() {
+    // They take their leave, of the room or altogether, while the order waits for its turn.
+    for farewell in [json!({"t": "leave", "id": "l1", "room": "ops"}), json!({"t": "bye"})] {
+        for (by, knows_key, knows_name, knows_source) in [
+            (json!(null), true, true, false),
+            (json!(["key"]), true, false, false),
+            (json!(["name"]), false, true, false),
+            (json!(["source"]), false, false, true),
+            (json!(["key", "source"]), true, false, true),
+        ] {
+            let mut world = world();
+            let ann = world.member("ann", KEEPER);
+            let bob = world.connect_from("203.0.113.9:1");
+            world.hello(bob, "bob", Some(BOB));
+            world.join(bob, OPS);
+            world.take(ann);
+            world.log.hold = true;
+            world.say(ann, "s1", "ops", "hi");
+            world.ask(ann, act("ban", json!({"name": "bob", "by": by})));
+            world.ask(bob, farewell.clone());
+            world.release_all();
+            let told = world.lines(ann);
+            assert!(told.iter().any(|line| line["re"] == "a1" && line["t"] == "ok"), "{by}: {told:#?}");
+            if !world.is_gone(bob) {
+                world.reset(bob);
+            }
+            let mut comes = |name: &str, key: &str, address: &str| {
+                let conn = world.connect_from(address);
+                world.hello(conn, name, Some(key));
+                let is_out = world.join(conn, OPS)["code"] == "banned";
+                world.ask(conn, json!({"t": "bye"}));
+                is_out
+            };
+            let is_out = [
+                comes("robert", BOB, "198.51.9.1:1"),
+                comes("bob", MEI, "198.51.9.2:1"),
+                comes("eve", ANN, "203.0.113.9:2"),
+            ];
+            assert_eq!(is_out, [knows_key, knows_name, knows_source], "{by} after {farewell}");
+        }
+    }
+}
+
+#[test]
+fn who_goes_from_netcat_before_the_ban_is_written_is_banned_by_name_and_who_takes_another_name_is_put_out() {
+    let mut world = world();
+    let ann = world.person("ann", KEEPER);
+    let (bob, mei) = (world.person("bob", OPS), world.person("mei", OPS));
+    world.log.hold = true;
+    world.send(ann, "hi\n/ban bob 1h\n/ban mei 1h\n");
+    world.send(bob, "/leave\n");
+    world.send(mei, "/name robert\n");
+    world.release_all();
+    let text = world.text(ann);
+    assert!(text.contains("ann banned bob for 1 hour") && text.contains("ann banned mei for 1 hour"), "{text}");
+    assert!(world.text(mei).contains("You were banned from On-call"));
+    world.reset(bob);
+    world.reset(mei);
+    for name in ["bob", "mei", "robert"] {
+        let again = world.connect();
+        world.send(again, format!("{OPS} {name}\n"));
+        assert!(world.text(again).contains("You are banned from that room"), "{name}");
+    }
+}

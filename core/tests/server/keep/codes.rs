@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::world::{BOB, GUEST, OPS, millis, seconds};
+use crate::world::{BOB, GUEST, OPS, World, millis, seconds};
 
 #[test]
 fn a_code_that_was_made_lets_in_as_many_as_it_says_for_as_long_as_it_says() {
@@ -117,4 +117,114 @@ fn how_often_a_code_was_used_is_not_forgotten_with_the_room() {
     world.reload(|config| config.rooms.insert(0, ops));
     let two = world.client("two");
     assert_eq!(world.join(two, code)["code"], "code_expired");
+}
+
+/// A world whose owner has made a code for so many.
+fn counted(uses: u64) -> (World, qun_core::ConnId, String) {
+    let mut world = world();
+    let own = world.member("own", OWNER);
+    let made = order(&mut world, own, "code", json!({"do": "add", "label": "temps", "uses": uses}));
+    let code = made["code"].as_str().expect("a code").to_owned();
+    world.take(own);
+    (world, own, code)
+}
+
+#[test]
+fn a_use_lets_nobody_in_before_the_log_has_it() {
+    // The server is killed before the use is in the log, between that and the answer, or not at all.
+    for (released, is_given_back) in [(0, true), (1, false), (2, false)] {
+        let (mut world, own, code) = counted(1);
+        world.log.hold = true;
+        let one = world.client("one");
+        world.ask(one, json!({"t": "join", "id": "j1", "code": code}));
+        assert!(world.lines(one).is_empty() && world.lines(own).is_empty(), "nobody is in yet");
+        (0..released).for_each(|_| world.release());
+        assert_eq!(world.lines(one).iter().any(|line| line["t"] == "joined"), released == 2);
+        (world.log.hold, world.log.held) = (false, Default::default());
+        let mut world = restarted(world);
+        let two = world.client("two");
+        assert_eq!(world.join(two, &code)["t"] == "joined", is_given_back, "{released}");
+    }
+}
+
+#[test]
+fn a_use_that_lets_nobody_in_is_given_back() {
+    let ways: [fn(&mut World, qun_core::ConnId, qun_core::ConnId); 3] = [
+        |world, _, one| world.reset(one),
+        |world, _, _| world.log.broken = true,
+        |world, own, _| world.ask(own, act("close", json!({}))),
+    ];
+    for (n, way) in ways.into_iter().enumerate() {
+        let (mut world, own, code) = counted(1);
+        world.log.hold = true;
+        let (one, two) = (world.client("one"), world.client("two"));
+        world.ask(one, json!({"t": "join", "id": "j1", "code": code}));
+        assert_eq!(world.join(two, &code)["code"], "code_expired", "there is no other use");
+        way(&mut world, own, one);
+        if n == 2 {
+            // The room is closed before the use is known to be in the log.
+            let keep = world.log.held.drain(..2).collect::<Vec<_>>();
+            world.release();
+            world.log.held.extend(keep);
+        }
+        world.release_all();
+        world.log.broken = false;
+        let told = world.lines(one);
+        let refusal = [None, Some("unavailable"), Some("closed")][n];
+        assert_eq!(told.iter().find_map(|line| line["code"].as_str()), refusal, "{told:#?}");
+        if n == 2 {
+            done(&mut world, own, "open", json!({}));
+        }
+        let mut world = if n == 1 { world } else { restarted(world) };
+        let three = world.client("three");
+        assert_eq!(world.join(three, &code)["t"], "joined", "{n}");
+        let four = world.client("four");
+        assert_eq!(world.join(four, &code)["code"], "code_expired", "{n}");
+    }
+}
+
+#[test]
+fn as_many_come_at_once_as_there_are_uses_also_from_netcat() {
+    let (mut world, _, code) = counted(2);
+    world.log.hold = true;
+    let (one, three) = (world.client("one"), world.client("three"));
+    let two = world.connect();
+    world.ask(one, json!({"t": "join", "id": "j1", "code": code}));
+    world.send(two, format!("{code} two\nhi\n"));
+    world.ask(three, json!({"t": "join", "id": "j1", "code": code}));
+    assert_eq!(world.only(three)["code"], "code_expired");
+    world.release_all();
+    assert!(world.lines(one).iter().any(|line| line["t"] == "joined"));
+    let text = world.text(two);
+    assert!(text.contains("You are in."), "{text}");
+    assert_eq!(world.log.records("ops").last().expect("it was said").text.as_str(), "hi", "what came behind it waited");
+}
+
+#[test]
+fn a_code_that_is_retired_while_somebody_comes_by_it_lets_them_in_no_more() {
+    let (mut world, own, code) = counted(3);
+    world.log.hold = true;
+    let one = world.client("one");
+    world.ask(one, json!({"t": "join", "id": "j1", "code": code}));
+    world.ask(own, act("code", json!({"do": "retire", "label": "temps"})));
+    let act = world.log.held.pop_back().expect("the act");
+    world.log.held.push_front(act);
+    world.release_all();
+    assert_eq!(world.lines(one).remove(0)["code"], "code_expired");
+    let mut world = restarted(world);
+    let two = world.client("two");
+    assert_eq!(world.join(two, &code)["code"], "code_expired", "nor after a restart");
+}
+
+#[test]
+fn who_comes_for_a_use_while_an_act_about_the_code_is_on_its_way_comes_again_later() {
+    let (mut world, own, code) = counted(1);
+    world.log.hold = true;
+    let one = world.client("one");
+    world.ask(own, act("code", json!({"do": "rotate", "label": "temps", "after_s": 60})));
+    assert_eq!(world.join(one, &code)["code"], "unavailable");
+    world.release_all();
+    assert_eq!(world.join(one, &code)["t"], "joined", "for a minute more");
+    let two = world.client("two");
+    assert_eq!(world.join(two, &code)["code"], "code_expired", "it had one use");
 }

@@ -48,3 +48,26 @@ fn no_text_forges_an_act() {
     let refused = world.call(ann, json!({"t": "say", "id": "s1", "room": "ops", "text": "x", "kind": "kick"}));
     assert_eq!(refused["code"], "bad_field");
 }
+
+#[test]
+fn a_person_who_keeps_order_at_netcat_sees_who_may_what_and_who_is_an_account() {
+    let mut world = World::with(|config| {
+        set(config);
+        config.accounts = vec![crate::accounts::account("mei", "battery staple")];
+    });
+    let own = world.person("own", OWNER);
+    let _ = (world.member("bob", OPS), world.member("eve", GUEST), world.person("kim", KEEPER));
+    let mei = world.connect();
+    world.call(mei, json!({"t": "hello", "id": "h0", "v": [1], "name": "mei", "password": "battery staple"}));
+    world.join(mei, OPS);
+    world.take(own);
+    world.send(own, "/who\n");
+    assert_eq!(world.text(own), "-- 5 here: bob, eve (read), kim (moderator), mei (account), own (you, owner).\r\n");
+    world.send(own, "/role mei moderator\n");
+    world.send(own, "/who\n");
+    let text = world.text(own);
+    assert!(
+        text.ends_with("bob, eve (read), kim (moderator), mei (account, moderator), own (you, owner).\r\n"),
+        "{text}"
+    );
+}

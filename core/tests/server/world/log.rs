@@ -68,6 +68,11 @@ impl Log {
         self.rooms.entry(room.clone()).or_insert_with(new)
     }
 
+    /// Whether something waits that is to be held beside the messages.
+    pub(crate) fn is_to_keep(&self) -> bool {
+        self.held.iter().any(|request| matches!(request, Request::Keep { .. }))
+    }
+
     pub(crate) fn answer(&mut self, request: Request, unix_ms: u64) -> Vec<Answer> {
         let (broken, grew_first) = (self.broken, self.grew_first);
         match request {

@@ -380,8 +380,8 @@ impl World {
                 self.bury(conn);
                 self.wire(conn).end = Some(reason);
             }
-            // What a room was left with is known before anything else.
-            Action::Log(request @ Request::Recall { .. }) => self.answer(request),
+            // What a room was left with is known before anything else; but what is asked for behind something is told with it.
+            Action::Log(request @ Request::Recall { .. }) if !self.log.is_to_keep() => self.answer(request),
             Action::Log(request) if self.log.hold => self.log.held.push_back(request),
             Action::Log(request) => self.answer(request),
             Action::Verify { request, hash, password } => {

@@ -36,6 +36,7 @@ use qun_core::{ConnId, Instant};
 use super::court::COURT;
 use super::log::Committed;
 use super::tampered::Tap;
+use super::verdicts::hushed;
 pub(super) use accounts::AccountFacts;
 pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
@@ -64,7 +65,7 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invariant {} is broken: {}", self.invariant, self.text)
+        write!(f, "invariant {} is broken: {}", self.invariant, hushed(&self.text))
     }
 }
 
@@ -96,7 +97,6 @@ impl Oracle {
 
     /// The server starts, and knows nobody.
     pub(super) fn booted(&mut self) {
-        self.wires.values().for_each(|wire| wire.rises(&mut self.model));
         self.wires.clear();
         self.model.booted();
     }
@@ -138,7 +138,6 @@ impl Oracle {
     /// A connection is gone: a person who was surely in some rooms by it is held there.
     pub(super) fn lost(&mut self, now: Instant, conn: ConnId, is_cut: bool) {
         let Some(wire) = self.wires.remove(&conn) else { return };
-        wire.rises(&mut self.model);
         if let Trust::Plain(person) = wire.trust {
             self.model.people.session(person).is_done();
             self.model.people.at_netcat(person, Some(now));

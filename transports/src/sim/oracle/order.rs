@@ -32,15 +32,12 @@ pub(in crate::sim) struct Court {
     removed: BTreeMap<u64, (String, u64)>,
     /// The highest role that a member was ever given.
     gifts: BTreeMap<String, Role>,
-    /// Since when a member is surely in the room.
-    seated: BTreeMap<String, Instant>,
     /// Up to here the server has done what the acts say, in this history.
     done: (String, u64),
 }
 
 #[derive(Clone, Debug)]
 struct Told {
-    at: Instant,
     person: usize,
     what: String,
     by: Vec<String>,
@@ -84,7 +81,7 @@ pub(super) struct Seat {
 
 impl Model {
     /// Somebody at court sends a line.
-    pub(super) fn court_hears(&mut self, now: Instant, person: usize, line: &str, request: Option<&Json>) {
+    pub(super) fn court_hears(&mut self, person: usize, line: &str, request: Option<&Json>) {
         let letters = canonical(line);
         for (_, role) in self.court.codes.iter().filter(|(code, _)| letters.contains(*code)) {
             let rank = self.court.ranks.entry(person).or_insert((*role, *role));
@@ -98,7 +95,7 @@ impl Model {
         let what = text("t").or(command.map(String::from)).unwrap_or_else(|| "say".into());
         let by = request.and_then(|request| request.list("by")).unwrap_or_default();
         let by = by.iter().filter_map(|by| if let Json::Text(by) = by { Some(by.clone()) } else { None }).collect();
-        self.court.told.insert(token, Told { at: now, person, what, by });
+        self.court.told.insert(token, Told { person, what, by });
     }
 
     /// The highest role that a member may have; `None`: nobody knows who that is.
@@ -153,8 +150,7 @@ impl Model {
             Kind::Act(act) => {
                 let act = (**act).clone();
                 self.may_act(&m, most, &act, record)?;
-                let asked = told.as_ref().map(|(_, told)| told.at);
-                self.does(epoch, seq, &act, &by, asked);
+                self.does(epoch, seq, &act, &by);
                 Ok(())
             }
         }
@@ -181,26 +177,19 @@ impl Model {
         }
     }
 
-    fn does(&mut self, epoch: &str, seq: u64, act: &Act, by: &[String], asked: Option<Instant>) {
+    fn does(&mut self, epoch: &str, seq: u64, act: &Act, by: &[String]) {
         let is_account = |on: &Subject| on.m.is_some_and(|m| self.logins.is_account(&m.to_string()));
         let Some(fold) = self.court.histories.get_mut(epoch) else { return };
         let m = |on: &Subject| on.m.map(|m| m.to_string());
-        // Who is not there as it is written is known by the name alone, unless it is an account's.
-        let seated = &self.court.seated;
-        let is_there = |m: &String| seated.get(m).zip(asked).is_some_and(|(came, asked)| *came < asked);
-        let is_known = |on: &Subject| is_account(on) || m(on).is_some_and(|m| is_there(&m));
         let sentence = |on: &Subject, until: &Option<u64>, by_name| Sentence {
             m: m(on),
             name: on.name.as_str().to_lowercase(),
             until: until.unwrap_or(u64::MAX),
-            by_member: (by.is_empty() || by.iter().any(|by| by == "key")) && is_known(on),
+            by_member: by.is_empty() || by.iter().any(|by| by == "key") || is_account(on),
             by_name,
         };
         match act {
-            Act::Kick { on, .. } => {
-                fold.put_out.extend(m(on).map(|m| (seq, m, u64::MAX)));
-                self.court.seated.retain(|seated, _| m(on).as_ref() != Some(seated));
-            }
+            Act::Kick { on, .. } => fold.put_out.extend(m(on).map(|m| (seq, m, u64::MAX))),
             Act::Ban { on, until, .. } => {
                 let by_name = (by.is_empty() || by.iter().any(|by| by == "name")) && !is_account(on);
                 let sentence = sentence(on, until, by_name);
@@ -208,10 +197,7 @@ impl Model {
                     fold.put_out.push((seq, m, sentence.until));
                 }
                 pass(&mut fold.bans, sentence);
-                self.court.seated.retain(|seated, _| m(on).as_ref() != Some(seated));
             }
-            // Who came by a code may go with it.
-            Act::Code { .. } => self.court.seated.clear(),
             Act::Unban { on } => fold.bans.retain(|ban| !ban.is_of(on)),
             Act::Mute { on, until, .. } => {
                 pass(&mut fold.mutes, Sentence { by_member: true, ..sentence(on, until, false) });
@@ -230,7 +216,7 @@ impl Model {
                     self.court.removed.insert(*token, (epoch.into(), seq));
                 }
             }
-            Act::Topic { .. } => {}
+            Act::Topic { .. } | Act::Code { .. } => {}
         }
     }
 
@@ -283,7 +269,7 @@ impl Wire {
     pub(super) fn court_says(&mut self, model: &mut Model, now: Instant, person: usize, line: &str) {
         let request = Json::read(line.as_bytes());
         self.stranger.counts_join(request.as_ref(), line);
-        model.court_hears(now, person, line, request.as_ref());
+        model.court_hears(person, line, request.as_ref());
         let Some(request) = request else {
             if let Some(name) = self.seat.login.take() {
                 return model.logs_in(now, self.source, person, Some(&name), Some(line));
@@ -305,24 +291,10 @@ impl Wire {
         if matches!(what, "bye") {
             self.is_leaving = true;
         }
-        if matches!(what, "bye" | "leave" | "hello") {
-            self.rises(model);
-        }
-    }
-
-    /// Somebody at court may not be there any more.
-    pub(super) fn rises(&self, model: &mut Model) {
-        model.court.seated.retain(|m, _| self.seat.me.as_ref() != Some(m));
     }
 
     /// And reads one.
-    pub(super) fn court_reads(
-        &mut self,
-        model: &mut Model,
-        now: Instant,
-        person: usize,
-        line: &str,
-    ) -> Result<(), Violation> {
+    pub(super) fn court_reads(&mut self, model: &mut Model, person: usize, line: &str) -> Result<(), Violation> {
         // What has waited, or a part of it, may have been written before.
         if self.is_prompt {
             model.is_taken_back(line)?;
@@ -339,14 +311,8 @@ impl Wire {
                 model.court.members.insert(m.into(), person);
                 self.seat.me = Some(m.into());
             }
-            "joined" => {
-                self.seat.since = frame.number("head");
-                model.court.seated.extend(self.seat.me.clone().map(|me| (me, now)));
-            }
-            "left" => {
-                self.seat.since = None;
-                self.rises(model);
-            }
+            "joined" => self.seat.since = frame.number("head"),
+            "left" => self.seat.since = None,
             "msg" => {
                 let Some(since) = self.seat.since else { return wrong("a message to somebody who is out") };
                 let seq = frame.number("seq").unwrap_or_default();

@@ -344,7 +344,7 @@ impl Wire {
                 }
                 Trust::Court(person) => {
                     let text = String::from_utf8_lossy(&line);
-                    let result = self.court_reads(model, now, person, &text);
+                    let result = self.court_reads(model, person, &text);
                     result.map_err(|violation| Violation {
                         text: format!("{}, at {:?}", violation.text, shortened(&text)),
                         ..violation

@@ -4,9 +4,14 @@ use std::collections::{BTreeSet, VecDeque};
 
 use qun_core::log::{Kind, Record};
 
-/// `bob, mei, ann (you)`.
+/// `bob, mei (account, owner), ann (you)`.
 pub(super) fn names(list: &str) -> BTreeSet<String> {
-    let list = list.trim_end_matches('.').trim_end_matches(" (you)");
+    let mut list = list.trim_end_matches('.').to_string();
+    while let Some(tags) = list.find(" (")
+        && let Some(end) = list[tags..].find(')')
+    {
+        list.replace_range(tags..=tags + end, "");
+    }
     list.split(", ").map(String::from).collect()
 }
 

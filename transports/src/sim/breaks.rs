@@ -302,10 +302,10 @@ impl Breaks {
     }
 
     /// What a client gets instead.
-    pub(super) fn to_client(&self, bytes: &[u8]) -> Vec<u8> {
-        match (self.which, str::from_utf8(bytes)) {
-            (Some(Break::Unpaced), Ok(text)) => changed(text, "\"burst\":", |burst| burst * 10).into_bytes(),
-            _ => bytes.to_vec(),
+    pub(super) fn to_client(&self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.which.and_then(|which| Some((which, str::from_utf8(&bytes).ok()?))) {
+            Some((Break::Unpaced, text)) => changed(text, "\"burst\":", |burst| burst * 10).into_bytes(),
+            _ => bytes,
         }
     }
 
@@ -314,7 +314,7 @@ impl Breaks {
         self.which == Some(which) && self.rng.u32(0..6) == 0
     }
 
-    pub(super) fn deadline(&mut self, deadline: Option<Instant>) -> Option<Instant> {
+    pub(super) fn deadline(&self, deadline: Option<Instant>) -> Option<Instant> {
         match self.which {
             Some(Break::LateDeadline) => deadline.map(|at| at + Duration::from_secs(60)),
             _ => deadline,
@@ -350,15 +350,14 @@ impl Breaks {
         }
     }
 
-    pub(super) fn down(&mut self, conn: ConnId, bytes: &[u8]) -> Vec<u8> {
-        let Some(which) = self.which else { return bytes.to_vec() };
+    pub(super) fn down(&mut self, conn: ConnId, mut bytes: Vec<u8>) -> Vec<u8> {
+        let Some(which) = self.which else { return bytes };
         if which == Break::LostByte && bytes.len() > 20 && self.is(which) {
-            let mut bytes = bytes.to_vec();
             bytes.remove(self.rng.usize(10..20));
             return bytes;
         }
         let partial = self.partial.entry(conn).or_default();
-        partial.extend_from_slice(bytes);
+        partial.append(&mut bytes);
         // A person at netcat gets prompts, which are no lines.
         if !partial.starts_with(b"{") {
             let bytes = std::mem::take(partial);

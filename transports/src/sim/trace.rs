@@ -1,5 +1,7 @@
 //! A fingerprint of everything that happens.
 
+use std::fmt;
+
 /// FNV-1a, 64 bits: the same on every machine and with every release of the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trace(u64);
@@ -24,8 +26,18 @@ impl Trace {
     }
 }
 
+/// Words go in as they are written down, without being written anywhere.
+impl fmt::Write for Trace {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes(text.as_bytes());
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     #[test]
@@ -33,5 +45,8 @@ mod tests {
         let mut trace = Trace::new();
         trace.bytes(b"foobar");
         assert_eq!(trace.hash(), 0x8594_4171_f739_67e8);
+        let mut written = Trace::new();
+        write!(written, "{}ba{}", "foo", 'r').unwrap();
+        assert_eq!(written, trace);
     }
 }

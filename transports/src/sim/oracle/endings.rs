@@ -208,11 +208,6 @@ impl Wire {
             || self.was_silent.is_some_and(|at| at.max(model.thawed) + long >= now)
     }
 
-    /// Whether the server may have given it up for its silence.
-    pub(super) fn may_be_given_up(&self, model: &Model, now: Instant) -> bool {
-        self.longest_silence(now) >= given_up(&model.facts.limits)
-    }
-
     /// Whether the server surely has not ended it for its silence or its goodbye.
     pub(super) fn is_bound(&self, model: &Model, now: Instant) -> bool {
         let is_heard = self.longest_silence(now) < model.facts.limits.ping * 9 / 10;

@@ -225,23 +225,12 @@ impl Wire {
             model.is_held(&room, &sub.epoch, seq, is_alone)?;
         }
         sub.is_quiet = true;
-        let at = (room.clone(), seq);
-        if model.frames.entry(at.clone()).or_insert_with(|| line.to_vec()) != line {
-            return wrong(2, "another member has got other bytes");
-        }
-        if let (true, Some(roster)) = (seq > sub.backlog, &sub.roster) {
+        let around = sub.roster.as_ref().filter(|_| seq > sub.backlog);
+        if let Some(roster) = around {
             let (m, text) = (frame.text("m").unwrap_or_default(), frame.text("text").unwrap_or_default());
             model.is_in_time(&room, m, text, roster)?;
-            let others = model.roles.entry(at.clone()).or_insert_with(|| sub.roles.clone());
-            if *others != sub.roles {
-                let here = &sub.roles;
-                return wrong(10, format!("here the roles are {here:?}, for another member they are {others:?}"));
-            }
-            let others = model.rosters.entry(at).or_insert_with(|| roster.clone());
-            if others != roster {
-                return wrong(10, format!("here the roster is {roster:?}, for another member it is {others:?}"));
-            }
         }
+        model.looks_the_same(&room, seq, line, around.map(|roster| (roster, &sub.roles)))?;
         if let Some(id) = frame.text("id")
             && frame.text("m") == self.me.as_deref()
         {

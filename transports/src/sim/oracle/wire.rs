@@ -232,14 +232,13 @@ impl Wire {
         self.screen.arrives(self.up.len() + bytes.len());
         for line in lines(&mut self.up, bytes) {
             model.causes += 1;
-            let text = String::from_utf8_lossy(&line);
+            let text = || String::from_utf8_lossy(&line);
             match self.trust {
                 Trust::Client(_) => self.request(model, now, &line)?,
-                Trust::Plain(_) => {
-                    self.typed(model, now, &text)?;
-                }
-                Trust::Court(person) => self.court_says(model, now, person, &text),
+                Trust::Plain(_) => self.typed(model, now, &text())?,
+                Trust::Court(person) => self.court_says(model, now, person, &text()),
                 Trust::Hostile(person) => {
+                    let text = text();
                     model.people.tries(now, self.source);
                     model.logs_in_rudely(now, self.source, &text);
                     model.learns(person, &text);

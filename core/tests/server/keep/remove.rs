@@ -95,6 +95,27 @@ fn a_message_that_is_not_held_any_more_is_looked_up_before_it_is_removed() {
 }
 
 #[test]
+fn what_was_taken_back_while_it_was_looked_for_is_not_found() {
+    let mut world = world();
+    let (ann, bob) = (world.member("ann", KEEPER), world.member("bob", OPS));
+    for (id, text) in [("s1", "the secret"), ("s2", "no secret")] {
+        world.say(bob, id, "ops", text);
+    }
+    world.take(bob);
+    world.log.hold = true;
+    world.ask(bob, json!({"t": "search", "id": "f1", "room": "ops", "words": "secret"}));
+    let search = world.log.held.pop_front().expect("a search");
+    let found = world.log.answer(search, 0);
+    world.log.hold = false;
+    done(&mut world, ann, "remove", json!({"seq": 1}));
+    found.into_iter().for_each(|found| world.haunt(qun_core::server::Input::Log(found)));
+    let lines = world.lines(bob);
+    let found = lines.iter().find(|line| line["t"] == "found").expect("an answer");
+    let texts: Vec<_> = found["msgs"].as_array().expect("messages").iter().map(|msg| &msg["text"]).collect();
+    assert_eq!(texts, [&json!("no secret")]);
+}
+
+#[test]
 fn a_message_that_two_take_back_at_once_is_taken_back_once() {
     let mut world = World::with(|config| {
         set(config);

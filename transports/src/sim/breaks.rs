@@ -157,6 +157,14 @@ breaks! {
     WrongIsRight,
     /// A verdict is lost.
     LostVerdict,
+    /// The driver is not told to stop reading.
+    ReadOn,
+    /// After a shutdown all are to come back at once.
+    SameReturn,
+    /// A client does not wait for as long as it is told.
+    Impatient,
+    /// A client does not hear of a gap.
+    ForgottenGap,
     /// A guest is called what an account is called.
     BorrowedName,
     /// A password is told.
@@ -305,6 +313,10 @@ impl Breaks {
     pub(super) fn to_client(&self, bytes: Vec<u8>) -> Vec<u8> {
         match self.which.and_then(|which| Some((which, str::from_utf8(&bytes).ok()?))) {
             Some((Break::Unpaced, text)) => changed(text, "\"burst\":", |burst| burst * 10).into_bytes(),
+            Some((Break::Impatient, text)) => changed(text, "\"wait_ms\":", |_| 1).into_bytes(),
+            Some((Break::ForgottenGap, text)) if text.contains("\"t\":\"gap\"") => {
+                changed(text, "\"to\":", |_| 0).into_bytes()
+            }
             _ => bytes,
         }
     }
@@ -325,6 +337,7 @@ impl Breaks {
         match event {
             Event::Transmit(_) => self.is(Break::LostWakeup),
             Event::Read(_, true) => self.is(Break::ReadNeverResumes),
+            Event::Read(_, false) => self.is(Break::ReadOn),
             Event::Close(_, Reason::Slow) => self.is(Break::NeverSlow),
             Event::Close(_, Reason::Done | Reason::EndOfInput) => self.is(Break::NeverClosed),
             _ => false,
@@ -437,6 +450,9 @@ impl Breaks {
                             *line = format!("{before}\"members\":{old}]{after}");
                         }
                     }
+                }
+                (Break::SameReturn, "bye", _) if line.contains("\"shutdown\"") => {
+                    *line = changed(line, "\"wait_ms\":", |_| 2_000);
                 }
                 (Break::WrongHead, "joined", _) => *line = changed(line, "\"head\":", |head| head.saturating_sub(1)),
                 (Break::WrongFirst, "joined", _) => *line = changed(line, "\"first\":", |first| first + 1),

@@ -84,6 +84,9 @@ impl Wire {
         if !is_theirs {
             return wrong(10, format!("{wanted:?} is what they wanted to be called"));
         }
+        if wanted.is_none() && !resumed && !model.guests.insert(name.into()) {
+            return wrong(10, format!("{name} was another guest before"));
+        }
         let limits = &model.facts.limits;
         let told = |key| frame.get("limits").and_then(|told| told.number(key));
         let seconds = |time: Duration| Some(time.as_secs());

@@ -21,6 +21,7 @@ mod place;
 mod plain;
 mod refusals;
 mod search;
+mod spread;
 mod stranger;
 mod wire;
 mod words;
@@ -40,6 +41,7 @@ pub(super) use accounts::AccountFacts;
 use endings::given_up;
 pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
+pub(super) use spread::Spread;
 pub(super) use wire::Trust;
 use wire::Wire;
 
@@ -261,13 +263,15 @@ impl Oracle {
     }
 
     /// The server has done all that it wants to: whoever takes bytes has had everything, whatever the others do; and who
-    /// waits for no answer is read from.
-    pub(super) fn settled(&mut self, takes: impl Fn(ConnId) -> bool, is_read: impl Fn(ConnId) -> bool) {
+    /// waits for no answer is read from, and who has lines waiting for one is not.
+    pub(super) fn settled(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool, is_read: impl Fn(ConnId) -> bool) {
         let mut wrong = None;
         for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
             let is_unread = || !is_read(*conn) && wire.waits_for_nothing() && self.model.is_idle();
             let unread = || is_unread().then(|| "it is not read from".into());
-            if let Some(text) = wire.is_behind(&self.model).or_else(unread) {
+            let is_read_on = || is_read(*conn) && wire.has_lines_waiting(&self.model, now);
+            let read_on = || is_read_on().then(|| "it is read from, and has lines waiting".into());
+            if let Some(text) = wire.is_behind(&self.model).or_else(unread).or_else(read_on) {
                 wrong = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
             }
         }

@@ -10,6 +10,7 @@ use super::accounts::{AccountFacts, Logins};
 use super::drafts::Drafts;
 use super::order::Court;
 use super::people::People;
+use super::spread::Spread;
 use crate::sim::log::Committed;
 
 /// What is known of the world before it begins.
@@ -67,12 +68,15 @@ pub(in crate::sim) struct Sentence {
     pub(in crate::sim) text: String,
 }
 
+/// What is told of each member: a name, or a role.
+type ToldOf = BTreeMap<String, String>;
+
 /// What the first who got a message saw with it: what all others must see.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) frame: Vec<u8>,
     /// Who was in the room just before it, and as what, where anybody was told: the roster, and roles.
-    pub(super) around: Option<(BTreeMap<String, String>, BTreeMap<String, String>)>,
+    pub(super) around: Option<(ToldOf, ToldOf)>,
 }
 
 /// What there is in the rooms.
@@ -120,6 +124,11 @@ pub(in crate::sim) struct Model {
     pub(super) turn: u64,
     /// How many gaps were told.
     pub(in crate::sim) gaps: u64,
+    /// What guests were called who had no name, since the server's start.
+    pub(super) guests: BTreeSet<String>,
+    /// The silence before the first ping of a connection, and how long those stay away who are told of a shutdown.
+    pub(super) pings: Spread,
+    pub(super) returns: Spread,
     /// Upper bound of what may have changed a roster since the server's start.
     pub(super) causes: u64,
 }
@@ -150,6 +159,9 @@ impl Model {
             seen: BTreeMap::new(),
             are_lines_kept: false,
             http: BTreeMap::new(),
+            guests: BTreeSet::new(),
+            pings: Spread::default(),
+            returns: Spread::default(),
             turn: 0,
             gaps: 0,
             causes: 0,
@@ -162,6 +174,7 @@ impl Model {
         self.let_go.clear();
         self.http.clear();
         self.seen.clear();
+        self.guests.clear();
         self.troubles.clear();
         self.loads.clear();
         self.people.booted();
@@ -299,7 +312,7 @@ impl Model {
         room: &str,
         seq: u64,
         frame: &[u8],
-        around: Option<(&BTreeMap<String, String>, &BTreeMap<String, String>)>,
+        around: Option<(&ToldOf, &ToldOf)>,
     ) -> Result<(), Violation> {
         if !self.seen.contains_key(room) {
             self.seen.insert(room.into(), BTreeMap::new());

@@ -46,7 +46,7 @@ mod tests {
         trace.bytes(b"foobar");
         assert_eq!(trace.hash(), 0x8594_4171_f739_67e8);
         let mut written = Trace::new();
-        write!(written, "{}ba{}", "foo", 'r').unwrap();
+        write!(written, "foo{:?}", format_args!("bar")).unwrap();
         assert_eq!(written, trace);
     }
 }

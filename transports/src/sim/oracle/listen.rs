@@ -112,7 +112,7 @@ impl Wire {
 
     fn joined(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
         let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
-        let (Ask::Join { code, resume, tail, first: begun, head: before, .. }, Trust::Client(person)) =
+        let (Ask::Join { code, by_name, resume, tail, first: begun, head: before, .. }, Trust::Client(person)) =
             (asked.what.clone(), self.trust)
         else {
             return wrong(9, "joined unasked");
@@ -122,7 +122,15 @@ impl Wire {
         let room = at.text("id").unwrap_or_default();
         let Some(facts) = model.facts.rooms.get(room) else { return wrong(1, "a room that there is not") };
         let Some(opens) = facts.codes.get(&code) else { return wrong(1, format!("{code} does not open it")) };
-        let role = opens.role.max(model.listed(person, room)).as_str();
+        let listed = model.listed(person, room);
+        let told = at.text("role").and_then(Role::named);
+        // Another session of the account may have come by another code since.
+        let role = match told.filter(|told| by_name && facts.codes.values().any(|code| code.role.max(listed) == *told))
+        {
+            Some(told) => told,
+            None => opens.role.max(listed),
+        };
+        let role = role.as_str();
         if at.text("role") != Some(role) || at.text("title") != Some(&facts.title) {
             return wrong(1, "another role or title than the room's");
         }

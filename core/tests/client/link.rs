@@ -61,6 +61,32 @@ fn the_wait_between_attempts_doubles_up_to_its_most() {
 }
 
 #[test]
+fn clients_that_lose_their_server_together_do_not_come_back_together() {
+    // How long each of 32 waits after so many failures in a row.
+    let waits = |failures: usize| -> Vec<Duration> {
+        let wait = |seed| {
+            let mut rig = Rig::new();
+            rig.client = Client::new(config(), [seed; 32]);
+            rig.input(Input::Tick);
+            let waits = std::iter::repeat_with(|| {
+                rig.input(Input::Disconnected);
+                let (_, wait, _) = offline(&mut rig);
+                rig.pass(wait);
+                wait
+            });
+            waits.take(failures).last().unwrap_or_default()
+        };
+        (0..32).map(wait).collect()
+    };
+    for (failures, bound) in [(1, 500 * MS), (4, 4_000 * MS), (9, 20_000 * MS)] {
+        let waits = waits(failures);
+        let shorter = waits.iter().filter(|wait| **wait < bound / 2).count();
+        assert!((6..=26).contains(&shorter), "{shorter} of 32 wait less than half of {bound:?}: {waits:?}");
+        assert!(waits.iter().all(|wait| *wait <= bound));
+    }
+}
+
+#[test]
 fn ten_seconds_live_end_a_row_of_failures() {
     for (live, attempt) in [(9_999 * MS, 4), (10_000 * MS, 1)] {
         let mut rig = Rig::new();

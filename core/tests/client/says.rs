@@ -172,6 +172,17 @@ fn what_the_log_can_not_take_is_tried_a_few_times() {
 }
 
 #[test]
+fn what_a_server_has_put_off_is_not_put_off_on_the_next_connection() {
+    let mut rig = Rig::in_room();
+    let id = rig.say("a");
+    rig.said();
+    rig.feed(&error(id, "unavailable", "later", 60_000));
+    rig.input(Input::Disconnected);
+    back(&mut rig, "e1", 1, 11, 10);
+    assert_eq!(rig.said(), [(id, "a".to_string())]);
+}
+
+#[test]
 fn a_refusal_is_shown() {
     let mut rig = Rig::in_room();
     let id = rig.say("a");

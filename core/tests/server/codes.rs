@@ -174,8 +174,11 @@ fn a_lock_never_affects_a_session_that_resumes() {
     }
     let ann = world.connect_from("192.0.2.1:3");
     assert_eq!(world.hello(ann, "ann", Some(ANN))["resumed"], true);
-    let joined = world.call(ann, json!({"t": "join", "id": "j2", "room": "ops"}));
-    assert_eq!(joined["t"], "joined");
+    for door in ["room", "code"] {
+        let joined = world.call(ann, json!({"t": "join", "id": "j2", door: if door == "room" { "ops" } else { OPS }}));
+        assert_eq!(joined["t"], "joined", "by its {door}");
+    }
+    assert_eq!(world.call(ann, json!({"t": "join", "id": "j3", "code": DEV}))["code"], "locked");
 }
 
 fn expiring(config: &mut Config) {

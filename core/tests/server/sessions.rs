@@ -75,6 +75,10 @@ fn who_has_no_name_is_given_one() {
     world.client("guest-3");
     let conn = world.connect();
     assert_eq!(world.call(conn, json!({"t": "hello", "v": [1]}))["name"], "guest-4");
+    // Who comes next is nobody who has gone.
+    world.reset(conn);
+    let conn = world.connect();
+    assert_eq!(world.call(conn, json!({"t": "hello", "v": [1]}))["name"], "guest-5");
 }
 
 #[test]

@@ -84,6 +84,25 @@ fn who_falls_off_in_two_rooms_gets_a_gap_in_each() {
 }
 
 #[test]
+fn no_answer_overtakes_the_gap_of_a_second_room() {
+    let (mut world, ann, bob, mut watch) = stalled();
+    world.join(ann, DEV);
+    world.stall(bob, usize::MAX);
+    world.ask(bob, json!({"t": "join", "id": "j2", "code": DEV, "tail": 0}));
+    watch.feed(&world.lines(bob));
+    world.stall(bob, 0);
+    speak(&mut world, ann, 1, 300);
+    for n in 1..=300 {
+        world.say(ann, &format!("d{n}"), "dev", &"y".repeat(3_900));
+    }
+    world.ask(bob, json!({"t": "ping", "n": 7}));
+    world.unstall(bob);
+    let lines = world.lines(bob);
+    assert_eq!(types(&lines), ["gap", "gap", "pong"]);
+    watch.feed(&lines);
+}
+
+#[test]
 fn a_gap_does_not_bring_the_backlog_of_another_room_before_its_joined() {
     let (mut world, ann, bob, mut watch) = stalled();
     world.join(ann, DEV);

@@ -157,6 +157,14 @@ breaks! {
     WrongIsRight,
     /// A verdict is lost.
     LostVerdict,
+    /// The driver is not told to stop reading.
+    ReadOn,
+    /// After a shutdown all are to come back at once.
+    SameReturn,
+    /// A client does not wait for as long as it is told.
+    Impatient,
+    /// A client does not hear of a gap.
+    ForgottenGap,
     /// A guest is called what an account is called.
     BorrowedName,
     /// A password is told.
@@ -302,10 +310,14 @@ impl Breaks {
     }
 
     /// What a client gets instead.
-    pub(super) fn to_client(&self, bytes: &[u8]) -> Vec<u8> {
-        match (self.which, str::from_utf8(bytes)) {
-            (Some(Break::Unpaced), Ok(text)) => changed(text, "\"burst\":", |burst| burst * 10).into_bytes(),
-            _ => bytes.to_vec(),
+    pub(super) fn to_client(&self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.which.and_then(|which| Some((which, str::from_utf8(&bytes).ok()?))) {
+            Some((Break::Unpaced, text)) => changed(text, "\"burst\":", |burst| burst * 10).into_bytes(),
+            Some((Break::Impatient, text)) => changed(text, "\"wait_ms\":", |_| 1).into_bytes(),
+            Some((Break::ForgottenGap, text)) if text.contains("\"t\":\"gap\"") => {
+                changed(text, "\"to\":", |_| 0).into_bytes()
+            }
+            _ => bytes,
         }
     }
 
@@ -314,7 +326,7 @@ impl Breaks {
         self.which == Some(which) && self.rng.u32(0..6) == 0
     }
 
-    pub(super) fn deadline(&mut self, deadline: Option<Instant>) -> Option<Instant> {
+    pub(super) fn deadline(&self, deadline: Option<Instant>) -> Option<Instant> {
         match self.which {
             Some(Break::LateDeadline) => deadline.map(|at| at + Duration::from_secs(60)),
             _ => deadline,
@@ -325,6 +337,7 @@ impl Breaks {
         match event {
             Event::Transmit(_) => self.is(Break::LostWakeup),
             Event::Read(_, true) => self.is(Break::ReadNeverResumes),
+            Event::Read(_, false) => self.is(Break::ReadOn),
             Event::Close(_, Reason::Slow) => self.is(Break::NeverSlow),
             Event::Close(_, Reason::Done | Reason::EndOfInput) => self.is(Break::NeverClosed),
             _ => false,
@@ -350,15 +363,14 @@ impl Breaks {
         }
     }
 
-    pub(super) fn down(&mut self, conn: ConnId, bytes: &[u8]) -> Vec<u8> {
-        let Some(which) = self.which else { return bytes.to_vec() };
+    pub(super) fn down(&mut self, conn: ConnId, mut bytes: Vec<u8>) -> Vec<u8> {
+        let Some(which) = self.which else { return bytes };
         if which == Break::LostByte && bytes.len() > 20 && self.is(which) {
-            let mut bytes = bytes.to_vec();
             bytes.remove(self.rng.usize(10..20));
             return bytes;
         }
         let partial = self.partial.entry(conn).or_default();
-        partial.extend_from_slice(bytes);
+        partial.append(&mut bytes);
         // A person at netcat gets prompts, which are no lines.
         if !partial.starts_with(b"{") {
             let bytes = std::mem::take(partial);
@@ -438,6 +450,9 @@ impl Breaks {
                             *line = format!("{before}\"members\":{old}]{after}");
                         }
                     }
+                }
+                (Break::SameReturn, "bye", _) if line.contains("\"shutdown\"") => {
+                    *line = changed(line, "\"wait_ms\":", |_| 2_000);
                 }
                 (Break::WrongHead, "joined", _) => *line = changed(line, "\"head\":", |head| head.saturating_sub(1)),
                 (Break::WrongFirst, "joined", _) => *line = changed(line, "\"first\":", |first| first + 1),

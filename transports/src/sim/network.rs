@@ -127,12 +127,12 @@ impl World {
         let Parcel::Bytes(bytes) = parcel else { return self.lose(id, End::Client) };
         self.trace.bytes(&bytes);
         let now = self.clock_of(person);
-        for chunk in self.split(&bytes) {
+        for chunk in self.split(bytes) {
             let Person { mind, hands, .. } = &mut self.people[person];
             match mind {
                 Mind::Client(client) => {
                     hands.down(now.mono, &chunk);
-                    let chunk = self.breaks.to_client(&chunk);
+                    let chunk = self.breaks.to_client(chunk);
                     client.handle(now, client::Input::Received(&chunk));
                 }
                 Mind::Raw(raw) => raw.reads(&chunk),
@@ -146,7 +146,7 @@ impl World {
             Parcel::Bytes(bytes) => {
                 self.trace.bytes(&bytes);
                 self.journal(|| format!("{conn:?} → {}", printable(&bytes)));
-                for chunk in self.split(&bytes) {
+                for chunk in self.split(bytes) {
                     let Host::Up(driver) = &mut self.host else { return };
                     self.oracle.up(self.now.mono, conn, &chunk);
                     for piece in self.breaks.up(conn, chunk) {
@@ -273,9 +273,9 @@ impl World {
                         };
                         let mut slices = [&[][..]; SLICES];
                         let count = transmit.gather(&mut slices, |slice| slice);
-                        slices[..count].concat()
+                        front(&slices[..count], room)
                     }
-                    Mind::Raw(raw) if answered && !raw.outgoing.is_empty() => raw.outgoing.clone(),
+                    Mind::Raw(raw) if answered && !raw.outgoing.is_empty() => front(&[&raw.outgoing], room),
                     Mind::Raw(raw) => {
                         let ends = answered && std::mem::take(&mut raw.ends);
                         if ends {
@@ -288,7 +288,7 @@ impl World {
                     let Some(transmit) = driver.transmit(conn) else { return };
                     let mut slices = [&[][..]; SLICES];
                     let count = transmit.gather(&mut slices, |slice| slice);
-                    slices[..count].concat()
+                    front(&slices[..count], room)
                 }
                 _ => return,
             };
@@ -338,7 +338,7 @@ impl World {
                 self.oracle.note(left.map_err(|violation| violation.of(person)));
             }
             if let (End::Server, Some(conn)) = (from, conn) {
-                bytes = self.breaks.down(conn, &bytes);
+                bytes = self.breaks.down(conn, bytes);
                 self.oracle.down(self.now.mono, conn, &bytes);
                 self.journal(|| format!("{conn:?} ← {}", printable(&bytes)));
             }
@@ -396,9 +396,9 @@ impl World {
     }
 
     /// The bytes as they were, in two pieces, or one by one.
-    fn split(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+    fn split(&mut self, bytes: Vec<u8>) -> Vec<Vec<u8>> {
         if !self.plan_has(Fault::Reads) || !chance(&mut self.net, 500) {
-            return vec![bytes.to_vec()];
+            return vec![bytes];
         }
         self.counters.count(Fault::Reads);
         match self.net.u32(0..5) {
@@ -406,6 +406,16 @@ impl World {
             _ => <[_; 2]>::from(bytes.split_at(self.net.usize(0..=bytes.len()))).map(Vec::from).into(),
         }
     }
+}
+
+/// The first of the bytes, as many as there is room for.
+fn front(slices: &[&[u8]], room: usize) -> Vec<u8> {
+    let whole: usize = slices.iter().map(|slice| slice.len()).sum();
+    let mut bytes = Vec::with_capacity(whole.min(room));
+    for slice in slices {
+        bytes.extend_from_slice(&slice[..slice.len().min(room - bytes.len())]);
+    }
+    bytes
 }
 
 /// What is told of bytes: no password.

@@ -8,7 +8,7 @@ use qun_core::json::{ErrorCode, PageMessage, Retry};
 use qun_core::{Id, Instant, Role, RoomId};
 
 use super::link::LinkId;
-use super::oracle::{Hands, Model, Violation};
+use super::oracle::{Hands, Model, Spread, Violation};
 use super::raw::Raw;
 
 /// Entries that a client keeps of each room.
@@ -17,6 +17,10 @@ pub(super) const TIMELINE: usize = 50;
 /// A connection that was online for this long ends a row of failures; then the next attempt comes within that.
 const LIVE: Duration = Duration::from_secs(10);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+/// How often the wait doubles before it is as long as it gets; and as the how many-th power of two it may be unlikely that it
+/// ever has.
+const GROWS: u32 = 5;
+const MOST_DOUBTS: u32 = 36;
 
 /// Somebody.
 #[derive(Clone, Debug)]
@@ -45,6 +49,11 @@ pub(super) struct Person {
     unexcused: Option<(Id, RoomId)>,
     /// Before this their client must not try again, unless it is told to.
     pub(super) not_before: Instant,
+    /// How long the first attempts were put off that the server had not put off.
+    waits: Spread,
+    /// The last attempt's number, and how unlikely it is by now that the waits grow.
+    attempt: u32,
+    doubts: u32,
     /// Since when they are online, where they are.
     online: Option<Instant>,
     pub(super) has_ended: bool,
@@ -116,6 +125,9 @@ impl Person {
             excuses: BTreeMap::new(),
             unexcused: None,
             not_before: Instant::default(),
+            waits: Spread::default(),
+            attempt: 0,
+            doubts: 0,
             online: None,
             has_ended: false,
             is_done: false,
@@ -150,6 +162,7 @@ impl Person {
         self.hands = Hands::default();
         self.shown.clear();
         self.not_before = Instant::default();
+        self.attempt = 0;
         (self.has_ended, self.is_done) = (false, false);
     }
 
@@ -271,8 +284,12 @@ impl Person {
             }
             Event::Offline { attempt, retry_at, bye } => {
                 let was_online = self.online.take().map(|since| now.since(since));
-                if was_online.is_some_and(|time| time >= LIVE) && *attempt != 1 {
-                    return wrong(11, format!("after {was_online:?} online, attempt {attempt} is the next"));
+                let is_new_row = was_online.is_some_and(|time| time >= LIVE);
+                let before = std::mem::replace(&mut self.attempt, *attempt);
+                if *attempt != if is_new_row { 1 } else { before + 1 } {
+                    let text =
+                        format!("after {was_online:?} online and attempt {before}, attempt {attempt} is the next");
+                    return wrong(11, text);
                 }
                 let wait = retry_at.since(now);
                 let asks_to_wait = bye.as_ref().is_some_and(|bye| bye.retry == Retry::Later);
@@ -282,14 +299,31 @@ impl Person {
                     return wrong(11, format!("after {bye:?} the next attempt is in {wait:?}"));
                 }
                 let most = FIRST_BACKOFF * (1 << attempt.saturating_sub(1).min(20));
-                if bye.as_ref().is_none_or(|bye| bye.retry == Retry::Now) && wait > most {
+                let is_free = bye.as_ref().is_none_or(|bye| bye.retry == Retry::Now);
+                if is_free && wait > most {
                     return wrong(11, format!("attempt {attempt} is in {wait:?}"));
+                }
+                if is_free && *attempt == 1 && self.waits.is_fixed(wait) {
+                    return wrong(11, format!("a first attempt always is in {wait:?}"));
+                }
+                // Each wait is drawn up to a bound that doubles: of late ones few are as short as the first may be.
+                match wait <= FIRST_BACKOFF {
+                    true if is_free => self.doubts += (*attempt - 1).min(GROWS),
+                    true => {}
+                    false => self.doubts = 0,
+                }
+                if self.doubts > MOST_DOUBTS {
+                    return wrong(11, format!("attempt {attempt} is in {wait:?}, as short as all before it"));
                 }
                 self.not_before = *retry_at;
                 Ok(())
             }
-            Event::Ended { .. } => {
+            Event::Ended { bye } => {
                 self.has_ended = true;
+                // Nobody else has their key: a hello of their own came late.
+                if bye.as_ref().is_some_and(|bye| bye.code.as_str() == "replaced") && !self.is_done {
+                    return wrong(11, "a client ends because of its own hello".into());
+                }
                 // This one answers all that was not.
                 self.asked.clear();
                 Ok(())

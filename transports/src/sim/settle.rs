@@ -1,5 +1,7 @@
 //! What the machines want is done, until they want nothing more.
 
+use std::fmt::Write;
+
 use qun_core::ConnId;
 use qun_core::client::{self, Action};
 use qun_core::server::Reason;
@@ -132,7 +134,7 @@ impl World {
                     }
                 }
                 Action::Show(event) => {
-                    self.trace.bytes(format!("{index} {event:?}").as_bytes());
+                    let _ = write!(self.trace, "{index} {event:?}");
                     self.journal(|| format!("person {index} is shown {event:?}"));
                     if self.people[index].court.is_some() {
                         self.people[index].has_ended |= matches!(event, client::Event::Ended { .. });

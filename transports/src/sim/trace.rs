@@ -1,5 +1,6 @@
 //! A fingerprint of everything that happens.
 
+use std::fmt;
 use std::hash::Hasher as _;
 
 use fnv::FnvHasher;
@@ -28,8 +29,18 @@ impl Trace {
     }
 }
 
+/// Words go in as they are written down, without being written anywhere.
+impl fmt::Write for Trace {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes(text.as_bytes());
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     #[test]
@@ -37,5 +48,8 @@ mod tests {
         let mut trace = Trace::new();
         trace.bytes(b"foobar");
         assert_eq!(trace.hash(), 0x8594_4171_f739_67e8);
+        let mut written = Trace::new();
+        write!(written, "foo{:?}", format_args!("bar")).unwrap();
+        assert_eq!(written, trace);
     }
 }

@@ -25,7 +25,7 @@ impl World {
         let link = |conn: ConnId| conns.get(&conn).and_then(|id| links.get(id));
         let takes = |conn: ConnId| link(conn).is_some_and(|link| !link.is_blocked());
         let is_read = |conn: ConnId| link(conn).is_some_and(|link| link.reading);
-        self.oracle.settled(takes, is_read);
+        self.oracle.settled(self.now.mono, takes, is_read);
     }
 
     /// What a connection still has to take is bounded, whatever it asked for: what its rooms hold, and once more for each

@@ -1,6 +1,7 @@
 //! The world: who is in it, what time it is, and what happens next.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
 use std::time::Duration;
 
 use qun_core::client::{self, Client};
@@ -312,22 +313,27 @@ impl World {
 
     /// Lets the next thing happen, if anything ever will.
     pub fn step(&mut self) -> bool {
-        let Some(at) = self.next() else { return false };
+        let next = self.next();
+        next.into_iter().for_each(|at| self.step_to(at));
+        next.is_some()
+    }
+
+    /// Lets what is next happen, and it happens then.
+    fn step_to(&mut self, at: Instant) {
         self.advance(at);
         self.look_at_deadlines();
         match self.schedule.pop(self.now.mono) {
             Some(happening) => self.happen(happening),
             None => self.tick(),
         }
-        true
     }
 
     /// Lets everything happen that happens within this time, until something is as it must not be.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now.mono + time;
         let mut left = STEPS * (1 + time.as_secs());
-        while self.violation().is_none() && self.next().is_some_and(|at| at <= end) {
-            self.step();
+        while let Some(at) = self.next().filter(|at| *at <= end && self.violation().is_none()) {
+            self.step_to(at);
             left -= 1;
             if left == 0 {
                 let text = format!("so much happens that time stands still: {:?} is next", self.next());
@@ -359,9 +365,7 @@ impl World {
     /// When the next thing happens: something scheduled, a machine's deadline, or an answer of the log.
     pub(super) fn next(&self) -> Option<Instant> {
         let host = match &self.host {
-            Host::Up(driver) if !self.is_frozen() => {
-                [self.breaks.clone().deadline(driver.deadline()), driver.log().deadline()]
-            }
+            Host::Up(driver) if !self.is_frozen() => [self.breaks.deadline(driver.deadline()), driver.log().deadline()],
             _ => [None; 2],
         };
         let awake = (0..self.people.len()).filter(|person| !self.is_asleep(*person));
@@ -405,7 +409,7 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         self.trace.number(self.now.mono.as_micros());
-        self.trace.bytes(format!("{happening:?}").as_bytes());
+        let _ = write!(self.trace, "{happening:?}");
         match happening {
             Happening::Knock(link) => self.knock(link),
             Happening::Answer(link, yes) => self.answer(link, yes),

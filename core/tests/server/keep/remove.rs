@@ -95,6 +95,51 @@ fn a_message_that_is_not_held_any_more_is_looked_up_before_it_is_removed() {
 }
 
 #[test]
+fn what_was_taken_back_while_it_was_looked_for_is_not_found() {
+    let mut world = world();
+    let (ann, bob) = (world.member("ann", KEEPER), world.member("bob", OPS));
+    for (id, text) in [("s1", "the secret"), ("s2", "no secret")] {
+        world.say(bob, id, "ops", text);
+    }
+    world.take(bob);
+    world.log.hold = true;
+    world.ask(bob, json!({"t": "search", "id": "f1", "room": "ops", "words": "secret"}));
+    let search = world.log.held.pop_front().expect("a search");
+    let found = world.log.answer(search, 0);
+    world.log.hold = false;
+    done(&mut world, ann, "remove", json!({"seq": 1}));
+    found.into_iter().for_each(|found| world.haunt(qun_core::server::Input::Log(found)));
+    let lines = world.lines(bob);
+    let found = lines.iter().find(|line| line["t"] == "found").expect("an answer");
+    let texts: Vec<_> = found["msgs"].as_array().expect("messages").iter().map(|msg| &msg["text"]).collect();
+    assert_eq!(texts, [&json!("no secret")]);
+}
+
+#[test]
+fn a_message_that_two_take_back_at_once_is_taken_back_once() {
+    let mut world = World::with(|config| {
+        set(config);
+        config.limits.room_bytes = 64 << 10;
+    });
+    world.log.fill("ops", 300, |n| format!("{n} {}", "x".repeat(1_000)));
+    let both = [world.member("ann", KEEPER), world.member("mei", KEEPER)];
+    world.log.hold = true;
+    for conn in both {
+        world.take(conn);
+        world.ask(conn, json!({"t": "remove", "id": "r1", "room": "ops", "seq": 3}));
+    }
+    // Both are looked up before either is done.
+    let loads: Vec<_> = world.log.held.drain(..).collect();
+    let found: Vec<_> = loads.into_iter().flat_map(|load| world.log.answer(load, 0)).collect();
+    assert_eq!(found.len(), 2);
+    world.log.hold = false;
+    found.into_iter().for_each(|found| world.haunt(qun_core::server::Input::Log(found)));
+    let answers = both.map(|conn| world.lines(conn).into_iter().find(|line| line["re"] == "r1").expect("an answer"));
+    assert_eq!((&answers[0]["t"], &answers[1]["code"]), (&json!("ok"), &json!("not_found")), "{answers:?}");
+    assert_eq!(world.log.records("ops").len(), 301, "one act, of the first");
+}
+
+#[test]
 fn an_author_whose_role_is_not_below_keeps_their_words_and_everyone_who_may_takes_back_their_own() {
     let mut world = world();
     let (own, keep) = (world.member("own", OWNER), world.member("keep", KEEPER));

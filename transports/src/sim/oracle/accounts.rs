@@ -289,3 +289,78 @@ pub(super) fn is_hushed(who: &str, bytes: &[u8]) -> Result<(), Violation> {
 fn wrong<T>(text: impl Into<String>) -> Result<T, Violation> {
     Err(Violation::new(13, text))
 }
+
+#[cfg(test)]
+mod tests {
+    use qun_core::{ConnId, Limits};
+
+    use super::super::{Facts, Oracle, Trust};
+    use super::*;
+
+    /// What an oracle finds wrong where ann has an account, and these lines come and go on connections of clients, each by
+    /// its number: `↑` what the client says, `↓` what it is told.
+    fn finds(lines: &[(u32, &str)]) -> Option<String> {
+        let ann = AccountFacts { name: "ann".into(), secret: "hush-ann".into(), rooms: BTreeMap::new() };
+        let accounts = BTreeMap::from([("ann".into(), ann)]);
+        let mut oracle = Oracle::new(Facts { rooms: BTreeMap::new(), accounts, limits: Limits::default() });
+        let now = Instant::from_micros(5_000_000);
+        let conn = |index| ConnId { index, generation: 0 };
+        for index in 0..=lines.iter().map(|(of, _)| *of).max().unwrap_or_default() {
+            oracle.opened(now, conn(index), Trust::Client(index as usize), index as usize);
+        }
+        for (of, line) in lines {
+            match line.strip_prefix('↑') {
+                Some(line) => oracle.up(now, conn(*of), format!("{line}\n").as_bytes()),
+                None => oracle.down(now, conn(*of), format!("{}\n", line.trim_start_matches('↓')).as_bytes()),
+            }
+        }
+        oracle.violation().map(|violation| violation.text.clone())
+    }
+
+    fn hello(name: &str, password: Option<&str>) -> String {
+        let password = password.map(|password| format!(r#","password":"{password}""#)).unwrap_or_default();
+        format!(r#"↑{{"t":"hello","id":"h","v":[1],"name":"{name}"{password}}}"#)
+    }
+
+    fn welcome(m: &str, name: &str, account: Option<&str>) -> String {
+        let account = account.map(|name| format!(r#","account":"{name}","rooms":[]"#)).unwrap_or_default();
+        let Limits { line, text, replay, burst, per_s, ping, grace, .. } = Limits::default();
+        let (bytes, lines, ping, grace) = (text.bytes, text.lines, ping.as_secs(), grace.as_secs());
+        let limits = format!(
+            r#"{{"line":{line},"text":{bytes},"lines":{lines},"replay":{replay},"burst":{burst},"per_s":{per_s}}}"#
+        );
+        format!(
+            r#"↓{{"t":"welcome","re":"h","m":"{m}","name":"{name}","resumed":false,"now":0,"ping_s":{ping},"grace_s":{grace},"limits":{limits}{account}}}"#
+        )
+    }
+
+    #[test]
+    fn a_right_password_lets_in_and_a_wrong_one_does_not() {
+        let lets_in = |password: Option<&str>, account: Option<&str>| {
+            finds(&[(0, &hello("ann", password)), (0, &welcome("A", "ann", account))])
+        };
+        assert_eq!(lets_in(Some("hush-ann/1"), Some("ann")), None);
+        let is =
+            |found: Option<String>, what: &str| assert!(found.as_ref().is_some_and(|f| f.contains(what)), "{found:?}");
+        is(lets_in(Some("hush-ann?/1"), Some("ann")), "ann is let in by a wrong password");
+        is(lets_in(None, Some("ann")), "ann is let in without a password");
+        is(lets_in(Some("hush-ann/1"), None), "ann is let in as None");
+    }
+
+    #[test]
+    fn nobody_else_is_called_as_an_account_is() {
+        let account = [(0, hello("ann", Some("hush-ann/1"))), (0, welcome("A", "ann", Some("ann")))];
+        let finds_with = |second: [(u32, String); 2]| {
+            let lines: Vec<_> = account.iter().chain(&second).map(|(of, line)| (*of, line.as_str())).collect();
+            finds(&lines)
+        };
+        assert_eq!(finds_with([(1, hello("ann", None)), (1, welcome("B", "ann-2", None))]), None);
+        let found = finds_with([(1, hello("ann", None)), (1, welcome("B", "ann", None))]);
+        assert!(
+            found.as_ref().is_some_and(|found| found.contains("B is called ann, as the account A is")),
+            "{found:?}"
+        );
+        let found = finds_with([(1, hello("Ann", None)), (1, welcome("B", "Ann", None))]);
+        assert!(found.as_ref().is_some_and(|found| found.contains("B is called Ann")), "{found:?}");
+    }
+}

@@ -44,6 +44,8 @@ pub(super) enum Ask {
     Join {
         id: String,
         code: String,
+        /// By the room's name: then it is a code by which any session of the account came last.
+        by_name: bool,
         resume: Option<(String, u64)>,
         tail: Option<u64>,
         first: u64,
@@ -167,7 +169,8 @@ impl Wire {
                     model.people.session(person).acts(now);
                 }
                 self.joined.insert(room);
-                Ask::Join { id: id()?, code, resume, tail: request.number("tail"), first, head }
+                let by_name = text("code").is_none();
+                Ask::Join { id: id()?, code, by_name, resume, tail: request.number("tail"), first, head }
             }
             "history" => {
                 let room = text("room").ok_or_else(unreadable)?;

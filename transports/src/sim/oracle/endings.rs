@@ -23,7 +23,7 @@ const HTTP_MEMORY: Duration = Duration::from_secs(60);
 
 impl Wire {
     /// The server says goodbye.
-    pub(super) fn bye(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+    pub(super) fn bye(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
         (self.is_over, self.over) = (true, now);
         let (reason, class) = match frame.text("code").unwrap_or_default() {
             "done" => (Reason::Done, "no"),
@@ -44,6 +44,9 @@ impl Wire {
         let spread = model.facts.limits.spread + Duration::from_secs(1) + MOMENT;
         if reason == Reason::Shutdown && wait.is_none_or(|wait| wait < Duration::from_secs(1) || wait > spread) {
             return wrong(6, "nobody is to come back before the server does, nor much later");
+        }
+        if reason == Reason::Shutdown && model.returns.is_fixed(wait.unwrap_or_default()) {
+            return wrong(6, format!("all are to come back at once, after {wait:?}"));
         }
         self.may_end(model, now, reason)
     }
@@ -157,8 +160,13 @@ impl Wire {
     }
 
     /// The server wants to know whether somebody is there.
-    pub(super) fn ping(&mut self, model: &Model, now: Instant) -> Result<(), Violation> {
+    pub(super) fn ping(&mut self, model: &mut Model, now: Instant) -> Result<(), Violation> {
         self.is_pinged = true;
+        // What waited has come later than it was sent; and only the first one's time is drawn.
+        let is_first = !std::mem::replace(&mut self.was_pinged, true) && self.is_prompt;
+        if is_first && self.frozen.is_zero() && model.pings.is_fixed(now.since(self.heard)) {
+            return wrong(9, format!("all are pinged after {:?} of silence", now.since(self.heard)));
+        }
         if self.longest_silence(now) < model.facts.limits.ping * 9 / 10 {
             return wrong(9, format!("a ping after {:?} of silence", self.longest_silence(now)));
         }
@@ -206,11 +214,6 @@ impl Wire {
         let long = 2 * model.facts.limits.drain;
         now.since(self.spoke) >= given_up(&model.facts.limits)
             || self.was_silent.is_some_and(|at| at.max(model.thawed) + long >= now)
-    }
-
-    /// Whether the server may have given it up for its silence.
-    pub(super) fn may_be_given_up(&self, model: &Model, now: Instant) -> bool {
-        self.longest_silence(now) >= given_up(&model.facts.limits)
     }
 
     /// Whether the server surely has not ended it for its silence or its goodbye.

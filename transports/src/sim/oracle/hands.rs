@@ -40,10 +40,21 @@ pub(in crate::sim) struct Hands {
     refused: BTreeSet<u64>,
     /// What has left since: a token and a room; `None`: a goodbye.
     left: Vec<Option<(u64, String)>>,
+    /// The rooms that it has asked to leave since; and those that it has not left yet, whatever it has joined meanwhile.
+    leaves: Vec<String>,
+    leaving: BTreeSet<String>,
     /// For each room of which a page was asked that was missed, by which id, since the room was joined.
     asked: BTreeMap<String, String>,
+    /// Rooms of which such a page is on its way, by the request's id; and of which something is missed, since it was last
+    /// judged what had left, and no such page was on its way.
+    fetches: BTreeMap<String, String>,
+    missed: BTreeSet<String>,
+    /// The newest message of each room that ever came.
+    newest: BTreeMap<String, u64>,
     /// Before this no page of it is to be asked for again.
     hold: BTreeMap<String, Instant>,
+    /// And before this what bears a token is not to be said again, in this room.
+    put_off: BTreeMap<u64, (Instant, String)>,
     pace: Pace,
     /// When the person wanted to go.
     bye: Option<Instant>,
@@ -63,8 +74,9 @@ impl Hands {
     /// A connection begins.
     pub(in crate::sim) fn connects(&mut self, now: Instant) {
         let (mut pace, bye, name) = (std::mem::take(&mut self.pace), self.bye, self.name.take());
+        let newest = std::mem::take(&mut self.newest);
         pace.begins(now);
-        *self = Self { pace, bye, name, ..Self::default() };
+        *self = Self { pace, bye, name, newest, ..Self::default() };
     }
 
     /// The person wants to go.
@@ -86,6 +98,10 @@ impl Hands {
             match (request.text("t"), text("id"), text("room")) {
                 (Some("say"), Some(id), Some(room)) => {
                     let Some(token) = request.text("text").and_then(token) else { continue };
+                    let put_off = self.put_off.remove(&token).filter(|_| self.waits_since.is_none());
+                    if put_off.is_some_and(|(until, _)| now < until) {
+                        return wrong(11, format!("a client sends #{token} again too early"));
+                    }
                     if !self.is_unsure {
                         self.left.push(Some((token, room.clone())));
                     }
@@ -96,12 +112,26 @@ impl Hands {
                         return wrong(3, format!("a client says {times} times something within {time:?}"));
                     }
                 }
+                (Some("search"), ..) => {
+                    let (since, rate) =
+                        (self.waits_since.unwrap_or(now), Rate { burst: limits.burst, per_s: limits.per_s });
+                    if let Some((times, time)) = self.pace.does(since, now, rate) {
+                        return wrong(3, format!("a client says and looks for {times} things within {time:?}"));
+                    }
+                }
+                (Some("leave"), _, Some(room)) => {
+                    self.missed.remove(&room);
+                    self.leaving.insert(room.clone());
+                    self.leaves.push(room);
+                }
                 (Some("history"), Some(id), Some(room)) if request.number("after").is_some() => {
                     if self.waits_since.is_none() && self.hold.get(&room).is_some_and(|hold| *hold > now) {
                         return wrong(11, format!("a client asks too early again for a page of {room}"));
                     }
                     // One that waited may have been asked for before the refusal of another.
                     self.hold.remove(&room);
+                    self.missed.remove(&room);
+                    self.fetches.insert(room.clone(), id.clone());
                     self.asked.insert(room, id);
                 }
                 (Some("hello"), ..) => {
@@ -142,17 +172,35 @@ impl Hands {
             let Some(frame) = Json::read(&line) else { continue };
             match (frame.text("t"), frame.text("re")) {
                 (Some("msg"), _) => {
+                    if let (Some(room), Some(seq)) = (frame.text("room"), frame.number("seq")) {
+                        let newest = self.newest.entry(room.into()).or_default();
+                        *newest = seq.max(*newest);
+                    }
                     let token = frame.text("id").and_then(|id| self.flying.remove(id));
                     self.echoed.extend(token.map(|(token, _)| token));
                 }
                 (Some("ok"), Some(re)) if self.names.contains_key(re) => self.name = self.names.remove(re),
                 (Some("ok"), Some(re)) => self.echoed.extend(self.flying.remove(re).map(|(token, _)| token)),
+                (Some("page"), Some(re)) => self.fetches.retain(|_, id| id != re),
+                (Some("gap"), _) => self.misses(&frame),
+                (Some("left"), _) => {
+                    let room = frame.text("room").unwrap_or_default();
+                    self.missed.remove(room);
+                    self.leaving.remove(room);
+                }
                 (Some("error"), Some(re)) => {
+                    self.fetches.retain(|_, id| id != re);
                     self.is_unsure |= self.waits_since.is_some();
-                    self.refused.extend(self.flying.remove(re).map(|(token, _)| token));
+                    let said = self.flying.remove(re);
+                    self.refused.extend(said.as_ref().map(|(token, _)| *token));
+                    let later = frame.text("retry") == Some("later");
+                    let wait = Duration::from_millis(frame.number("wait_ms").unwrap_or_default());
+                    if let Some((token, room)) = said.filter(|_| later) {
+                        let wait = if frame.text("code") == Some("slow_down") { wait } else { wait.max(AGAIN) };
+                        self.put_off.insert(token, (now + wait, room));
+                    }
                     let room = self.asked.iter().find(|(_, id)| *id == re).map(|(room, _)| room.clone());
-                    if let (Some(room), Some("later")) = (room, frame.text("retry")) {
-                        let wait = Duration::from_millis(frame.number("wait_ms").unwrap_or_default());
+                    if let Some(room) = room.filter(|_| later) {
                         self.hold.insert(room, now + wait.max(AGAIN));
                     }
                 }
@@ -164,10 +212,26 @@ impl Hands {
                     if let Some(room) = frame.get("room").and_then(|room| room.text("id")) {
                         self.asked.remove(room);
                         self.hold.remove(room);
+                        self.fetches.remove(room);
+                        self.missed.remove(room);
+                        // In another history it is another beginning.
+                        self.put_off.retain(|_, (_, of)| of != room);
                     }
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// The server tells of a gap: what it had is to be asked for.
+    fn misses(&mut self, frame: &Json) {
+        let room = frame.text("room").unwrap_or_default();
+        // Whoever joins once more by another code is told of what they have.
+        let newest = self.newest.get(room).copied();
+        let is_empty = frame.number("to") < frame.number("from") || frame.number("to") <= newest;
+        let waits = self.fetches.contains_key(room) || self.hold.contains_key(room) || self.leaving.contains(room);
+        if !(is_empty || waits) {
+            self.missed.insert(room.into());
         }
     }
 
@@ -179,13 +243,23 @@ impl Hands {
         pending: impl Fn() -> Vec<(u64, &'a str)>,
     ) -> Result<(), Violation> {
         let left = std::mem::take(&mut self.left);
+        let leaves = std::mem::take(&mut self.leaves);
         let refused = std::mem::take(&mut self.refused);
+        let missed = std::mem::take(&mut self.missed);
+        let has_all_left = self.waits_since.is_none() && !self.may_close && self.bye.is_none();
+        if let Some(room) = missed.first().filter(|_| has_all_left) {
+            return wrong(2, format!("a client does not ask for what it missed of {room}"));
+        }
         // What waits now may have been decided just before what was refused since.
         self.is_unsure |= self.waits_since.is_some() && !refused.is_empty();
-        if left.is_empty() {
+        if left.is_empty() && leaves.is_empty() {
             return Ok(());
         }
         let pending = pending();
+        // Nothing more is said in a room that is being left.
+        if let Some((token, room)) = pending.iter().find(|(_, room)| leaves.iter().any(|left| left == room)) {
+            return wrong(5, format!("a client leaves {room} before it knows of #{token}"));
+        }
         // Of what left at once, the later ones were not on their way before the earlier ones.
         let mut behind: BTreeSet<u64> = left.iter().flatten().map(|(token, _)| *token).collect();
         for said in left {

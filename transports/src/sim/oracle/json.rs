@@ -1,21 +1,22 @@
 //! The oracle's own reading of json: small, strict, and nothing that the machines under test use.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-/// A value.
+/// A value. Of the line that it was read from it borrows what is written there as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Json {
+pub(super) enum Json<'a> {
     Null,
     Bool(bool),
     Number(u64),
-    Text(String),
-    List(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    Text(Cow<'a, str>),
+    List(Vec<Json<'a>>),
+    /// Few fields, each once, as they stand there.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
-impl Json {
+impl<'a> Json<'a> {
     /// Reads a whole line.
-    pub(super) fn read(line: &[u8]) -> Option<Self> {
+    pub(super) fn read(line: &'a [u8]) -> Option<Self> {
         let mut reader = Reader { rest: std::str::from_utf8(line).ok()? };
         let value = reader.value()?;
         reader.skip();
@@ -24,7 +25,7 @@ impl Json {
 
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Object(fields) => fields.get(key),
+            Self::Object(fields) => fields.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
         }
     }
@@ -55,9 +56,10 @@ struct Reader<'a> {
     rest: &'a str,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn skip(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let spaces = self.rest.bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        self.rest = &self.rest[spaces..];
     }
 
     fn take(&mut self, token: &str) -> Option<()> {
@@ -66,7 +68,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    fn value(&mut self) -> Option<Json> {
+    fn value(&mut self) -> Option<Json<'a>> {
         self.skip();
         match self.rest.as_bytes().first()? {
             b'{' => self.object(),
@@ -84,8 +86,8 @@ impl Reader<'_> {
         }
     }
 
-    fn object(&mut self) -> Option<Json> {
-        let mut fields = BTreeMap::new();
+    fn object(&mut self) -> Option<Json<'a>> {
+        let mut fields: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
         self.take("{")?;
         if self.take("}").is_some() {
             return Some(Json::Object(fields));
@@ -95,9 +97,10 @@ impl Reader<'_> {
             let key = self.string()?;
             self.take(":")?;
             let value = self.value()?;
-            if fields.insert(key, value).is_some() {
+            if fields.iter().any(|(other, _)| *other == key) {
                 return None;
             }
+            fields.push((key, value));
             if self.take("}").is_some() {
                 return Some(Json::Object(fields));
             }
@@ -105,7 +108,7 @@ impl Reader<'_> {
         }
     }
 
-    fn array(&mut self) -> Option<Json> {
+    fn array(&mut self) -> Option<Json<'a>> {
         let mut items = Vec::new();
         self.take("[")?;
         if self.take("]").is_some() {
@@ -120,13 +123,13 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&mut self) -> Option<String> {
+    fn string(&mut self) -> Option<Cow<'a, str>> {
         self.take("\"")?;
-        let mut text = String::new();
+        let mut text = Cow::Borrowed("");
         loop {
-            let end = self.rest.find(['"', '\\'])?;
+            let end = self.rest.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
             let (plain, rest) = self.rest.split_at(end);
-            text.push_str(plain);
+            text += plain;
             let mut chars = rest.chars();
             if chars.next() == Some('"') {
                 self.rest = chars.as_str();
@@ -134,7 +137,7 @@ impl Reader<'_> {
             }
             let escape = chars.next()?;
             self.rest = chars.as_str();
-            text.push(match escape {
+            text.to_mut().push(match escape {
                 'n' => '\n',
                 't' => '\t',
                 'r' => '\r',

@@ -21,6 +21,7 @@ mod place;
 mod plain;
 mod refusals;
 mod search;
+mod spread;
 mod stranger;
 mod wire;
 mod words;
@@ -38,8 +39,10 @@ use super::log::Committed;
 use super::tampered::Tap;
 use super::verdicts::hushed;
 pub(super) use accounts::AccountFacts;
+use endings::given_up;
 pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
+pub(super) use spread::Spread;
 pub(super) use wire::Trust;
 use wire::Wire;
 
@@ -76,13 +79,15 @@ impl std::error::Error for Violation {}
 pub(super) struct Oracle {
     pub(super) model: Model,
     wires: BTreeMap<ConnId, Wire>,
+    /// Until then nobody in any roster can be gone for too long, if nothing is heard before.
+    all_here: Option<Instant>,
     /// The first thing that was wrong.
     violation: Option<Violation>,
 }
 
 impl Oracle {
     pub(super) fn new(facts: Facts) -> Self {
-        Self { model: Model::new(facts), wires: BTreeMap::new(), violation: None }
+        Self { model: Model::new(facts), wires: BTreeMap::new(), all_here: None, violation: None }
     }
 
     pub(super) fn violation(&self) -> Option<&Violation> {
@@ -97,6 +102,7 @@ impl Oracle {
 
     /// The server starts, and knows nobody.
     pub(super) fn booted(&mut self) {
+        self.all_here = None;
         self.wires.clear();
         self.model.booted();
     }
@@ -121,6 +127,7 @@ impl Oracle {
 
     /// The server closes a connection.
     pub(super) fn closed(&mut self, now: Instant, conn: ConnId, reason: Reason) {
+        self.all_here = None;
         if let Some(wire) = self.wires.get(&conn) {
             let result = wire.closes(&self.model, now, reason);
             let result = result.map_err(|violation| wire.names(conn, violation));
@@ -137,6 +144,7 @@ impl Oracle {
 
     /// A connection is gone: a person who was surely in some rooms by it is held there.
     pub(super) fn lost(&mut self, now: Instant, conn: ConnId, is_cut: bool) {
+        self.all_here = None;
         let Some(wire) = self.wires.remove(&conn) else { return };
         if let Trust::Plain(person) = wire.trust {
             self.model.people.session(person).is_done();
@@ -172,6 +180,7 @@ impl Oracle {
 
     /// These bytes reach the server.
     pub(super) fn up(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        self.all_here = None;
         self.model.turn += 1;
         let over = self.taken_over(now, conn);
         let Some(wire) = self.wires.get_mut(&conn) else { return };
@@ -183,6 +192,7 @@ impl Oracle {
 
     /// No more will.
     pub(super) fn ended(&mut self, now: Instant, conn: ConnId) {
+        self.all_here = None;
         let Some(wire) = self.wires.get_mut(&conn) else { return };
         let result = wire.ended(&mut self.model, now);
         // Their grace begins here, and may end before this connection does.
@@ -197,6 +207,7 @@ impl Oracle {
 
     /// The server sends these bytes.
     pub(super) fn down(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        self.all_here = None;
         let Some(wire) = self.wires.get_mut(&conn) else { return };
         let result = wire.tells_no_password(bytes).and_then(|()| wire.down(&mut self.model, now, bytes));
         let result = result.map_err(|violation| wire.names(conn, violation));
@@ -251,14 +262,15 @@ impl Oracle {
     }
 
     /// The server has done all that it wants to: whoever takes bytes has had everything, whatever the others do; and who
-    /// waits for no answer is read from.
-    pub(super) fn settled(&mut self, takes: impl Fn(ConnId) -> bool, is_read: impl Fn(ConnId) -> bool) {
+    /// waits for no answer is read from, and who has lines waiting for one is not.
+    pub(super) fn settled(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool, is_read: impl Fn(ConnId) -> bool) {
         let mut wrong = None;
-        let is_idle = self.model.is_idle();
         for (conn, wire) in self.wires.iter().filter(|(conn, _)| takes(**conn)) {
-            let unread =
-                || (is_idle && !is_read(*conn) && wire.waits_for_nothing()).then(|| "it is not read from".into());
-            if let Some(text) = wire.is_behind(&self.model).or_else(unread) {
+            let is_unread = || !is_read(*conn) && wire.waits_for_nothing() && self.model.is_idle();
+            let unread = || is_unread().then(|| "it is not read from".into());
+            let is_read_on = || is_read(*conn) && wire.has_lines_waiting(&self.model, now);
+            let read_on = || is_read_on().then(|| "it is read from, and has lines waiting".into());
+            if let Some(text) = wire.is_behind(&self.model).or_else(unread).or_else(read_on) {
                 wrong = Some(Violation::new(9, format!("{text} (connection {conn:?} of {:?})", wire.trust)));
             }
         }
@@ -270,41 +282,61 @@ impl Oracle {
         let forgotten = self.model.hands_on(now);
         self.note(forgotten);
         let mut late = None;
-        let given_up = self.wires.values().filter(|wire| wire.may_be_given_up(&self.model, now));
-        for person in given_up.filter_map(|wire| wire.person()).collect::<Vec<_>>() {
-            self.model.people.session(person).may_be_lost();
+        let given_up = given_up(&self.model.facts.limits);
+        for wire in self.wires.values() {
+            let Some(person) = wire.person() else { continue };
+            // The server may have given them up for their silence.
+            if wire.longest_silence(now) >= given_up {
+                self.model.people.session(person).may_be_lost();
+            }
+            if wire.asks_for_a_way() {
+                self.model.people.session(person).asks(now);
+            }
         }
-        for person in self.wires.values().filter(|wire| wire.asks_for_a_way()).filter_map(Wire::person) {
-            self.model.people.session(person).asks(now);
-        }
-        let (people, thawed, limits) = (&self.model.people, self.model.thawed, &self.model.facts.limits);
-        // An account is there for as long as any of its sessions is.
-        let logins = &self.model.logins;
-        let mut gone = people.long_gone(now, thawed, limits);
-        gone.retain(|m| !logins.is_account(m));
-        let out = |room: &RoomFacts| {
-            let mut out = people.are_out(now, thawed, limits, |code| room.codes.contains_key(code));
-            out.retain(|m| !logins.is_account(m));
-            out
-        };
-        let out: BTreeMap<_, _> = self.model.facts.rooms.iter().map(|(id, room)| (id, out(room))).collect();
         for (conn, wire) in &self.wires {
             let overdue = wire.is_too_slow(&self.model, now).map(|text| Violation::new(11, text)).or_else(|| {
                 let overdue = wire.is_overdue(&self.model, now).filter(|_| takes(*conn));
                 overdue.map(|text| Violation::new(9, text))
             });
-            let lingers = || {
-                let subs = wire.subs.iter().filter(|_| takes(*conn));
-                let mut rosters = subs.filter_map(|(room, sub)| Some((room, sub.roster.as_ref()?)));
-                let is_out = |room: &String, m: &String| out.get(room).is_some_and(|out| out.contains(m));
-                let lingers =
-                    rosters.find_map(|(room, roster)| roster.keys().find(|m| gone.contains(m) || is_out(room, m)));
-                lingers.map(|m| Violation::new(10, format!("{m} is long gone, and still in a roster")))
-            };
-            if let Some(violation) = overdue.or_else(lingers) {
+            if let Some(violation) = overdue {
                 late = Some(wire.names(*conn, violation));
             }
         }
+        self.note(late.map_or(Ok(()), Err));
+        if self.all_here.is_none_or(|until| now > until) {
+            self.look_at_rosters(now, takes);
+        }
+    }
+
+    /// Nobody is in a roster who is gone for long.
+    fn look_at_rosters(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
+        let (people, thawed, limits) = (&self.model.people, self.model.thawed, &self.model.facts.limits);
+        // An account is there for as long as any of its sessions is.
+        let is_alone = |(_, m): &(Instant, &String)| !self.model.logins.is_account(m);
+        let mut gone = people.are_gone_at(thawed, limits);
+        gone.retain(is_alone);
+        let mut out = BTreeMap::new();
+        for (id, room) in &self.model.facts.rooms {
+            let mut out_at = people.are_out_at(thawed, limits, room.codes.keys());
+            out_at.retain(is_alone);
+            out.insert(id, out_at);
+        }
+        let later = gone.iter().chain(out.values().flatten()).map(|(at, _)| *at).filter(|at| now <= *at).min();
+        let mut is_clear = true;
+        let mut late = None;
+        for (conn, wire) in &self.wires {
+            for (room, roster) in wire.subs.iter().filter_map(|(room, sub)| Some((room, sub.roster.as_ref()?))) {
+                let mut out = gone.iter().chain(out.get(room).into_iter().flatten());
+                let lingers = out.find(|(at, m)| now > *at && roster.contains_key(*m));
+                let Some((_, m)) = lingers else { continue };
+                is_clear = false;
+                if takes(*conn) {
+                    let text = format!("{m} is long gone, and still in a roster");
+                    late = Some(wire.names(*conn, Violation::new(10, text)));
+                }
+            }
+        }
+        self.all_here = is_clear.then(|| later.unwrap_or(Instant::from_micros(u64::MAX)));
         self.note(late.map_or(Ok(()), Err));
     }
 

@@ -10,6 +10,7 @@ use super::accounts::{AccountFacts, Logins};
 use super::drafts::Drafts;
 use super::order::Court;
 use super::people::People;
+use super::spread::Spread;
 use crate::sim::log::Committed;
 
 /// What is known of the world before it begins.
@@ -67,14 +68,25 @@ pub(in crate::sim) struct Sentence {
     pub(in crate::sim) text: String,
 }
 
+/// What is told of each member: a name, or a role.
+type ToldOf = BTreeMap<String, String>;
+
+/// What the first who got a message saw with it: what all others must see.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) frame: Vec<u8>,
+    /// Who was in the room just before it, and as what, where anybody was told: the roster, and roles.
+    pub(super) around: Option<(ToldOf, ToldOf)>,
+}
+
 /// What there is in the rooms.
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Model {
     pub(in crate::sim) facts: Facts,
     /// What each room's log has, in order, for each of its histories.
-    books: BTreeMap<(String, String), Vec<Record>>,
+    books: BTreeMap<String, BTreeMap<String, Vec<Record>>>,
     /// Where a history has what bears a token.
-    taken: BTreeMap<(u64, String), Seq>,
+    taken: BTreeMap<u64, BTreeMap<String, Seq>>,
     /// What people said, by token.
     pub(in crate::sim) said: BTreeMap<u64, Sentence>,
     /// The oldest message that each history still has, where it has let go of any.
@@ -101,11 +113,9 @@ pub(in crate::sim) struct Model {
     pub(super) latest: u64,
     pub(super) set_back: Instant,
     /// In each history, what is older than this was said to be held no more; and that itself, or presence before it.
-    let_go: BTreeMap<(String, String), (u64, bool)>,
-    /// What each message looked like on the wire, who was in the room just before it, and as what.
-    pub(super) frames: BTreeMap<(String, u64), Vec<u8>>,
-    pub(super) rosters: BTreeMap<(String, u64), BTreeMap<String, String>>,
-    pub(super) roles: BTreeMap<(String, u64), BTreeMap<String, String>>,
+    let_go: BTreeMap<String, BTreeMap<String, (u64, bool)>>,
+    /// What each message looked like on the wire, and who was there, since the server's start.
+    pub(super) seen: BTreeMap<String, BTreeMap<u64, Seen>>,
     /// Whether a break keeps lines back until they are whole, so that nobody knows when they began.
     pub(in crate::sim) are_lines_kept: bool,
     /// When a source was told that this is no web server.
@@ -114,6 +124,11 @@ pub(in crate::sim) struct Model {
     pub(super) turn: u64,
     /// How many gaps were told.
     pub(in crate::sim) gaps: u64,
+    /// What guests were called who had no name, since the server's start.
+    pub(super) guests: BTreeSet<String>,
+    /// The silence before the first ping of a connection, and how long those stay away who are told of a shutdown.
+    pub(super) pings: Spread,
+    pub(super) returns: Spread,
     /// Upper bound of what may have changed a roster since the server's start.
     pub(super) causes: u64,
 }
@@ -141,11 +156,12 @@ impl Model {
             known: BTreeSet::new(),
             told: BTreeMap::new(),
             let_go: BTreeMap::new(),
-            frames: BTreeMap::new(),
-            rosters: BTreeMap::new(),
-            roles: BTreeMap::new(),
+            seen: BTreeMap::new(),
             are_lines_kept: false,
             http: BTreeMap::new(),
+            guests: BTreeSet::new(),
+            pings: Spread::default(),
+            returns: Spread::default(),
             turn: 0,
             gaps: 0,
             causes: 0,
@@ -157,9 +173,8 @@ impl Model {
         self.told.clear();
         self.let_go.clear();
         self.http.clear();
-        self.frames.clear();
-        self.rosters.clear();
-        self.roles.clear();
+        self.seen.clear();
+        self.guests.clear();
         self.troubles.clear();
         self.loads.clear();
         self.people.booted();
@@ -173,11 +188,11 @@ impl Model {
     /// The log has taken a message. Each that people said is taken once in a history.
     pub(super) fn committed(&mut self, committed: Committed) -> Result<(), Violation> {
         let Committed { room, epoch, first, record } = committed;
-        let book = self.books.entry((room.to_string(), epoch.to_string())).or_default();
+        let book = self.books.entry(room.to_string()).or_default().entry(epoch.to_string()).or_default();
         self.first.insert((room.to_string(), epoch.to_string()), first.get());
         // As long as the log keeps a message, it is there once.
         if let Some(token) = token(record.text.as_str())
-            && let Some(earlier) = self.taken.insert((token, epoch.to_string()), record.seq)
+            && let Some(earlier) = self.taken.entry(token).or_default().insert(epoch.to_string(), record.seq)
             && earlier >= first
         {
             return Err(Violation::new(3, format!("{room} has {:?} twice", record.text.as_str())));
@@ -205,18 +220,18 @@ impl Model {
 
     /// All that a history of a room has.
     pub(in crate::sim) fn book(&self, room: &str, epoch: &str) -> &[Record] {
-        self.books.get(&(room.into(), epoch.into())).map_or(&[], Vec::as_slice)
+        self.books.get(room).and_then(|books| books.get(epoch)).map_or(&[], Vec::as_slice)
     }
 
     /// What any history of a room has at this seq.
     pub(in crate::sim) fn records(&self, room: &str, seq: u64) -> impl Iterator<Item = &Record> {
-        let books = self.books.iter().filter(move |((of, _), _)| of == room);
-        books.filter_map(move |(_, book)| book.get(usize::try_from(seq).ok()?.checked_sub(1)?))
+        let books = self.books.get(room).into_iter().flat_map(BTreeMap::values);
+        books.filter_map(move |book| book.get(usize::try_from(seq).ok()?.checked_sub(1)?))
     }
 
     /// Whether any history of any room has it.
     pub(in crate::sim) fn has(&self, token: u64) -> bool {
-        self.taken.range((token, String::new())..).next().is_some_and(|((taken, _), _)| *taken == token)
+        self.taken.contains_key(&token)
     }
 
     /// The room's epoch and newest message, as the server was told.
@@ -241,7 +256,7 @@ impl Model {
 
     /// The histories that a room has had.
     pub(in crate::sim) fn epochs(&self, room: &str) -> impl Iterator<Item = &str> {
-        self.books.keys().filter(move |(of, _)| of == room).map(|(_, epoch)| epoch.as_str())
+        self.books.get(room).into_iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
 
     /// How often the log could not do this for the server.
@@ -263,7 +278,8 @@ impl Model {
     pub(super) fn is_told_of(&self, token: u64) -> bool {
         let Some(said) = self.said.get(&token) else { return false };
         let Some(told) = self.told.get(&said.room) else { return false };
-        self.taken.get(&(token, told.epoch.clone())).is_some_and(|seq| seq.get() <= told.head)
+        let taken = self.taken.get(&token).and_then(|taken| taken.get(&told.epoch));
+        taken.is_some_and(|seq| seq.get() <= told.head)
     }
 
     /// Whether the messages `from..=head` are surely less than a room may hold: then it has let go of none of them.
@@ -275,16 +291,47 @@ impl Model {
 
     /// Somebody is told that the room does not hold what is older than this; `too`: nor this, or what came just before it.
     pub(super) fn lets_go(&mut self, room: &str, epoch: &str, before: u64, too: bool) {
-        let known = self.let_go.entry((room.into(), epoch.into())).or_default();
+        let known = self.let_go.entry(room.into()).or_default().entry(epoch.into()).or_default();
         *known = (before, too).max(*known);
     }
 
     /// A message comes from what the room holds: then nobody was told before that it is gone. `alone`: nothing came just
     /// before it but a message.
     pub(super) fn is_held(&self, room: &str, epoch: &str, seq: u64, alone: bool) -> Result<(), Violation> {
-        let Some(&(before, too)) = self.let_go.get(&(room.into(), epoch.into())) else { return Ok(()) };
+        let let_go = self.let_go.get(room).and_then(|let_go| let_go.get(epoch));
+        let Some(&(before, too)) = let_go else { return Ok(()) };
         if seq < before || seq == before && too && alone {
             return Err(Violation::new(2, format!("{room} still holds {seq}, and it was called gone before")));
+        }
+        Ok(())
+    }
+
+    /// All who get a message get the same bytes; and all who are told who is there, and as what, are told the same.
+    pub(super) fn looks_the_same(
+        &mut self,
+        room: &str,
+        seq: u64,
+        frame: &[u8],
+        around: Option<(&ToldOf, &ToldOf)>,
+    ) -> Result<(), Violation> {
+        if !self.seen.contains_key(room) {
+            self.seen.insert(room.into(), BTreeMap::new());
+        }
+        let Some(seen) = self.seen.get_mut(room) else { return Ok(()) };
+        let first = || Seen { frame: frame.into(), around: None };
+        let seen = seen.entry(seq).or_insert_with(first);
+        if seen.frame != frame {
+            return Err(Violation::new(2, "another member has got other bytes"));
+        }
+        let Some((roster, roles)) = around else { return Ok(()) };
+        let (others, their_roles) = seen.around.get_or_insert_with(|| (roster.clone(), roles.clone()));
+        if their_roles != roles {
+            let text = format!("here the roles are {roles:?}, for another member they are {their_roles:?}");
+            return Err(Violation::new(10, text));
+        }
+        if others != roster {
+            let text = format!("here the roster is {roster:?}, for another member it is {others:?}");
+            return Err(Violation::new(10, text));
         }
         Ok(())
     }

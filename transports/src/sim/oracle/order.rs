@@ -94,7 +94,7 @@ impl Model {
         let command = line.strip_prefix('/').and_then(|line| line.split(' ').next());
         let what = text("t").or(command.map(String::from)).unwrap_or_else(|| "say".into());
         let by = request.and_then(|request| request.list("by")).unwrap_or_default();
-        let by = by.iter().filter_map(|by| if let Json::Text(by) = by { Some(by.clone()) } else { None }).collect();
+        let by = by.iter().filter_map(|by| if let Json::Text(by) = by { Some(by.to_string()) } else { None }).collect();
         self.court.told.insert(token, Told { person, what, by });
     }
 

@@ -60,6 +60,9 @@ impl Wire {
                 return Some(format!("{asked:?} is not answered"));
             }
         }
+        if silence <= limits.ping {
+            return None;
+        }
         if silence > limits.ping * 11 / 10 + MOMENT && !self.is_pinged {
             return Some(format!("nothing was heard for {silence:?}, and it is not pinged"));
         }

@@ -22,7 +22,7 @@ pub(super) struct People {
     /// Since the server's start, whoever was called what.
     called: BTreeMap<String, BTreeSet<usize>>,
     /// Who may be in by a code.
-    let_in: BTreeMap<(String, usize), LetIn>,
+    let_in: BTreeMap<String, BTreeMap<usize, LetIn>>,
     /// Those at netcat since the server's start, and when they went.
     netcats: BTreeMap<usize, Option<Instant>>,
     /// When each source sent what may have been a wrong code; and when it sent those that were told to be wrong.
@@ -129,13 +129,13 @@ impl People {
 
     /// A person asks to come in by a code, or is told that they are in by it.
     pub(super) fn lets_in(&mut self, code: &str, person: usize, told: Option<Instant>) {
-        self.let_in.insert((code.into(), person), LetIn { told, until: None });
+        self.let_in.entry(code.into()).or_default().insert(person, LetIn { told, until: None });
     }
 
     /// And may be out again from now on.
     pub(super) fn lets_out(&mut self, now: Instant, person: usize, code: Option<&str>) {
-        for ((by, who), let_in) in &mut self.let_in {
-            if *who == person && code.is_none_or(|code| code == by) {
+        for (_, who) in self.let_in.iter_mut().filter(|(by, _)| code.is_none_or(|code| code == *by)) {
+            if let Some(let_in) = who.get_mut(&person) {
                 let_in.until.get_or_insert(now);
             }
         }
@@ -143,26 +143,26 @@ impl People {
 
     /// Whether somebody has ever asked to come in by this code: they may have been let in, and not know of it.
     pub(super) fn has_asked(&self, code: &str, person: usize) -> bool {
-        self.let_in.contains_key(&(code.into(), person))
+        self.let_in.get(code).is_some_and(|who| who.contains_key(&person))
     }
 
     /// How many others surely have been in by this code since then.
     pub(super) fn in_by(&self, code: &str, person: usize, since: Instant) -> usize {
-        let is_other = |(by, who): &(String, usize)| by == code && *who != person;
-        self.let_in.iter().filter(|(key, let_in)| is_other(key) && let_in.is_in_since(since)).count()
+        let in_by = self.let_in.get(code).into_iter().flatten();
+        in_by.filter(|(who, let_in)| **who != person && let_in.is_in_since(since)).count()
     }
 
     /// How many others may be in by this code at most.
     pub(super) fn most_in(&self, code: &str, person: usize, since: Instant, limits: &Limits) -> usize {
-        let may = |who: usize, let_in: &LetIn| self.may_be_in(who, let_in, since, limits);
-        self.let_in.iter().filter(|((by, who), let_in)| by == code && *who != person && may(*who, let_in)).count()
+        let in_by = self.let_in.get(code).into_iter().flatten();
+        in_by.filter(|(who, let_in)| **who != person && self.may_be_in(**who, let_in, since, limits)).count()
     }
 
     /// By how many codes a person may be in rooms at most.
     pub(super) fn most_rooms(&self, person: usize, since: Instant, limits: &Limits) -> usize {
         let may = |let_in: &LetIn| self.may_be_in(person, let_in, since, limits);
         // The one that is asked for is among them.
-        self.let_in.iter().filter(|((_, who), let_in)| *who == person && may(let_in)).count().saturating_sub(1)
+        self.let_in.values().filter_map(|who| who.get(&person)).filter(|let_in| may(let_in)).count().saturating_sub(1)
     }
 
     /// Each hello of theirs, and each loss of a connection, may have their grace begin anew.
@@ -263,34 +263,41 @@ impl People {
         }
     }
 
-    /// Those who may be in no room of these codes any more: each of their ways in has ended long ago.
-    pub(super) fn are_out(
-        &self,
-        now: Instant,
+    /// When those who may come in by these codes are out of the room for sure, because each of their ways in has ended long ago;
+    /// of each who it is. Who has a way in that has not ended is not among them.
+    pub(super) fn are_out_at<'a>(
+        &'a self,
         thawed: Instant,
         limits: &Limits,
-        codes: impl Fn(&str) -> bool,
-    ) -> BTreeSet<&String> {
+        codes: impl Iterator<Item = &'a String>,
+    ) -> Vec<(Instant, &'a String)> {
         let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
-        let mut is_out: BTreeMap<usize, bool> = BTreeMap::new();
-        for ((_, person), let_in) in self.let_in.iter().filter(|((code, _), _)| codes(code)) {
-            let changed = self.sessions.get(person).map_or(now, |session| session.changed.max(session.asks));
-            let ended = let_in.until.is_some_and(|until| now > until.max(changed).max(thawed) + long);
-            *is_out.entry(*person).or_insert(true) &= ended;
+        let by_code = codes.filter_map(|code| self.let_in.get(code));
+        // Whoever has no name on the wire is in no roster.
+        let known = by_code.flatten().filter_map(|(person, let_in)| Some((person, self.members.get(person)?, let_in)));
+        let mut are_out: Vec<(usize, Option<Instant>, &String)> = Vec::new();
+        for (person, m, let_in) in known {
+            let session = self.sessions.get(person);
+            let ended = session.zip(let_in.until);
+            let ended = ended.map(|(session, until)| until.max(session.changed).max(session.asks).max(thawed) + long);
+            match are_out.iter_mut().find(|(other, ..)| other == person) {
+                Some((_, at, _)) => *at = at.zip(ended).map(|(at, ended)| at.max(ended)),
+                None => are_out.push((*person, ended, m)),
+            }
         }
-        is_out.iter().filter(|(_, out)| **out).filter_map(|(person, _)| self.members.get(person)).collect()
+        are_out.into_iter().filter_map(|(_, at, m)| Some((at?, m))).collect()
     }
 
-    /// Those who were lost so long ago that nobody has them in a roster any more.
-    pub(super) fn long_gone(&self, now: Instant, thawed: Instant, limits: &Limits) -> BTreeSet<&String> {
+    /// When nobody has those in a roster any more who were lost; of each who it is.
+    pub(super) fn are_gone_at(&self, thawed: Instant, limits: &Limits) -> Vec<(Instant, &String)> {
         let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
         let short = 2 * limits.drain + Duration::from_secs(1);
         let gone = |session: &Session| {
             let time = if session.is_done { short } else { long };
-            session.lost.is_some_and(|lost| now > lost.max(thawed) + time)
+            session.lost.map(|lost| lost.max(thawed) + time)
         };
-        let gone = self.sessions.iter().filter(|(_, session)| gone(session));
-        gone.filter_map(|(person, _)| self.members.get(person)).collect()
+        let gone = self.members.iter().filter_map(|(person, m)| Some((gone(self.sessions.get(person)?)?, m)));
+        gone.collect()
     }
 }
 

@@ -39,8 +39,9 @@ impl Place {
 
     /// Who is here is who others are told to be, at the same message.
     pub(super) fn look_around(&self, model: &Model, seq: u64) -> Result<(), Violation> {
-        let others = model.rosters.get(&(self.id.clone(), seq)).filter(|_| seq > self.sub.backlog);
-        let others = others.map(|roster| roster.values().cloned().collect::<BTreeSet<_>>());
+        let seen = model.seen.get(&self.id).and_then(|seen| seen.get(&seq)).filter(|_| seq > self.sub.backlog);
+        let others = seen.and_then(|seen| seen.around.as_ref());
+        let others = others.map(|(roster, _)| roster.values().cloned().collect::<BTreeSet<_>>());
         match (&self.names, others) {
             (Some(names), Some(others)) if *names != others => {
                 wrong(10, format!("here are {names:?}, and another member is told of {others:?}"))

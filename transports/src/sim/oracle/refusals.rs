@@ -57,6 +57,13 @@ impl Wire {
                 if self.is_current(model) {
                     model.people.lets_out(now, person, Some(tried));
                 }
+                // Whoever is in, or held there, gets in whatever others have guessed.
+                let room = model.room_of(tried);
+                let is_in = room.is_some_and(|room| self.subs.contains_key(&room)) && self.is_current(model)
+                    || asked.returns.is_some_and(|until| now < until);
+                if code == "locked" && is_in {
+                    return wrong(1, format!("{tried} is not looked at, of one who is in by it"));
+                }
                 let result = join_refused(model, now, self.source, person, &asked, tried, code);
                 // Whoever is in by another code stays in by that one.
                 if let Some(sub) = model.room_of(tried).and_then(|room| self.subs.get(&room))

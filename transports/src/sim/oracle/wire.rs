@@ -60,6 +60,8 @@ pub(super) struct Wire {
     pub(super) freely_since: Instant,
     /// Since then it was asked whether it is still there.
     pub(super) is_pinged: bool,
+    /// Whether it ever was.
+    pub(super) was_pinged: bool,
     /// Which of its person's hellos came here; 0: none.
     pub(super) hello: u64,
     /// The rooms in which it takes a session over.
@@ -151,6 +153,7 @@ impl Wire {
             stuck: None,
             freely_since: now,
             is_pinged: false,
+            was_pinged: false,
             hello: 0,
             takes_over: None,
             asked: VecDeque::new(),
@@ -232,14 +235,13 @@ impl Wire {
         self.screen.arrives(self.up.len() + bytes.len());
         for line in lines(&mut self.up, bytes) {
             model.causes += 1;
-            let text = String::from_utf8_lossy(&line);
+            let text = || String::from_utf8_lossy(&line);
             match self.trust {
                 Trust::Client(_) => self.request(model, now, &line)?,
-                Trust::Plain(_) => {
-                    self.typed(model, now, &text)?;
-                }
-                Trust::Court(person) => self.court_says(model, now, person, &text),
+                Trust::Plain(_) => self.typed(model, now, &text())?,
+                Trust::Court(person) => self.court_says(model, now, person, &text()),
                 Trust::Hostile(person) => {
+                    let text = text();
                     model.people.tries(now, self.source);
                     model.logs_in_rudely(now, self.source, &text);
                     model.learns(person, &text);
@@ -371,6 +373,14 @@ impl Wire {
     pub(super) fn waits_for_nothing(&self) -> bool {
         let waits = !self.asked.is_empty() || !self.says.is_empty() || self.is_over || self.is_leaving;
         self.is_json() && self.me.is_some() && !waits
+    }
+
+    /// Whether a line surely waits inside for the answer to another one, where this connection takes bytes: what was asked
+    /// first is not answered, and it is not being seen off.
+    pub(super) fn has_lines_waiting(&self, model: &Model, now: Instant) -> bool {
+        let is_staying = self.is_json() && self.is_current(model) && self.is_bound(model, now);
+        let may_part = self.was_silent.is_some() || model.facts.limits.unread < 64 << 10 || model.draining.is_some();
+        self.asked.len() > 1 && is_staying && !may_part
     }
 
     /// What this connection should have had by now, where it takes bytes.

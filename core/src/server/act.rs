@@ -245,7 +245,9 @@ impl Server {
     fn still_said(&mut self, index: u32, waiting: Says) -> Says {
         let mut kept = Says::default();
         for (said, draft) in waiting {
-            match self.may_speak(said.session, index) {
+            let may_speak = self.may_speak(said.session, index);
+            // Who has another name by now said it under the one that they had.
+            match may_speak.and_then(|()| self.may_be_called(said.session, index, &draft.name)) {
                 Ok(()) => kept.push(said, draft),
                 Err(refusal) => {
                     if self.is_of(said.conn, said.session) {

@@ -66,7 +66,7 @@ impl Server {
             let name = self.free_name(&wanted, Some(handle));
             let is_new = self.sessions.get(handle).is_some_and(|session| session.name != name);
             // Over its rate it keeps the name that it has, which the welcome tells.
-            let is_banned = self.is_banned_name(handle, &name).is_err();
+            let is_banned = self.may_take(handle, &name).is_err();
             if is_new && !is_banned && self.act(handle).is_ok() {
                 self.rename(handle, name);
             }
@@ -199,24 +199,28 @@ impl Server {
         if self.is_taken(&name, Some(handle)) {
             return Err(Refusal::NameTaken);
         }
-        self.is_banned_name(handle, &name)?;
+        self.may_take(handle, &name)?;
         self.act(handle)?;
         self.rename(handle, name);
         Ok(())
     }
 
-    /// Whether a name is one under which somebody is kept out of a room that the session is in.
-    fn is_banned_name(&self, handle: Handle, name: &Name) -> Result<(), Refusal> {
-        let Some(session) = self.sessions.get(handle) else { return Ok(()) };
+    /// Whether a session may have this name in all of its rooms.
+    fn may_take(&self, handle: Handle, name: &Name) -> Result<(), Refusal> {
+        let mut rooms = self.sessions.get(handle).into_iter().flat_map(|session| session.memberships.rooms());
+        rooms.try_for_each(|room| self.may_be_called(handle, room, name))
+    }
+
+    /// Whether a member of a room may have this name there: nobody has one under which somebody is kept out.
+    pub(super) fn may_be_called(&self, handle: Handle, room: u32, name: &Name) -> Result<(), Refusal> {
+        let Some((rules, role)) = self.rooms[room as usize].rules.as_ref().zip(self.role_of(handle, room)) else {
+            return Ok(());
+        };
         let marks = super::rules::Marks { account: None, key: None, name: Some(name.folded()), source: None };
-        for (room, membership) in session.memberships.iter() {
-            let room = &self.rooms[room as usize];
-            let Some(rules) = &room.rules else { continue };
-            if let Some(until) = rules.banned(&marks, room.role(session, membership), self.now.unix_ms) {
-                return Err(Refusal::Banned { wait: until.wait() });
-            }
+        match rules.banned(&marks, role, self.now.unix_ms) {
+            Some(until) => Err(Refusal::Banned { wait: until.wait() }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Gives a session a name that is free, and tells its rooms.

@@ -107,6 +107,22 @@ fn what_was_on_its_way_when_somebody_was_banned_lies_before_it_or_nowhere() {
 }
 
 #[test]
+fn nothing_lies_behind_the_ban_of_a_name_that_was_said_under_it() {
+    let mut world = world();
+    let (ann, bob) = (world.member("ann", KEEPER), world.keyed("bob", BOB, OPS));
+    world.log.hold = true;
+    world.ask(ann, act("ban", json!({"name": "bob", "by": ["name"]})));
+    world.say(bob, "s1", "ops", "as bob");
+    world.ask(bob, json!({"t": "name", "id": "n1", "name": "rob"}));
+    world.say(bob, "s2", "ops", "as rob");
+    world.release_all();
+    let said: Vec<_> = world.log.records("ops").iter().map(|record| record.text.to_string()).collect();
+    assert_eq!(said, ["banned bob", "as rob"], "who has another name is in");
+    let answer = world.lines(bob).into_iter().find(|line| line["re"] == "s1").expect("an answer");
+    assert_eq!(answer["code"], "banned");
+}
+
+#[test]
 fn an_account_is_put_out_muted_and_banned_with_all_of_its_sessions_and_known_again_by_itself() {
     let mut world = World::with(|config| {
         set(config);

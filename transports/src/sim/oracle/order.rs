@@ -179,6 +179,9 @@ impl Model {
 
     fn does(&mut self, epoch: &str, seq: u64, act: &Act, by: &[String]) {
         let is_account = |on: &Subject| on.m.is_some_and(|m| self.logins.is_account(&m.to_string()));
+        // A ban says nothing to whoever has come by a role meanwhile that is not lower than its author's.
+        let most = |on: &Subject| on.m.and_then(|m| self.most(&m.to_string()));
+        let is_put_out = matches!(act, Act::Ban { on, .. } if most(on).is_some_and(|most| most < Role::Moderator));
         let Some(fold) = self.court.histories.get_mut(epoch) else { return };
         let m = |on: &Subject| on.m.map(|m| m.to_string());
         let sentence = |on: &Subject, until: &Option<u64>, by_name| Sentence {
@@ -193,7 +196,7 @@ impl Model {
             Act::Ban { on, until, .. } => {
                 let by_name = (by.is_empty() || by.iter().any(|by| by == "name")) && !is_account(on);
                 let sentence = sentence(on, until, by_name);
-                if let Some(m) = sentence.m.clone().filter(|_| sentence.by_member) {
+                if let Some(m) = sentence.m.clone().filter(|_| sentence.by_member && is_put_out) {
                     fold.put_out.push((seq, m, sentence.until));
                 }
                 pass(&mut fold.bans, sentence);

@@ -215,7 +215,9 @@ impl Model {
                 }
             }
             Act::Remove { of, .. } => {
-                if let Some(token) = fold.tokens.get(&of.get()) {
+                // Unless it stands there once more, because the log had let go of this one when it was sent again.
+                let again = |token: &u64| fold.tokens.range(of.get() + 1..).any(|(_, other)| other == token);
+                if let Some(token) = fold.tokens.get(&of.get()).filter(|token| !again(token)) {
                     self.court.removed.insert(*token, (epoch.into(), seq));
                 }
             }

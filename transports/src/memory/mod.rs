@@ -245,7 +245,9 @@ impl Room {
             true
         });
         Draft::pack(&mut drafts);
-        self.ts = self.ts.max(now.unix_ms);
+        if !drafts.is_empty() {
+            self.ts = self.ts.max(now.unix_ms);
+        }
         let (ts, mut removed) = (self.ts, Vec::new());
         let run: Arc<[Record]> = drafts
             .into_iter()

@@ -89,6 +89,22 @@ fn without_epoch(answer: Answer) -> Answer {
     }
 }
 
+#[test]
+fn what_adds_nothing_moves_no_time() {
+    let (_dir, path) = place();
+    let (mut model, mut rig) = (MemoryLog::with_budget([7; 32], usize::MAX), Rig::open(&path));
+    let room = || id(ROOMS[0]);
+    let say = |once| Request::Append { room: room(), drafts: vec![draft_of(0, Some(once), "hi")] };
+    let open = Request::Open { room: room(), bytes: 0 };
+    for (at, request) in [(0, open), (NOW, say(1)), (NOW + 5, say(1)), (NOW, say(2))] {
+        model.submit(qun_core::Now { unix_ms: at, ..Default::default() }, request.clone());
+        rig.submit(at, request);
+        while let Some(expected) = model.poll() {
+            assert_eq!(without_epoch(rig.next()), without_epoch(expected));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -75,11 +75,11 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::NameGiven { wanted, given } => voice.line(format_args!("{wanted} is taken: you are {given}.")),
         Phrase::YouAre(name) => voice.line(format_args!("You are {name}.")),
         Phrase::Room { title, here, backlog: 0, .. } => {
-            voice.line(format_args!("{title}. {}.", Roster(here, HEADER_NAMES)));
+            voice.line(format_args!("{title}. {}.", Roster(here, HEADER_NAMES, false)));
         }
         Phrase::Room { title, here, backlog, head } => voice.line(format_args!(
             "{title}. {}. Last {backlog} of {}:",
-            Roster(here, HEADER_NAMES),
+            Roster(here, HEADER_NAMES, false),
             Count(head.get(), "message", "messages"),
         )),
         Phrase::Topic(topic) => voice.line(format_args!("Topic: {}", topic.as_str())),
@@ -97,7 +97,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::NewRole(Role::Moderator) => voice.line(format_args!("You are a moderator here now.")),
         Phrase::NewRole(Role::Owner) => voice.line(format_args!("You are an owner here now.")),
         Phrase::NoRoom => voice.line(format_args!("You are in no room. /join CODE")),
-        Phrase::Who(here) => voice.line(format_args!("{}.", Who(here))),
+        Phrase::Who(here) => voice.line(format_args!("{}.", Roster(here, WHO_NAMES, true))),
         Phrase::Help(role) => {
             let keeping = KEEPING.iter().filter(|_| role >= Role::Moderator);
             let owning = OWNING.iter().filter(|_| role >= Role::Owner);
@@ -329,31 +329,14 @@ impl fmt::Display for Count {
     }
 }
 
-/// Who is here, who has an account, and who may what most may not.
-struct Who<'a>(Here<'a>);
-
-impl fmt::Display for Who<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Here::Named { count, others, you } = self.0 else { return Roster(self.0, WHO_NAMES).fmt(f) };
-        let shown = &others[..others.len().min(WHO_NAMES - 1)];
-        write!(f, "{count} here: ")?;
-        shown.iter().try_for_each(|person| write!(f, "{}, ", Tagged(person, None)))?;
-        write!(f, "{}", Tagged(you, Some("you")))?;
-        match count.saturating_sub(shown.len() as u64 + 1) {
-            0 => Ok(()),
-            more => write!(f, " … and {more} more"),
-        }
-    }
-}
-
-/// Somebody, with what is to be said of them.
-struct Tagged<'a>(&'a Person, Option<&'static str>);
+/// Somebody, and whether that is you; with whether they have an account and their role, or without.
+struct Tagged<'a>(&'a Person, Option<&'static str>, bool);
 
 impl fmt::Display for Tagged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(person, you) = self;
-        let account = person.has_account().then_some("account");
-        let role = (person.role != Role::default()).then(|| person.role.as_str());
+        let Self(person, you, more) = self;
+        let account = (*more && person.has_account()).then_some("account");
+        let role = (*more && person.role != Role::default()).then(|| person.role.as_str());
         write!(f, "{}", person.name)?;
         let mut tags = [*you, account, role].into_iter().flatten();
         let Some(first) = tags.next() else { return Ok(()) };
@@ -363,8 +346,8 @@ impl fmt::Display for Tagged<'_> {
     }
 }
 
-/// Who is here, with so many names at most.
-struct Roster<'a>(Here<'a>, usize);
+/// Who is here, with so many names at most, and with who has an account and who may what most may not, or without.
+struct Roster<'a>(Here<'a>, usize, bool);
 
 impl fmt::Display for Roster<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -373,8 +356,8 @@ impl fmt::Display for Roster<'_> {
             Here::Named { count, others, you } => {
                 let shown = &others[..others.len().min(self.1 - 1)];
                 write!(f, "{count} here: ")?;
-                shown.iter().try_for_each(|person| write!(f, "{}, ", person.name))?;
-                write!(f, "{} (you)", you.name)?;
+                shown.iter().try_for_each(|person| write!(f, "{}, ", Tagged(person, None, self.2)))?;
+                write!(f, "{}", Tagged(you, Some("you"), self.2))?;
                 match count.saturating_sub(shown.len() as u64 + 1) {
                     0 => Ok(()),
                     more => write!(f, " … and {more} more"),

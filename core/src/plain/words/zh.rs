@@ -73,10 +73,10 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         }
         Phrase::YouAre(name) => voice.line(format_args!("你现在叫 {name}。")),
         Phrase::Room { title, here, backlog: 0, .. } => {
-            voice.line(format_args!("{title}。{}。", Roster(here, HEADER_NAMES)));
+            voice.line(format_args!("{title}。{}。", Roster(here, HEADER_NAMES, false)));
         }
         Phrase::Room { title, here, backlog, head } => {
-            let here = Roster(here, HEADER_NAMES);
+            let here = Roster(here, HEADER_NAMES, false);
             voice.line(format_args!("{title}。{here}。共 {head} 条消息，最近 {backlog} 条："));
         }
         Phrase::Topic(topic) => voice.line(format_args!("话题：{}", topic.as_str())),
@@ -94,7 +94,7 @@ pub(super) fn say(phrase: &Phrase<'_>, voice: &mut Voice<'_>) {
         Phrase::NewRole(Role::Moderator) => voice.line(format_args!("你现在是这里的管理员。")),
         Phrase::NewRole(Role::Owner) => voice.line(format_args!("你现在是这里的群主。")),
         Phrase::NoRoom => voice.line(format_args!("你不在任何群里。/join 口令")),
-        Phrase::Who(here) => voice.line(format_args!("{}。", Who(here))),
+        Phrase::Who(here) => voice.line(format_args!("{}。", Roster(here, WHO_NAMES, true))),
         Phrase::Help(role) => {
             let keeping = KEEPING.iter().filter(|_| role >= Role::Moderator);
             let owning = OWNING.iter().filter(|_| role >= Role::Owner);
@@ -325,31 +325,14 @@ impl fmt::Display for Lasts {
     }
 }
 
-/// Who is here, who has an account, and who may what most may not.
-struct Who<'a>(Here<'a>);
-
-impl fmt::Display for Who<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Here::Named { count, others, you } = self.0 else { return Roster(self.0, WHO_NAMES).fmt(f) };
-        let shown = &others[..others.len().min(WHO_NAMES - 1)];
-        write!(f, "{count} 人在线：")?;
-        shown.iter().try_for_each(|person| write!(f, "{}、", Tagged(person, None)))?;
-        write!(f, "{}", Tagged(you, Some("你")))?;
-        match count.saturating_sub(shown.len() as u64 + 1) {
-            0 => Ok(()),
-            more => write!(f, " … 还有 {more} 人"),
-        }
-    }
-}
-
-/// Somebody, with what is to be said of them.
-struct Tagged<'a>(&'a Person, Option<&'static str>);
+/// Somebody, and whether that is you; with whether they have an account and their role, or without.
+struct Tagged<'a>(&'a Person, Option<&'static str>, bool);
 
 impl fmt::Display for Tagged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(person, you) = self;
-        let account = person.has_account().then_some("账号");
-        let role = (person.role != Role::default()).then(|| called(person.role));
+        let Self(person, you, more) = self;
+        let account = (*more && person.has_account()).then_some("账号");
+        let role = (*more && person.role != Role::default()).then(|| called(person.role));
         write!(f, "{}", person.name)?;
         let mut tags = [*you, account, role].into_iter().flatten();
         let Some(first) = tags.next() else { return Ok(()) };
@@ -359,8 +342,8 @@ impl fmt::Display for Tagged<'_> {
     }
 }
 
-/// Who is here, with so many names at most.
-struct Roster<'a>(Here<'a>, usize);
+/// Who is here, with so many names at most, and with who has an account and who may what most may not, or without.
+struct Roster<'a>(Here<'a>, usize, bool);
 
 impl fmt::Display for Roster<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -369,8 +352,8 @@ impl fmt::Display for Roster<'_> {
             Here::Named { count, others, you } => {
                 let shown = &others[..others.len().min(self.1 - 1)];
                 write!(f, "{count} 人在线：")?;
-                shown.iter().try_for_each(|person| write!(f, "{}、", person.name))?;
-                write!(f, "{}（你）", you.name)?;
+                shown.iter().try_for_each(|person| write!(f, "{}、", Tagged(person, None, self.2)))?;
+                write!(f, "{}", Tagged(you, Some("你"), self.2))?;
                 match count.saturating_sub(shown.len() as u64 + 1) {
                     0 => Ok(()),
                     more => write!(f, " … 还有 {more} 人"),

@@ -83,6 +83,7 @@ fn plan(args: &Sim, seed: u64) -> Plan {
     plan.rooms = args.rooms.unwrap_or(plan.rooms).max(1);
     plan.accounts = args.accounts.unwrap_or(plan.accounts);
     plan.court = args.court.map_or(plan.court, |courts| courts > 0);
+    plan.reloads = args.reloads.unwrap_or(plan.reloads);
     plan.storm = args.storm_ms.map_or(plan.storm, Duration::from_millis);
     plan
 }
@@ -197,6 +198,7 @@ fn replay(plan: &Plan, smaller: &Plan) -> String {
         ("rooms", whole.rooms, smaller.rooms),
         ("accounts", whole.accounts, smaller.accounts),
         ("court", usize::from(whole.court), usize::from(smaller.court)),
+        ("reloads", whole.reloads, smaller.reloads),
         ("storm-ms", whole.storm.as_millis() as usize, smaller.storm.as_millis() as usize),
     ];
     for (name, _, now) in numbers.into_iter().filter(|(_, before, now)| before != now) {

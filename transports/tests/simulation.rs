@@ -73,6 +73,8 @@ fn every_invariant_holds_whatever_goes_wrong() {
     println!("{counters}");
     assert!(broken.is_empty(), "{broken}");
     assert!(counters.missing().is_empty(), "these never occurred: {:?}", counters.missing());
+    let missing = counters.missing_of_reloads();
+    assert!(missing.is_empty(), "no reload ever changed or met {missing:?}");
 }
 
 /// What once was broken.

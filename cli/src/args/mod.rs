@@ -156,6 +156,9 @@ pub(crate) struct Sim {
     /// With so many rooms in which order is kept: none or one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=1))]
     pub(crate) court: Option<u8>,
+    /// With so many reloads of the server's configuration.
+    #[arg(long, value_name = "N")]
+    pub(crate) reloads: Option<usize>,
     /// Let things go wrong for so many milliseconds.
     #[arg(long, value_name = "MS")]
     pub(crate) storm_ms: Option<u64>,

@@ -72,7 +72,9 @@ impl World {
             (33..40, _) => Some((client.join(now, guest), Command::Join)),
             (40..43, _) => Some((client.join(now, read), Command::Join)),
             (43..50, _) => {
-                let code = format!("WRONG{wrong}").parse::<qun_core::Code>().ok();
+                // One that was right once is no better.
+                let former = self.former.get(wrong as usize % 8).map(|former| former.code().clone());
+                let code = former.or_else(|| format!("WRONG{wrong}").parse::<qun_core::Code>().ok());
                 code.map(|code| (client.join(now, code), Command::Join))
             }
             (50..65, _) => name.parse().ok().map(|name| (client.rename(now, name), Command::Rename)),
@@ -97,6 +99,10 @@ impl World {
                 asked.map(|id| (id, Command::Search(most, limit)))
             }
             (_, Some(room)) => return self.say(index, &room),
+            // Whoever was put out of all rooms goes to another one.
+            (_, None) if self.plan.reloads > 0 && client.rooms().next().is_none() => {
+                Some((client.join(now, talk), Command::Join))
+            }
             (_, None) => None,
         };
         if let Some((id, command)) = asked {
@@ -140,7 +146,7 @@ impl World {
     fn act_at_netcat(&mut self, index: usize) {
         let dice = self.acts.u32(0..100);
         let any = self.acts.usize(0..self.codes.len());
-        let code = self.codes[any].1.to_string();
+        let code = self.former.get(dice as usize).map_or(&self.codes[any].1, |former| former.code()).to_string();
         let name = NAMES[self.acts.usize(0..NAMES.len())];
         let has_link = self.people[index].link.is_some();
         let Some(raw) = self.people[index].raw_mut() else { return };

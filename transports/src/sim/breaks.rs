@@ -197,6 +197,24 @@ breaks! {
     LongWait,
     /// `welcome` is wrong about what time it is.
     WrongNow,
+    /// Another configuration is not read.
+    ReloadIgnored,
+    /// A room that is gone lets nobody in, and keeps its members.
+    RoomNeverGone,
+    /// A code that is gone still opens its room.
+    OldCodeOpens,
+    /// A code that is new opens nothing.
+    NewCodeShut,
+    /// How many a code lets in, and until when, stays as it was.
+    OldTerms,
+    /// What a code lets do stays as it was.
+    OldRole,
+    /// An account's old password stays the right one.
+    OldPassword,
+    /// Another configuration's limits do not count.
+    OldLimits,
+    /// Another configuration ends every connection.
+    ReloadCuts,
 }
 
 impl fmt::Display for Break {

@@ -221,7 +221,7 @@ impl World {
         self.settle_server();
     }
 
-    fn crash(&mut self) {
+    pub(super) fn crash(&mut self) {
         self.counters.count(Fault::Crash);
         self.go_down();
     }

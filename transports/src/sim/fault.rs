@@ -1,8 +1,10 @@
 //! Everything that can go wrong, and how often it did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
+
+use super::reload::{Change, Moment};
 
 /// Declares the faults, each with its name on the command line and what it means.
 macro_rules! faults {
@@ -125,43 +127,58 @@ impl FromStr for Fault {
     }
 }
 
-/// How often each fault has occurred.
+/// How often each fault has occurred, and what reloads have brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counters([u64; Fault::ALL.len()]);
+pub struct Counters {
+    faults: [u64; Fault::ALL.len()],
+    reloads: BTreeMap<&'static str, u64>,
+}
 
 impl Default for Counters {
     fn default() -> Self {
-        Self([0; Fault::ALL.len()])
+        Self { faults: [0; Fault::ALL.len()], reloads: BTreeMap::new() }
     }
 }
 
 impl Counters {
     pub(super) fn count(&mut self, fault: Fault) {
-        self.0[fault as usize] += 1;
+        self.faults[fault as usize] += 1;
     }
 
     pub(super) fn set(&mut self, fault: Fault, times: u64) {
-        self.0[fault as usize] = times;
+        self.faults[fault as usize] = times;
+    }
+
+    /// A reload brought something, or came at some moment.
+    pub(super) fn count_reload(&mut self, what: &'static str) {
+        *self.reloads.entry(what).or_default() += 1;
     }
 
     /// Adds those of another world.
     pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(to, from)| *to += from);
+        self.faults.iter_mut().zip(other.faults).for_each(|(to, from)| *to += from);
+        other.reloads.iter().for_each(|(what, times)| *self.reloads.entry(what).or_default() += times);
     }
 
     /// How often this one has occurred.
     pub fn of(&self, fault: Fault) -> u64 {
-        self.0[fault as usize]
+        self.faults[fault as usize]
     }
 
     /// How often any has.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.faults.iter().sum()
     }
 
     /// Those that never have.
     pub fn missing(&self) -> BTreeSet<Fault> {
         Fault::ALL.iter().copied().filter(|fault| self.of(*fault) == 0).collect()
+    }
+
+    /// What no reload has ever changed, and the moments at which none ever came.
+    pub fn missing_of_reloads(&self) -> BTreeSet<&'static str> {
+        let all = Change::ALL.iter().map(|change| change.name()).chain(Moment::ALL.iter().map(|moment| moment.name()));
+        all.filter(|what| !self.reloads.contains_key(what)).collect()
     }
 }
 
@@ -170,6 +187,11 @@ impl fmt::Display for Counters {
         let mut space = "";
         for fault in Fault::ALL.iter().filter(|fault| self.of(**fault) > 0) {
             write!(f, "{space}{fault} {}", self.of(*fault))?;
+            space = ", ";
+        }
+        let mut space = "; reloads: ";
+        for (what, times) in &self.reloads {
+            write!(f, "{space}{what} {times}")?;
             space = ", ";
         }
         Ok(())

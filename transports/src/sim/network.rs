@@ -186,6 +186,7 @@ impl World {
             End::Server => {
                 if let Some(conn) = self.links.get_mut(&id).and_then(|link| link.conn.take()) {
                     self.conns.remove(&conn);
+                    self.journal(|| format!("{conn:?} is lost"));
                     self.oracle.lost(self.now.mono, conn, true);
                     if let Host::Up(driver) = &mut self.host {
                         driver.closed(self.server_now, conn, Hangup::Reset);
@@ -334,7 +335,7 @@ impl World {
                 && self.people[person].client().is_some()
                 && self.people[person].court.is_none()
             {
-                let left = self.people[person].hands.up(self.now.mono, &bytes, &self.plan.limits);
+                let left = self.people[person].hands.up(self.now.mono, &bytes);
                 self.oracle.note(left.map_err(|violation| violation.of(person)));
             }
             if let (End::Server, Some(conn)) = (from, conn) {

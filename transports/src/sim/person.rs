@@ -45,8 +45,9 @@ pub(super) struct Person {
     asked: BTreeMap<Id, Command>,
     /// How often something of a room was lost, so that what was said there before may be unconfirmed.
     excuses: BTreeMap<RoomId, u64>,
-    /// What is unconfirmed although nothing was lost: they must be out of that room before long.
-    unexcused: Option<(Id, RoomId)>,
+    /// What is unconfirmed although nothing was lost, or was not sent: they must be out of that room before long, or have
+    /// been seen off.
+    unexcused: Option<(Id, Option<RoomId>)>,
     /// Before this their client must not try again, unless it is told to.
     pub(super) not_before: Instant,
     /// How long the first attempts were put off that the server had not put off.
@@ -175,6 +176,11 @@ impl Person {
         self.asked.insert(id, command);
     }
 
+    /// Whether they have asked for such a thing, and have no answer.
+    pub(super) fn waits_for(&self, command: &Command) -> bool {
+        self.asked.values().any(|asked| asked == command)
+    }
+
     /// Sees an event: each message once, in order, as the log has it; every hole told; one fate for everything said, and
     /// one answer to everything asked.
     pub(super) fn see(
@@ -207,7 +213,8 @@ impl Person {
             Event::Lost { room, from, to } => {
                 *self.excuses.entry(room.clone()).or_default() += 1;
                 let is_lost = |epoch: &str| model.first(room.as_str(), epoch) > to.get();
-                if !model.epochs(room.as_str()).any(is_lost) {
+                // Of a room that was to be closed no page is to be had.
+                if !model.epochs(room.as_str()).any(is_lost) && !model.was_ever_gone(room.as_str()) {
                     return wrong(2, format!("{from} to {to} of {room} are called lost, and a log has them"));
                 }
                 let entry = Entry::Lost { from: *from, to: *to };
@@ -225,9 +232,14 @@ impl Person {
                 self.shown.entry(room.clone()).or_default().backlog = head.get();
                 self.answered(*re, |command| *command == Command::Join)
             }
+            // As for whoever comes in to read.
+            Event::Room { room, role: Role::Read, .. } => {
+                *self.excuses.entry(room.clone()).or_default() += 1;
+                Ok(())
+            }
             Event::Left { re, room, .. } => {
                 self.shown.remove(room);
-                self.unexcused.take_if(|(_, of)| of == room);
+                self.unexcused.take_if(|(_, of)| of.as_ref() == Some(room));
                 self.answered(*re, |command| *command == Command::Leave)
             }
             Event::Renamed { re, .. } => self.answered(Some(*re), |command| *command == Command::Rename),
@@ -259,7 +271,12 @@ impl Person {
             Event::Delivered { id, .. } => self.settle(*id, Said::Delivered),
             Event::Refused { re: Some(re), code, .. } if self.said.contains_key(re) => {
                 let is_so = match code {
-                    ErrorCode::Unavailable => disk_may_be_full || self.is_done,
+                    ErrorCode::Unavailable => {
+                        if !(disk_may_be_full || self.is_done) {
+                            self.unexcused.get_or_insert((*re, None));
+                        }
+                        true
+                    }
                     ErrorCode::ReadOnly | ErrorCode::NotMember | ErrorCode::BadState => true,
                     _ => false,
                 };
@@ -274,7 +291,7 @@ impl Person {
                 let before = self.said.get(id).map_or(0, |word| word.excuses);
                 let is_excused = self.excuses.get(room).is_some_and(|excuses| *excuses > before);
                 if !(is_excused || self.is_done || disk_may_be_full) {
-                    self.unexcused.get_or_insert((*id, room.clone()));
+                    self.unexcused.get_or_insert((*id, Some(room.clone())));
                 }
                 Ok(())
             }
@@ -326,6 +343,9 @@ impl Person {
                 }
                 // This one answers all that was not.
                 self.asked.clear();
+                if bye.is_some() {
+                    self.unexcused = None;
+                }
                 Ok(())
             }
             _ => Ok(()),
@@ -391,7 +411,7 @@ impl Person {
             }
         }
         if let Some((id, room)) = &self.unexcused {
-            return wrong(3, format!("{id} is unconfirmed, and nothing of {room} was lost"));
+            return wrong(3, format!("{id} is unconfirmed or not sent, and nothing of {room:?} was lost"));
         }
         let Some(client) = self.client().filter(|_| self.court.is_none()) else { return Ok(()) };
         for room in client.rooms() {

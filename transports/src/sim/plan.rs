@@ -30,6 +30,8 @@ pub struct Plan {
     pub accounts: usize,
     /// Whether there is one more room, in which order is kept.
     pub court: bool,
+    /// How often another configuration comes while people are in.
+    pub reloads: usize,
     /// The mean time between two acts of anybody.
     pub chatter: Duration,
     /// How long things go wrong.
@@ -66,6 +68,7 @@ impl Plan {
             plain: plan.plain.min(1),
             hostile: plan.hostile.min(1),
             rooms: plan.rooms.min(2),
+            reloads: plan.reloads.min(3),
             chatter: plan.chatter / 4,
             storm: plan.storm / 20,
             script: Script::deal(rest),
@@ -90,6 +93,8 @@ impl Plan {
         // In two worlds of five nobody has an account.
         let accounts = [0, 0, 1, 2, 3][dice.usize(0..5)];
         let court = dice.bool();
+        // In two worlds of three it stays as it is.
+        let reloads = if dice.u32(0..3) == 0 { dice.usize(2..=12) } else { 0 };
         let plan = Self {
             seed,
             faults,
@@ -99,6 +104,7 @@ impl Plan {
             rooms,
             accounts,
             court,
+            reloads,
             chatter,
             storm,
             roughness,
@@ -120,6 +126,7 @@ impl Plan {
             rooms: 2,
             accounts: 1,
             court: true,
+            reloads: 0,
             chatter: Duration::from_millis(500),
             storm: Duration::from_secs(60),
             roughness: 4,
@@ -183,7 +190,7 @@ impl Plan {
 }
 
 /// Limits that are reached.
-fn limits(dice: &mut Dice) -> Limits {
+pub(super) fn limits(dice: &mut Dice) -> Limits {
     let all = Limits::default();
     let mut pick = |often: Duration, rarely: Duration| if dice.u32(0..3) == 0 { rarely } else { often };
     let (ping, grace) = (pick(all.ping, Duration::from_secs(5)), pick(all.grace, Duration::from_secs(8)));
@@ -212,12 +219,27 @@ fn limits(dice: &mut Dice) -> Limits {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            clients, plain, hostile, rooms, accounts, court, chatter, storm, roughness, log_bytes, limits, ..
+            clients,
+            plain,
+            hostile,
+            rooms,
+            accounts,
+            court,
+            reloads,
+            chatter,
+            storm,
+            roughness,
+            log_bytes,
+            limits,
+            ..
         } = self;
         let s = |count: &usize| if *count == 1 { "" } else { "s" };
         write!(f, "{clients} client{}, {plain} at netcat, {hostile} hostile, ", s(clients))?;
         write!(f, "{rooms} room{}, {accounts} account{}, ", s(rooms), s(accounts))?;
         write!(f, "{}", if *court { "a court, " } else { "" })?;
+        if *reloads > 0 {
+            write!(f, "{reloads} reloads, ")?;
+        }
         write!(f, "an act each {chatter:?}, {storm:?} of roughness {roughness}")?;
         let defaults = Limits::default();
         let numbers = [

@@ -99,7 +99,13 @@ impl Raw {
 
     fn reads_words(&mut self, words: &str) {
         let title = words.strip_prefix("Room ").and_then(|words| words.split_once(". "));
-        if let Some(room) = title.and_then(|(room, _)| room.parse().ok()) {
+        // It may be called "Room 0, 12".
+        let number = |title: &str| title.split(',').next().and_then(|number| number.parse().ok());
+        if words.ends_with(" is closed. To another room: /join CODE") {
+            if self.stage != Stage::Script {
+                self.stage = Stage::Lobby;
+            }
+        } else if let Some(room) = title.and_then(|(room, _)| number(room)) {
             self.room = Some(room);
         } else if words.starts_with("You are in. ") || words.starts_with("You are in, ") {
             if self.stage != Stage::Script {
@@ -120,7 +126,7 @@ impl Raw {
 }
 
 /// How a person learns that they have an answer, and are not going anywhere.
-const ANSWERS: [&str; 11] = [
+const ANSWERS: [&str; 15] = [
     "You are ",
     "is taken",
     "End of history",
@@ -132,6 +138,10 @@ const ANSWERS: [&str; 11] = [
     "The room is full",
     "Try again later",
     "already.",
+    "Only people with an account",
+    "is about to be closed",
+    "You are in no room",
+    "You can read here",
 ];
 
 /// What a hostile one sends: something that could be meant well, and then not quite that.

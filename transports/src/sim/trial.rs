@@ -120,13 +120,14 @@ pub fn shrink(plan: &Plan, which: Option<Break>, violation: &Violation, tries: u
                 is_smaller |= try_plan(&mut best, smaller);
             }
         }
-        let cuts: [fn(&mut Plan); 7] = [
+        let cuts: [fn(&mut Plan); 8] = [
             |plan| plan.hostile = 0,
             |plan| plan.plain = plan.plain.saturating_sub(1),
             |plan| plan.clients = plan.clients.max(2) - 1,
             |plan| plan.rooms = plan.rooms.max(2) - 1,
             |plan| plan.accounts = 0,
             |plan| plan.court = false,
+            |plan| plan.reloads /= 2,
             |plan| plan.storm /= 2,
         ];
         for cut in cuts {
@@ -155,6 +156,6 @@ impl fmt::Display for Report {
             None => write!(f, "{simulated:?}, healed after {healed:?}")?,
         }
         write!(f, "; trace {trace_hash:016x}")?;
-        if counters.total() > 0 { write!(f, "; {counters}") } else { Ok(()) }
+        if *counters != Counters::default() { write!(f, "; {counters}") } else { Ok(()) }
     }
 }

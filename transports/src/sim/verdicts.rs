@@ -18,6 +18,9 @@ const ACCOUNTS: [&str; 3] = ["Ann", "zoe", "mei"];
 /// What every password has in it that opens an account, so that it is known wherever it turns up.
 pub(super) const HUSH: &str = "hush-";
 
+/// What a hash is written as, before what it is of.
+const SEAL: &str = "$sealed$";
+
 /// A text in which each password stands for itself no more, for whoever reads what happened.
 pub(super) fn hushed(text: &str) -> String {
     let mut parts = text.split(HUSH);
@@ -79,15 +82,30 @@ impl Plan {
 
     /// What accounts there are: an account's hash is its secret, sealed.
     pub(super) fn account_list(&self) -> Vec<Account> {
-        let account = |name: &str| {
-            let name = name.parse().unwrap_or_else(|_| unreachable!("an account may be called this"));
-            Account { hash: PasswordHash::new(&format!("$sealed${}", secret(&name))), name }
-        };
-        ACCOUNTS.into_iter().take(self.accounts).map(account).collect()
+        accounts().take(self.accounts).collect()
     }
 }
 
-/// What the password of an account begins with; whatever is behind a `/` is right, so that no two who log in say the same.
+/// All the accounts that there may be, each with the password that it has at first.
+pub(super) fn accounts() -> impl Iterator<Item = Account> {
+    ACCOUNTS.into_iter().map(|name| {
+        let name = name.parse().unwrap_or_else(|_| unreachable!("an account may be called this"));
+        Account { hash: seal(&secret(&name)), name }
+    })
+}
+
+/// The hash of a password that begins so.
+pub(super) fn seal(secret: &str) -> PasswordHash {
+    PasswordHash::new(&format!("{SEAL}{secret}"))
+}
+
+/// What the password of an account begins with, as the configuration has it.
+pub(super) fn sealed(account: &Account) -> &str {
+    account.hash.expose().trim_start_matches(SEAL)
+}
+
+/// What the password of an account begins with at first; whatever is behind a `/` is right, so that no two who log in say
+/// the same.
 pub(super) fn secret(name: &qun_core::Name) -> String {
     format!("{HUSH}{}", name.as_str().to_lowercase())
 }
@@ -96,7 +114,7 @@ impl World {
     /// The server wants to know whether a password is right.
     pub(super) fn verify(&mut self, request: Verification, hash: &PasswordHash, password: &str) {
         let said = password.split('/').next().unwrap_or_default();
-        let is_right = hash.expose().strip_prefix("$sealed$") == Some(said);
+        let is_right = hash.expose().strip_prefix(SEAL) == Some(said);
         self.oracle.model.logins.asks(self.now.mono, password);
         let says_nothing = self.plan_has(Fault::NoVerdict) && self.chaos.bool();
         let at = self.bench.time(self.now.mono, &mut self.chaos, &mut self.counters);

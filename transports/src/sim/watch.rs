@@ -15,7 +15,9 @@ impl World {
         let Host::Up(driver) = &self.host else { return };
         // The records and each dialect's encoding, with one batch on top of each.
         let budget = self.config.limits.room_bytes;
-        let most = self.config.rooms.len() * 3 * (budget + budget / 8 + 1_024);
+        // One that is gone holds what some have still to read.
+        let rooms = self.codes.len() + usize::from(self.court.is_some());
+        let most = rooms * 3 * (budget + budget / 8 + 1_024);
         let memory = driver.memory();
         if memory > most {
             let text = format!("the rooms hold {memory} bytes, where {most} are allowed");
@@ -35,6 +37,7 @@ impl World {
         let stream = room_bytes + room_bytes / 8 + (8 << 10);
         let line = SERVER_LINE.min(*page as usize * (2 * text.bytes + 300)) + (8 << 10);
         let others = private + line;
+        let rooms = self.codes.len() + usize::from(self.court.is_some());
         let blocked: Vec<_> =
             self.conns.iter().filter(|(_, id)| self.links.get(id).is_some_and(Link::is_blocked)).collect();
         if self.is_frozen() {
@@ -46,7 +49,7 @@ impl World {
             let mut slices = vec![&[][..]; SLICES];
             let count = transmit.gather(&mut slices, |slice| slice);
             let unsent: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let most = (self.config.rooms.len() + self.oracle.joins(*conn)) * stream + others;
+            let most = (rooms + self.oracle.joins(*conn)) * stream + others;
             if unsent > most {
                 let text = format!("{conn:?} has {unsent} bytes to take, where {most} are allowed");
                 return self.oracle.note(Err(Violation::new(7, text)));

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use qun_core::client::{self, Client};
-use qun_core::server::{self, Access, Listed, Presence, Verdict, Verification};
-use qun_core::{Code, ConnId, Entropy, Id, Instant, Key, Name, Now, Password, Role, RoomId};
+use qun_core::server::{self, Verdict, Verification};
+use qun_core::{Code, ConnId, Entropy, Id, Instant, Key, Name, Now, Password, RoomId};
 
 use super::breaks::{Break, Breaks};
 use super::court::Court;
@@ -14,15 +14,17 @@ use super::dice::{Dice, Script};
 use super::fault::{Counters, Fault};
 use super::link::{End, Link, LinkId};
 use super::log::{Disk, SimLog};
-use super::oracle::{AccountFacts, CodeFacts, Facts, Oracle, RoomFacts, Trust, Violation, canonical};
+use super::oracle::{Oracle, Trust, Violation, canonical};
 use super::person::{Command, Mind, Person, TIMELINE};
 use super::plan::Plan;
 use super::raw::{Raw, RawKind};
+use super::reload::{Change, Former, Moment};
 use super::rule::Conditions;
 use super::schedule::Schedule;
+use super::site::{Site, facts};
 use super::tampered::Tampered;
 use super::trace::Trace;
-use super::verdicts::{Bench, secret};
+use super::verdicts::Bench;
 use crate::driver::Driver;
 
 /// A server, its people, its log and the network between them.
@@ -56,13 +58,19 @@ pub struct World {
     pub(super) codes: Vec<(RoomId, Code, Code)>,
     /// One more for each room, to talk for a while or for few.
     pub(super) guests: Vec<Code>,
+    /// Codes and rooms that are configured no more; what the server was told last; and the choices of all that.
+    pub(super) former: Vec<Former>,
+    pub(super) gone: Vec<server::RoomConfig>,
+    pub(super) served: server::Config,
+    pub(super) reloads: Dice,
     /// The room in which order is kept, if there is one.
     pub(super) court: Option<Court>,
     /// How verdicts on passwords come, and which passwords they are on.
     pub(super) bench: Bench,
     pub(super) verdicts: BTreeMap<Verification, String>,
-    /// How often the server was started.
+    /// How often the server was started, and when the last time.
     pub(super) boots: u64,
+    pub(super) booted: Instant,
     pub(super) next_password: u64,
     pub(super) counters: Counters,
     pub(super) oracle: Oracle,
@@ -112,6 +120,11 @@ pub(super) enum Happening {
     Halt,
     /// The server starts again.
     Boot,
+    /// Another configuration comes at such a moment, with this change if there is one; so often it is still looked whether
+    /// the moment is there.
+    Reload(Moment, Option<Change>, u32),
+    /// Another one comes that takes people without an account everywhere.
+    Open,
 }
 
 /// What may happen in a second: far more than ever does, and little enough that a world in which time stands still is seen
@@ -119,7 +132,7 @@ pub(super) enum Happening {
 const STEPS: u64 = 1_000_000;
 
 /// When the world begins: 2026-01-01T00:00:00Z.
-const BEGIN_MS: u64 = 1_767_225_600_000;
+pub(super) const BEGIN_MS: u64 = 1_767_225_600_000;
 
 impl World {
     /// A world whose server has just started and whose people want to join their rooms.
@@ -131,21 +144,8 @@ impl World {
     pub fn broken(plan: &Plan, which: Option<Break>) -> Self {
         let mut root = Dice::from_seed(plan.seed);
         let mut entropy = Entropy::new(root.seed());
-        let codes: Vec<_> =
-            (0..plan.rooms).map(|index| (room_id(index), code(&mut entropy), code(&mut entropy))).collect();
-        let guests: Vec<_> = codes.iter().map(|_| code(&mut entropy)).collect();
-        let rooms = codes.iter().zip(&guests).enumerate();
-        let accounts = plan.account_list();
-        let mut rooms: Vec<_> = rooms.map(|(index, (codes, guest))| room(index, codes, guest, &accounts)).collect();
-        let room_facts = rooms.iter().map(room_facts).collect();
-        let court = plan.court.then(|| Court::new(&mut entropy));
-        rooms.extend(court.as_ref().map(|court| court.config(&accounts)));
-        let facts = Facts {
-            rooms: room_facts,
-            accounts: accounts.iter().map(|account| account_facts(account, &rooms)).collect(),
-            limits: plan.limits.clone(),
-        };
-        let config = server::Config { rooms, accounts, limits: plan.limits.clone(), ..server::Config::default() };
+        let Site { config, codes, guests, court } = Site::new(plan, &mut entropy);
+        let facts = facts(&config);
         let now = Now { mono: Instant::default(), unix_ms: BEGIN_MS };
         let Script { net, acts, chaos, log } = plan.script.clone();
         let [net, acts, mut chaos, log] = [net, acts, chaos, log].map(|script| Dice::new(script, root.fork()));
@@ -171,13 +171,18 @@ impl World {
             next_link: 0,
             next_token: 0,
             next_identity: 0,
+            served: config.clone(),
             config,
             codes,
             guests,
+            former: Vec::new(),
+            gone: Vec::new(),
+            reloads: Dice::from_seed(0),
             court,
             bench,
             verdicts: BTreeMap::new(),
             boots: 0,
+            booted: now.mono,
             next_password: 0,
             counters: Counters::default(),
             oracle: Oracle::new(facts),
@@ -188,6 +193,7 @@ impl World {
             halt: now.mono,
             journal: None,
         };
+        world.reloads = Dice::new(Vec::new(), root.fork());
         world.oracle.model.are_lines_kept = which.is_some();
         if let Some(court) = &world.court {
             let codes = court.roles().map(|(code, role)| (canonical(code.canonical()), role));
@@ -198,6 +204,7 @@ impl World {
         world.populate(&mut entropy);
         world.schedule.push(now.mono, Happening::Act);
         world.plan_strikes();
+        world.plan_reloads();
         world
     }
 
@@ -247,23 +254,6 @@ impl World {
             backoff: Duration::from_secs(20),
         };
         Client::new(config, self.acts.seed())
-    }
-
-    /// Somebody may have an account, on one of several machines: its name and a password, which now and then is wrong, or
-    /// is right and another's.
-    fn some_account(&mut self) -> Option<(Name, Password)> {
-        if self.config.accounts.is_empty() || self.acts.bool() {
-            return None;
-        }
-        let name = self.acts.choice(&self.config.accounts)?.name.clone();
-        self.next_password += 1;
-        let (secret, tag) = (secret(&name), self.next_password);
-        let (name, password) = match self.acts.u32(0..16) {
-            0 => (name, format!("{secret}?/{tag}")),
-            1 => ("nobody".parse().ok()?, format!("{secret}/{tag}")),
-            _ => (name, format!("{secret}/{tag}")),
-        };
-        Some((name, password.parse().ok()?))
     }
 
     /// What time it is.
@@ -423,6 +413,8 @@ impl World {
             Happening::Thaw => self.thaw(),
             Happening::Halt => self.halt(),
             Happening::Boot => self.boot(),
+            Happening::Reload(moment, change, looks) => self.reload(moment, change, looks),
+            Happening::Open => self.open_to_guests(),
         }
     }
 
@@ -432,12 +424,15 @@ impl World {
         let log = Tampered::new(*std::mem::replace(log, empty), self.which, self.chaos.fork());
         let limits = self.breaks.limits(&self.config.limits);
         let config = server::Config { limits, ..self.config.clone() };
+        self.served = config.clone();
         let driver = Driver::new(config, self.chaos.seed(), log);
         self.host = Host::Up(Box::new(driver));
         self.is_draining = false;
         self.boots += 1;
+        self.booted = self.now.mono;
         self.verdicts.clear();
         self.oracle.booted();
+        self.oracle.starts(facts(&self.config));
         self.breaks.booted();
         self.journal(|| "the server starts".into());
         self.advance(self.now.mono);
@@ -468,63 +463,3 @@ impl Person {
 
 /// What people like to be called; two of them like the same.
 pub(super) const NAMES: [&str; 6] = ["ann", "bob", "mei", "Ann", "小明", "eve"];
-
-fn code(entropy: &mut Entropy) -> Code {
-    Code::generate(entropy)
-}
-
-fn room_id(index: usize) -> RoomId {
-    format!("room-{index}").parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"))
-}
-
-fn room(
-    index: usize,
-    (id, talk, read): &(RoomId, Code, Code),
-    guest: &Code,
-    accounts: &[server::Account],
-) -> server::RoomConfig {
-    let access =
-        |code: &Code, role| Access { code: code.clone(), label: "all".into(), role, expires: None, max_members: None };
-    let presence = if index % 3 == 2 { Presence::Count } else { Presence::Full };
-    let guest = Access {
-        expires: (index % 2 == 1).then_some(BEGIN_MS + 60_000),
-        max_members: index.is_multiple_of(2).then_some(1),
-        ..access(guest, Role::Talk)
-    };
-    let codes = vec![access(talk, Role::Talk), access(read, Role::Read), guest];
-    server::RoomConfig {
-        id: id.clone(),
-        title: format!("Room {index}"),
-        presence,
-        codes,
-        accounts: accounts.iter().enumerate().filter_map(|(of, account)| listed(index, of, account)).collect(),
-        guests: true,
-    }
-}
-
-/// Each account is listed in every other room; the first of them moderates where it is.
-fn listed(room: usize, of: usize, account: &server::Account) -> Option<Listed> {
-    let role = if of == 0 { Role::Moderator } else { Role::Talk };
-    (room % 2 == of % 2).then(|| Listed { name: account.name.clone(), role })
-}
-
-fn account_facts(account: &server::Account, rooms: &[server::RoomConfig]) -> (String, AccountFacts) {
-    let listed = |room: &server::RoomConfig| {
-        let listed = room.accounts.iter().find(|listed| listed.name == account.name)?;
-        Some((room.id.to_string(), listed.role))
-    };
-    let rooms = rooms.iter().filter_map(listed).collect();
-    let facts = AccountFacts { name: account.name.to_string(), secret: secret(&account.name), rooms };
-    (facts.name.to_lowercase(), facts)
-}
-
-fn room_facts(room: &server::RoomConfig) -> (String, RoomFacts) {
-    let facts = |access: &Access| CodeFacts {
-        role: access.role,
-        expires: access.expires,
-        most: access.max_members.map(|most| most as usize),
-    };
-    let codes = room.codes.iter().map(|access| (canonical(access.code.canonical()), facts(access))).collect();
-    let facts = RoomFacts { title: room.title.clone(), codes, full: room.presence == Presence::Full };
-    (room.id.to_string(), facts)
-}

@@ -7,6 +7,7 @@ use qun_core::{Instant, Role};
 
 use super::Violation;
 use super::ask::Asked;
+use super::facts::Facts;
 use super::json::Json;
 use super::model::Model;
 use super::wire::Wire;
@@ -80,6 +81,18 @@ impl Logins {
         self.sent.entry(person).or_default().insert(code.into());
     }
 
+    /// The codes that somebody has ever sent.
+    pub(super) fn sent_by(&self, person: usize) -> impl Iterator<Item = &String> {
+        self.sent.get(&person).into_iter().flatten()
+    }
+
+    /// Somebody is let in as an account.
+    pub(super) fn is_welcome(&mut self, frame: &Json) {
+        if let (Some(account), Some(m)) = (frame.text("account"), frame.text("m")) {
+            self.members.insert(account.to_lowercase(), m.into());
+        }
+    }
+
     /// Somebody wants to be in a room by a code.
     pub(super) fn joins(&mut self, person: usize, room: &str, code: &str) {
         self.sends(person, code);
@@ -124,7 +137,7 @@ impl Model {
         password: Option<&str>,
     ) {
         let (Some(name), Some(password)) = (name.map(str::to_lowercase), password) else { return };
-        if self.is_right(&name, password) {
+        if self.facts.is_right(&name, password) {
             self.logins.people.insert(person, name.clone());
         }
         self.logins.tries.push_back((now, source, name));
@@ -139,25 +152,39 @@ impl Model {
         self.logins.tries.push_back((now, source, name.unwrap_or_default()));
     }
 
-    /// Whether this is the password of the account of this name.
-    fn is_right(&self, name: &str, password: &str) -> bool {
-        let account = self.facts.accounts.get(&name.to_lowercase());
-        account.is_some_and(|account| password.split('/').next() == Some(&account.secret))
+    /// Whether a name is an account's, or was since this configuration.
+    pub(super) fn is_protected(&self, name: &str, version: usize) -> bool {
+        self.since(version).any(|facts| facts.accounts.contains_key(&name.to_lowercase()))
     }
 
-    /// Whether a name is an account's.
-    pub(super) fn is_protected(&self, name: &str) -> bool {
-        self.facts.accounts.contains_key(&name.to_lowercase())
+    /// What the account of a person ever might do in a room because it was listed there.
+    pub(super) fn listed_at_most(&self, person: usize, room: &str) -> Role {
+        let account = self.logins.account_of(person);
+        account.and_then(|name| self.highest_listed(name, room)).unwrap_or(Role::Read)
     }
 
-    /// What the account of a person may do in a room at least.
-    pub(super) fn listed(&self, person: usize, room: &str) -> Role {
-        let account = self.logins.account_of(person).and_then(|name| self.facts.accounts.get(name));
-        account.and_then(|account| account.rooms.get(room)).copied().unwrap_or(Role::Read)
+    /// Somebody without an account who is called as one is, of those whom a roster has.
+    pub(super) fn is_called_as_an_account<'a>(&self, roster: &'a BTreeMap<String, String>) -> Option<&'a String> {
+        let is_guest = |m: &String| self.people.whose(m).is_some_and(|person| self.logins.account_of(person).is_none());
+        let mut called = roster.iter().filter(|(_, name)| self.facts.accounts.contains_key(&name.to_lowercase()));
+        called.find(|(m, _)| is_guest(m)).map(|(_, name)| name)
     }
 
-    /// Whoever is welcome with a password is so as the account that it opens, and in the rooms that list it.
-    pub(super) fn is_let_in(&self, frame: &Json, name: &str, password: Option<&str>) -> Result<(), Violation> {
+    /// Whoever is welcome with a password is so as the account that it opens, and in the rooms that list it: now or since this
+    /// configuration.
+    pub(super) fn is_let_in(
+        &self,
+        frame: &Json,
+        name: &str,
+        password: Option<&str>,
+        version: usize,
+    ) -> Result<(), Violation> {
+        let mut all = self.since(version).map(|facts| self.is_let_in_by(facts, frame, name, password));
+        let first = all.next().unwrap_or(Ok(()));
+        if first.is_ok() || all.any(|result| result.is_ok()) { Ok(()) } else { first }
+    }
+
+    fn is_let_in_by(&self, facts: &Facts, frame: &Json, name: &str, password: Option<&str>) -> Result<(), Violation> {
         let account = frame.text("account");
         let Some(password) = password else {
             return match account {
@@ -165,8 +192,7 @@ impl Model {
                 None => Ok(()),
             };
         };
-        let Some(facts) = self.facts.accounts.get(&name.to_lowercase()).filter(|_| self.is_right(name, password))
-        else {
+        let Some(facts) = facts.accounts.get(&name.to_lowercase()).filter(|_| facts.is_right(name, password)) else {
             return wrong(format!("{name} is let in by a wrong password"));
         };
         if account != Some(&facts.name) {
@@ -188,10 +214,8 @@ impl Model {
         let folded = account.name.to_lowercase();
         let people = self.logins.people.iter().filter(|(_, name)| **name == folded);
         let sent = people.filter_map(|(person, _)| self.logins.sent.get(person)).flatten();
-        let codes = self.facts.rooms.get(room).map(|facts| &facts.codes);
-        let role = |code: &String| match codes {
-            Some(codes) => codes.get(code).map(|code| code.role),
-            None => self.court.codes.get(code).copied().filter(|_| room == COURT),
+        let role = |code: &String| {
+            self.highest_by(room, code).or_else(|| self.court.codes.get(code).copied().filter(|_| room == COURT))
         };
         let by_code = sent.filter_map(role).max();
         let gift = self.logins.members.get(&folded).and_then(|m| self.given(m)).filter(|_| room == COURT);
@@ -201,16 +225,18 @@ impl Model {
 
     /// Somebody is called something: an account as it is called, and nobody else so.
     pub(super) fn is_theirs(&mut self, name: &str, m: &str) -> Result<(), Violation> {
-        if self.facts.accounts.is_empty() {
+        let folded = name.to_lowercase();
+        // Of one that came or went of late, some are still called so, or not yet.
+        let is_one = self.facts.accounts.contains_key(&folded);
+        if self.lately().any(|facts| facts.accounts.contains_key(&folded) != is_one) {
             return Ok(());
         }
-        let folded = name.to_lowercase();
         if let Some(account) = self.facts.accounts.get(&folded) {
             let known = self.logins.members.entry(folded).or_insert_with(|| m.into());
             if known != m || account.name != name {
                 return wrong(format!("{m} is called {name}, as the account {known} is"));
             }
-        } else if self.logins.is_account(m) {
+        } else if self.logins.members.iter().any(|(of, member)| member == m && self.facts.accounts.contains_key(of)) {
             return wrong(format!("the account {m} is called {name}"));
         }
         Ok(())
@@ -260,12 +286,16 @@ impl Wire {
         code: &str,
     ) -> Result<(), Violation> {
         let verify = model.facts.limits.verify;
+        let folded = name.to_lowercase();
+        let secret = |facts: &Facts| facts.accounts.get(&folded).map(|account| account.secret.clone());
+        let was_changed = model.since(asked.version).any(|facts| secret(facts) != secret(&model.facts));
+        let was_wrong = model.since(asked.version).any(|facts| !facts.is_right(name, password));
         let is_so = match code {
-            "bad_password" if !model.is_right(name, password) => {
+            "bad_password" if was_wrong => {
                 return model.guessed_password(self.source, asked.at, now);
             }
             "locked" => model.may_be_locked_out(self.source, &name.to_lowercase(), now),
-            "unavailable" => model.logins.is_unanswered(password, now, verify),
+            "unavailable" => was_changed || model.logins.is_unanswered(password, now, verify),
             _ => false,
         };
         if is_so { Ok(()) } else { wrong(format!("there is no reason to refuse {name} as {code}")) }
@@ -302,7 +332,8 @@ mod tests {
     fn finds(lines: &[(u32, &str)]) -> Option<String> {
         let ann = AccountFacts { name: "ann".into(), secret: "hush-ann".into(), rooms: BTreeMap::new() };
         let accounts = BTreeMap::from([("ann".into(), ann)]);
-        let mut oracle = Oracle::new(Facts { rooms: BTreeMap::new(), accounts, limits: Limits::default() });
+        let mut oracle =
+            Oracle::new(Facts { rooms: BTreeMap::new(), accounts, guests: true, limits: Limits::default() });
         let now = Instant::from_micros(5_000_000);
         let conn = |index| ConnId { index, generation: 0 };
         for index in 0..=lines.iter().map(|(of, _)| *of).max().unwrap_or_default() {

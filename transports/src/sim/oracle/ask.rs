@@ -1,14 +1,14 @@
 //! What a client of this project asks for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use qun_core::{Instant, Limits};
+use qun_core::{Instant, Limits, Role};
 
 use super::Violation;
 use super::json::Json;
 use super::model::{Model, Trouble, canonical, token};
 use super::pace::Rate;
-use super::wire::{Trust, Wire};
+use super::wire::{Sub, Trust, Wire};
 
 /// A request that waits for its answer.
 #[derive(Clone, Debug)]
@@ -30,6 +30,12 @@ pub(super) struct Asked {
     pub(super) has_asked: bool,
     /// Where somebody comes back to a room in which they are held, as often as they like: until when they surely are.
     pub(super) returns: Option<Instant>,
+    /// Whether they surely are in the room by this code, so that it is not asked again.
+    pub(super) is_in: bool,
+    /// Whether they may be in the room by this code, whatever has become of it.
+    pub(super) may_be_in: bool,
+    /// By which configuration it may have been answered, or by any later one.
+    pub(super) version: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -44,8 +50,8 @@ pub(super) enum Ask {
     Join {
         id: String,
         code: String,
-        /// By the room's name: then it is a code by which any session of the account came last.
-        by_name: bool,
+        /// By the room's name: then the code is one by which any session of the account came last.
+        room: Option<String>,
         resume: Option<(String, u64)>,
         tail: Option<u64>,
         first: u64,
@@ -90,6 +96,8 @@ pub(super) struct Say {
     pub(super) troubles: u64,
     /// Whether the rate surely allows it.
     pub(super) fits: bool,
+    /// By which configuration it may have been taken or refused, or by any later one.
+    pub(super) version: usize,
 }
 
 impl Asked {
@@ -117,14 +125,15 @@ impl Wire {
         self.requests += 1;
         let number = self.requests;
         let is_current = self.is_current(model);
-        let (mut troubles, mut has_asked, mut returns) = (0, false, None);
+        let (mut troubles, mut has_asked, mut returns, mut is_in, mut may_be_in) = (0, false, None, false, false);
         let what = match request.text("t").ok_or_else(unreadable)? {
             "hello" => {
                 let (over, thawed) = (self.takes_over.take(), model.thawed);
-                let resumes = model.people.session(person).hello(now, thawed, over, &model.facts.limits);
+                let (narrow, wide) = (model.narrow(), model.wide());
+                let resumes = model.people.session(person).hello(now, thawed, over, (&narrow, &wide));
                 self.hello = model.people.hellos(person);
                 model.greets(now, person);
-                model.people.lets_out(now, person, None);
+                model.people.lets_out(now, person, None, None);
                 if let Some(name) = text("name") {
                     model.people.named(person, &name);
                 }
@@ -140,21 +149,30 @@ impl Wire {
                     Some(code) => canonical(&code),
                     None => model.logins.last(person, &text("room").ok_or_else(unreadable)?).ok_or_else(unreadable)?,
                 };
-                let room = model.room_of(&code).unwrap_or_else(|| {
+                let room = text("room").or_else(|| model.room_of(&code)).unwrap_or_else(|| {
                     model.people.tries(now, self.source);
                     String::new()
                 });
                 model.logins.joins(person, &room, &code);
+                let wide = model.wide();
+                let grace = model.narrow().grace;
+                let held = model.people.session(person).held_until(now, &room, grace);
+                returns = held.filter(|_| is_current && !self.joined.contains(&room));
+                let held_by = model.people.session(person).held_by(&room).filter(|_| returns.is_some()).cloned();
+                let by_code = self.subs.get(&room).map(|sub| sub.code.clone()).or(held_by);
+                let is_handled_now = is_current && self.asked.is_empty() && self.is_bound(model, now);
+                is_in = by_code.as_ref() == Some(&code) && is_handled_now;
                 // By another code they are not in by the one before.
                 if let Some(before) = self.subs.get(&room).map(|sub| &sub.code).filter(|before| **before != code)
                     && is_current
                 {
-                    model.people.lets_out(now, person, Some(before));
+                    model.people.lets_out(now, person, Some(&room), Some(before));
                 }
                 if !room.is_empty() {
-                    has_asked = model.people.has_asked(&code, person);
+                    has_asked = model.people.has_asked((&room, &code), person);
+                    may_be_in = model.people.is_in_by((&room, &code), person, now, &wide);
                     if is_current {
-                        model.people.lets_in(&code, person, None);
+                        model.people.lets_in((&room, &code), person, None);
                     }
                 }
                 troubles = model.troubles(&room, Trouble::Open);
@@ -162,15 +180,12 @@ impl Wire {
                 let resume = request.get("resume");
                 let resume = resume.and_then(|resume| Some((resume.text("epoch")?.into(), resume.number("seq")?)));
                 let first = model.told_first(&room);
-                let grace = model.facts.limits.grace;
-                let held = model.people.session(person).held_until(now, &room, grace);
-                returns = held.filter(|_| is_current && !self.joined.contains(&room));
                 if returns.is_none() {
                     model.people.session(person).acts(now);
                 }
                 self.joined.insert(room);
-                let by_name = text("code").is_none();
-                Ask::Join { id: id()?, code, by_name, resume, tail: request.number("tail"), first, head }
+                let room = text("room");
+                Ask::Join { id: id()?, code, room, resume, tail: request.number("tail"), first, head }
             }
             "history" => {
                 let room = text("room").ok_or_else(unreadable)?;
@@ -192,9 +207,7 @@ impl Wire {
                 let room = text("room").ok_or_else(unreadable)?;
                 model.people.session(person).leaves(&room);
                 if is_current {
-                    for code in model.facts.rooms.get(&room).into_iter().flat_map(|room| room.codes.keys()) {
-                        model.people.lets_out(now, person, Some(code));
-                    }
+                    model.people.lets_out(now, person, Some(&room), None);
                 }
                 Ask::Leave { id: id()?, room }
             }
@@ -215,7 +228,7 @@ impl Wire {
                 self.said_bye = true;
                 if is_current {
                     model.people.session(person).says_bye();
-                    model.people.lets_out(now, person, None);
+                    model.people.lets_out(now, person, None, None);
                 }
                 return Ok(());
             }
@@ -227,8 +240,21 @@ impl Wire {
         if self.asked.is_empty() {
             self.waits_since = now;
         }
-        let (clock, turn) = (model.clock, model.turn);
-        self.asked.push_back(Asked { what, at: now, number, heads, troubles, turn, clock, has_asked, returns });
+        let (clock, turn, version) = (model.clock, model.turn, model.version());
+        self.asked.push_back(Asked {
+            what,
+            at: now,
+            number,
+            heads,
+            troubles,
+            turn,
+            clock,
+            has_asked,
+            returns,
+            is_in,
+            may_be_in,
+            version,
+        });
         Ok(())
     }
 
@@ -243,21 +269,26 @@ impl Wire {
     ) -> Result<(), Violation> {
         let fits = self.spends(model, now, person);
         self.said.push_back(now);
-        if self.said.len() > model.facts.limits.in_flight {
+        if self.said.len() > model.wide().in_flight {
             self.said.pop_front();
         }
         let joins = self.asked.iter().any(|asked| matches!(asked.what, Ask::Join { .. }));
         let sub = self.subs.get(&room);
-        let read_only = sub.is_some_and(|sub| sub.role == "read") && !joins;
+        let may_speak = |sub: &Sub| {
+            let role = |facts| model.role_by(facts, person, &room, &sub.code);
+            sub.role != "read" || model.since(self.version).any(|facts| role(facts) > Some(Role::Read))
+        };
+        let read_only = sub.is_some_and(|sub| !may_speak(sub)) && !joins;
         let epoch = sub.map(|sub| sub.epoch.clone());
         let renames = self.asked.iter().filter_map(|asked| match &asked.what {
             Ask::Name { name, .. } => Some(name.clone()),
             _ => None,
         });
-        let names = self.name.iter().cloned().chain(renames).collect();
+        let numbered = self.numbered.iter().map(|name| format!("{name}-"));
+        let names = self.name.iter().cloned().chain(renames).chain(numbered).collect();
         self.sent.insert(id.clone(), token);
         let troubles = model.troubles(&room, Trouble::Append);
-        let say = Say { number: self.requests, room, token, troubles, fits };
+        let say = Say { number: self.requests, room, token, troubles, fits, version: model.version() };
         self.has_said_twice |= self.says.insert(id, say).is_some();
         model.received(now, token, names, read_only, epoch.as_deref())
     }
@@ -304,11 +335,19 @@ impl Wire {
         Ok(asked)
     }
 
-    /// The rooms that this connection's session surely is in.
-    pub(super) fn rooms(&self) -> BTreeSet<String> {
+    /// The rooms that this connection's session surely is in, each with the code, where that is sure.
+    pub(super) fn rooms_there(&self, model: &Model) -> BTreeMap<String, String> {
         let leaves = |room: &String| {
             self.asked.iter().any(|asked| matches!(&asked.what, Ask::Leave { room: left, .. } if left == room))
         };
-        self.subs.keys().filter(|room| !leaves(room)).cloned().collect()
+        let stays = |room: &String| !leaves(room) && model.facts.rooms.contains_key(room);
+        let rooms = self.subs.iter().filter(|(room, _)| stays(room));
+        // By another one, where what was asked since is done.
+        let asks = |room: &String| {
+            let is_it = |asked: &Asked| matches!(&asked.what, Ask::Join { code, .. } if model.room_of(code).as_ref() == Some(room));
+            self.asked.iter().any(is_it)
+        };
+        let code = |(room, sub): (&String, &Sub)| if asks(room) { String::new() } else { sub.code.clone() };
+        rooms.map(|(room, sub)| (room.clone(), code((room, sub)))).collect()
     }
 }

@@ -28,8 +28,9 @@ pub(super) struct Drafts {
     drafted: BTreeMap<u64, usize>,
     /// The receipt of what was drafted last of a person in a room.
     drafted_last: BTreeMap<(usize, String), u64>,
-    /// What somebody typed in a room and was not handed to the log yet, with how often it had failed until then.
-    typed: BTreeMap<(usize, String), VecDeque<(u64, u64)>>,
+    /// What somebody typed in a room and was not handed to the log yet, with how often it had failed until then, and which
+    /// configuration it was.
+    typed: BTreeMap<(usize, String), VecDeque<Typed>>,
     /// Whose says the appends hold that are not settled.
     appending: BTreeMap<String, Vec<usize>>,
     /// When each room's last append was.
@@ -40,7 +41,15 @@ pub(super) struct Drafts {
     rude: BTreeMap<String, bool>,
     /// What was read to the end of somebody's input, and must be handed on: since when, and how often the log had failed by
     /// then.
-    owed: VecDeque<(Instant, u64, u64)>,
+    owed: VecDeque<(Instant, Typed)>,
+}
+
+/// What somebody typed: its token, how often the log had failed by then, and which configuration it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Typed {
+    pub(super) token: u64,
+    pub(super) troubles: u64,
+    pub(super) version: usize,
 }
 
 /// A line with a token, as it reached the server.
@@ -103,14 +112,19 @@ impl Drafts {
         self.paces.entry(member.into()).or_default().begins(now);
     }
 
+    /// The rate is another one: as much as it allows at once may be said once more.
+    pub(super) fn all_begin(&mut self, now: Instant) {
+        self.paces.values_mut().for_each(|pace| pace.begins(now));
+    }
+
     /// Somebody who sends what they like says something under this id.
     pub(super) fn rude(&mut self, id: &str, may_be_in: bool) {
         *self.rude.entry(id.into()).or_default() |= may_be_in;
     }
 
     /// A script's input was read to its end: nothing of it is lost.
-    pub(super) fn owes(&mut self, now: Instant, said: &[(u64, u64)]) {
-        self.owed.extend(said.iter().map(|(token, troubles)| (now, *token, *troubles)));
+    pub(super) fn owes(&mut self, now: Instant, said: &[Typed]) {
+        self.owed.extend(said.iter().map(|said| (now, *said)));
     }
 
     fn is_right_by_key(&self, draft: &Draft) -> bool {
@@ -144,18 +158,25 @@ impl Model {
     /// Somebody types a line with a token, in a room: lines are lost by no rate, so none is missing before the next.
     pub(super) fn typed(&mut self, token: u64, room: &str, troubles: u64) {
         if let Some(said) = self.said.get(&token) {
-            self.drafts.typed.entry((said.person, room.into())).or_default().push_back((token, troubles));
+            let version = self.version();
+            self.drafts.typed.entry((said.person, room.into())).or_default().push_back(Typed {
+                token,
+                troubles,
+                version,
+            });
         }
     }
 
     /// What was read to the end of somebody's input is handed on before long, or the log has refused something there.
     pub(super) fn hands_on(&mut self, now: Instant) -> Result<(), Violation> {
         let thawed = self.thawed;
-        while let Some((_, token, before)) =
+        while let Some((_, Typed { token, troubles, version })) =
             self.drafts.owed.pop_front_if(|(since, ..)| now > (*since).max(thawed) + LOG)
         {
             let is_drafted = self.drafts.drafted.get(&token).is_some_and(|times| *times > 0);
-            if !is_drafted && self.troubles_of(token) == before {
+            let is_taken =
+                self.said.get(&token).is_some_and(|said| self.has_let_speak(said.person, &said.room, version));
+            if !is_drafted && is_taken && self.troubles_of(token) == troubles {
                 return Err(Violation::new(3, format!("#{token} was typed before the end, and is lost")));
             }
         }
@@ -171,11 +192,13 @@ impl Model {
     fn is_next_typed(&mut self, person: usize, room: &str, token: u64) -> Result<(), Violation> {
         let troubles = self.troubles(room, Trouble::Append);
         let Some(typed) = self.drafts.typed.get_mut(&(person, room.into())) else { return Ok(()) };
-        if !typed.iter().any(|(other, _)| *other == token) {
+        if !typed.iter().any(|typed| typed.token == token) {
             return Ok(());
         }
-        while let Some((other, before)) = typed.pop_front().filter(|(other, _)| *other != token) {
-            if before == troubles {
+        let mut passed = Vec::new();
+        passed.extend(std::iter::from_fn(|| typed.pop_front().filter(|typed| typed.token != token)));
+        for Typed { token: other, troubles: before, version } in passed {
+            if before == troubles && self.has_let_speak(person, room, version) {
                 return Err(Violation::new(3, format!("#{other} was typed before #{token}, and is lost")));
             }
         }
@@ -184,7 +207,7 @@ impl Model {
 
     /// Nobody says anything that the limits don't allow, nor faster; nor where they are not.
     fn is_allowed(&mut self, now: Instant, since: Instant, draft: &Draft) -> Result<(), Violation> {
-        let limits = &self.facts.limits;
+        let limits = self.wide();
         let text = draft.text.as_str();
         if text.len() > limits.text.bytes || text.split('\n').count() > limits.text.lines {
             return Err(Violation::new(7, format!("a text of {} bytes is to be appended", text.len())));
@@ -223,9 +246,14 @@ impl Model {
         // What is in this one has come since the one before.
         let before = self.drafts.appended.insert(room.to_string(), now).unwrap_or_default();
         let mut sayers = Vec::new();
+        let gone = self.history.gone.get(room.as_str()).copied();
         for draft in drafts {
             let receipts = token(draft.text.as_str()).and_then(|token| self.drafts.receipts.get(&token));
             let came = receipts.and_then(|receipts| Some(receipts.first()?.at));
+            if came.zip(gone).is_some_and(|(came, gone)| came > gone) {
+                let text = format!("{:?} is said in {room}, which is gone", draft.text.as_str());
+                return Err(Violation::new(1, text));
+            }
             if room.as_str() != COURT {
                 self.is_allowed(now, came.unwrap_or_default().max(before), draft)?;
             }
@@ -236,7 +264,7 @@ impl Model {
         if self.drafts.appending.insert(room.to_string(), sayers.clone()).is_some() {
             return Err(Violation::new(3, format!("two appends of {room} at once")));
         }
-        let most = self.facts.limits.in_flight;
+        let most = self.wide().in_flight;
         match sayers.into_iter().find(|person| self.drafts.in_appends(*person) > most) {
             Some(person) => Err(Violation::new(7, format!("more than {most} says of person {person} are in flight"))),
             None => Ok(()),

@@ -32,6 +32,7 @@ impl Wire {
             "too_big" => (Reason::TooBig, "no"),
             "slow" => (Reason::Slow, "now"),
             "dead" => (Reason::Dead, "now"),
+            "account_changed" => (Reason::AccountChanged, "fix"),
             "handshake" => (Reason::Handshake, "later"),
             "flood" => (Reason::Flood, "later"),
             "shutdown" => (Reason::Shutdown, "later"),
@@ -53,7 +54,10 @@ impl Wire {
 
     /// The server closes the connection.
     pub(super) fn closes(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
-        let is_said = matches!(reason, Reason::Done | Reason::Replaced | Reason::Dead | Reason::Shutdown);
+        let is_said = matches!(
+            reason,
+            Reason::Done | Reason::Replaced | Reason::Dead | Reason::Shutdown | Reason::AccountChanged
+        );
         if is_said && self.me.is_some() && self.stuck.is_none() && !self.is_over {
             return wrong(5, format!("it ends as {reason:?} without a goodbye"));
         }
@@ -71,7 +75,7 @@ impl Wire {
             Reason::Done => self.said_bye || !is_mine,
             Reason::EndOfInput => self.is_ended,
             Reason::Shutdown => model.draining.is_some(),
-            Reason::Slow => self.stuck.is_some() && now.since(self.took) >= limits.stall,
+            Reason::Slow => self.stuck.is_some() && now.since(self.took) >= model.narrow().stall,
             Reason::Dead => self.was_silent_lately(model, now),
             Reason::Handshake => self.me.is_none() && !self.screen.was_in && now.since(self.opened) >= limits.handshake,
             Reason::Replaced => match self.trust {
@@ -81,8 +85,7 @@ impl Wire {
                 Trust::Plain(_) => false,
                 Trust::Hostile(_) | Trust::Court(_) => true,
             },
-            // Nobody has an account here.
-            Reason::AccountChanged => false,
+            Reason::AccountChanged => self.account_over.is_some(),
             // What is read at once may be more than a connection may have waiting.
             Reason::Flood if limits.unread < 64 << 10 => true,
             // Who takes nothing has not heard yet that they were wrong.
@@ -105,10 +108,13 @@ impl Wire {
     /// What was said is in the stream, or refused, before the end; unless that took too long.
     fn owes_nothing(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
         let drain = model.facts.limits.drain;
-        let mut unanswered = self.says.iter().filter(|(_, say)| !self.is_plain() || !model.is_told_of(say.token));
+        let mut unanswered = self.says.iter().filter(|(_, say)| !self.is_plain() || self.is_owed_at_netcat(model, say));
         let owed = match reason {
             Reason::Done | Reason::EndOfInput if now.since(self.left) < drain => unanswered.next(),
             Reason::Shutdown if model.draining.is_some_and(|since| now.since(since) < drain) => {
+                unanswered.find(|(id, _)| self.owed.contains(*id))
+            }
+            Reason::AccountChanged if self.account_over.is_some_and(|since| now.since(since) < drain) => {
                 unanswered.find(|(id, _)| self.owed.contains(*id))
             }
             _ => None,
@@ -156,7 +162,7 @@ impl Wire {
         let has_more = self.has_said_twice || model.people.hellos(person) > 1;
         // The log may have told everyone of one, and not the server what became of it.
         let flying = self.says.len() + model.drafts.in_appends(person);
-        !has_more && self.stuck.is_none() && flying < model.facts.limits.in_flight
+        !has_more && self.stuck.is_none() && flying < model.narrow().in_flight
     }
 
     /// The server wants to know whether somebody is there.
@@ -167,7 +173,7 @@ impl Wire {
         if is_first && self.frozen.is_zero() && model.pings.is_fixed(now.since(self.heard)) {
             return wrong(9, format!("all are pinged after {:?} of silence", now.since(self.heard)));
         }
-        if self.longest_silence(now) < model.facts.limits.ping * 9 / 10 {
+        if self.longest_silence(now) < model.narrow().ping * 9 / 10 {
             return wrong(9, format!("a ping after {:?} of silence", self.longest_silence(now)));
         }
         Ok(())
@@ -212,14 +218,15 @@ impl Wire {
     /// Whether it is silent for so long that it may be given up; or was, and has spoken as it was being seen off.
     fn was_silent_lately(&self, model: &Model, now: Instant) -> bool {
         let long = 2 * model.facts.limits.drain;
-        now.since(self.spoke) >= given_up(&model.facts.limits)
+        now.since(self.spoke) >= given_up(&model.narrow())
             || self.was_silent.is_some_and(|at| at.max(model.thawed) + long >= now)
     }
 
     /// Whether the server surely has not ended it for its silence or its goodbye.
     pub(super) fn is_bound(&self, model: &Model, now: Instant) -> bool {
-        let is_heard = self.longest_silence(now) < model.facts.limits.ping * 9 / 10;
-        self.me.is_some() && is_heard && !self.is_over && !self.is_leaving
+        let is_heard = self.longest_silence(now) < model.narrow().ping * 9 / 10;
+        let is_theirs = self.account_over.is_none();
+        self.me.is_some() && is_heard && is_theirs && !self.is_over && !self.is_leaving
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use qun_core::{Instant, Limits};
+use qun_core::Instant;
 
 use super::json::Json;
 use super::model::token;
@@ -56,6 +56,8 @@ pub(in crate::sim) struct Hands {
     /// And before this what bears a token is not to be said again, in this room.
     put_off: BTreeMap<u64, (Instant, String)>,
     pace: Pace,
+    /// As it was told last.
+    rate: Rate,
     /// When the person wanted to go.
     bye: Option<Instant>,
     /// The names that were asked for here, by the request's id; and the last one that they have got.
@@ -73,10 +75,10 @@ pub(in crate::sim) struct Hands {
 impl Hands {
     /// A connection begins.
     pub(in crate::sim) fn connects(&mut self, now: Instant) {
-        let (mut pace, bye, name) = (std::mem::take(&mut self.pace), self.bye, self.name.take());
+        let (mut pace, rate, bye, name) = (std::mem::take(&mut self.pace), self.rate, self.bye, self.name.take());
         let newest = std::mem::take(&mut self.newest);
         pace.begins(now);
-        *self = Self { pace, bye, name, newest, ..Self::default() };
+        *self = Self { pace, rate, bye, name, newest, ..Self::default() };
     }
 
     /// The person wants to go.
@@ -91,7 +93,7 @@ impl Hands {
     }
 
     /// These bytes leave.
-    pub(in crate::sim) fn up(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Result<(), Violation> {
+    pub(in crate::sim) fn up(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
         for line in lines(&mut self.up, bytes) {
             let Some(request) = Json::read(&line) else { continue };
             let text = |key| request.text(key).map(String::from);
@@ -106,15 +108,13 @@ impl Hands {
                         self.left.push(Some((token, room.clone())));
                     }
                     self.flying.insert(id, (token, room));
-                    let (since, rate) =
-                        (self.waits_since.unwrap_or(now), Rate { burst: limits.burst, per_s: limits.per_s });
+                    let (since, rate) = (self.waits_since.unwrap_or(now), self.rate);
                     if let Some((times, time)) = self.pace.does(since, now, rate) {
                         return wrong(3, format!("a client says {times} times something within {time:?}"));
                     }
                 }
                 (Some("search"), ..) => {
-                    let (since, rate) =
-                        (self.waits_since.unwrap_or(now), Rate { burst: limits.burst, per_s: limits.per_s });
+                    let (since, rate) = (self.waits_since.unwrap_or(now), self.rate);
                     if let Some((times, time)) = self.pace.does(since, now, rate) {
                         return wrong(3, format!("a client says and looks for {times} things within {time:?}"));
                     }
@@ -205,7 +205,10 @@ impl Hands {
                     }
                 }
                 // It may have come too late.
-                (Some("welcome"), _) => self.is_welcome = now.since(self.hello) < HELLO,
+                (Some("welcome"), _) => {
+                    self.is_welcome = now.since(self.hello) < HELLO;
+                    self.is_told_of_limits(frame.get("limits"));
+                }
                 (Some("bye"), _) => self.may_close = true,
                 // What is missing of it is another hole now.
                 (Some("joined"), _) => {
@@ -220,6 +223,15 @@ impl Hands {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// The server says how much may be said at once, and in a second.
+    fn is_told_of_limits(&mut self, limits: Option<&Json>) {
+        let number = |key| limits.and_then(|limits| limits.number(key)).unwrap_or_default() as u32;
+        let rate = Rate { burst: number("burst"), per_s: number("per_s") };
+        if self.rate != rate {
+            (self.rate, self.pace) = (rate, Pace::default());
         }
     }
 

@@ -37,8 +37,9 @@ impl Wire {
             "msg" => self.msg(model, now, &frame, line),
             "presence" => self.presence(model, now, &frame),
             "here" => self.here(model, now, &frame),
-            "gap" => self.gap(model, &frame),
+            "gap" => self.gap(model, now, &frame),
             "left" => self.left(model, now, &frame),
+            "room" => self.room_news(model, &frame),
             "page" => self.page(model, now, &frame),
             "found" => self.found(model, now, &frame),
             "ok" => self.ok(model, now, &frame),
@@ -62,7 +63,7 @@ impl Wire {
         };
         let (Some(m), Some(name)) = (frame.text("m"), frame.text("name")) else { return wrong(6, "half a welcome") };
         model.people.is_called(person, m)?;
-        model.is_let_in(frame, wanted.as_deref().unwrap_or_default(), password.as_deref())?;
+        model.is_let_in(frame, wanted.as_deref().unwrap_or_default(), password.as_deref(), asked.version)?;
         model.is_theirs(name, m)?;
         let resumed = frame.get("resumed") == Some(&Json::Bool(true));
         if resumes.is_some_and(|resumes| resumes != resumed) {
@@ -78,7 +79,8 @@ impl Wire {
             None => suffixed("guest"),
             Some(wanted) if name == wanted => true,
             Some(wanted) => {
-                suffixed(wanted) && (model.is_protected(wanted) || model.people.may_be_taken(person, wanted))
+                suffixed(wanted)
+                    && (model.is_protected(wanted, asked.version) || model.people.may_be_taken(person, wanted))
             }
         };
         if !is_theirs {
@@ -87,18 +89,22 @@ impl Wire {
         if wanted.is_none() && !resumed && !model.guests.insert(name.into()) {
             return wrong(10, format!("{name} was another guest before"));
         }
-        let limits = &model.facts.limits;
+        if !resumed && password.is_none() && model.since(asked.version).all(|facts| !facts.guests) {
+            return wrong(13, "nobody is let in here who has no account");
+        }
         let told = |key| frame.get("limits").and_then(|told| told.number(key));
         let seconds = |time: Duration| Some(time.as_secs());
-        let are_told = told("line") == Some(limits.line as u64)
-            && told("text") == Some(limits.text.bytes as u64)
-            && told("lines") == Some(limits.text.lines as u64)
-            && told("replay") == Some(limits.replay)
-            && told("burst") == Some(limits.burst.into())
-            && told("per_s") == Some(limits.per_s.into())
-            && frame.number("ping_s") == seconds(limits.ping)
-            && frame.number("grace_s") == seconds(limits.grace);
-        if !are_told {
+        let are_told = |limits: &Limits| {
+            told("line") == Some(limits.line as u64)
+                && told("text") == Some(limits.text.bytes as u64)
+                && told("lines") == Some(limits.text.lines as u64)
+                && told("replay") == Some(limits.replay)
+                && told("burst") == Some(limits.burst.into())
+                && told("per_s") == Some(limits.per_s.into())
+                && frame.number("ping_s") == seconds(limits.ping)
+                && frame.number("grace_s") == seconds(limits.grace)
+        };
+        if !model.since(asked.version).any(|facts| are_told(&facts.limits)) {
             return wrong(6, "these are not the limits");
         }
         let shown = frame.number("now").unwrap_or_default();
@@ -107,12 +113,14 @@ impl Wire {
         }
         model.people.named(person, name);
         (self.me, self.name) = (Some(m.into()), Some(name.into()));
+        self.account = frame.text("account").map(str::to_lowercase);
+        model.logins.is_welcome(frame);
         Ok(())
     }
 
     fn joined(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
         let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
-        let (Ask::Join { code, by_name, resume, tail, first: begun, head: before, .. }, Trust::Client(person)) =
+        let (Ask::Join { code, room: named, resume, tail, first: begun, head: before, .. }, Trust::Client(person)) =
             (asked.what.clone(), self.trust)
         else {
             return wrong(9, "joined unasked");
@@ -120,20 +128,10 @@ impl Wire {
         model.people.session(person).is_answered(now, &asked);
         let Some(at) = frame.get("room") else { return wrong(6, "joined, but what?") };
         let room = at.text("id").unwrap_or_default();
-        let Some(facts) = model.facts.rooms.get(room) else { return wrong(1, "a room that there is not") };
-        let Some(opens) = facts.codes.get(&code) else { return wrong(1, format!("{code} does not open it")) };
-        let listed = model.listed(person, room);
-        let told = at.text("role").and_then(Role::named);
-        // Another session of the account may have come by another code since.
-        let role = match told.filter(|told| by_name && facts.codes.values().any(|code| code.role.max(listed) == *told))
-        {
-            Some(told) => told,
-            None => opens.role.max(listed),
-        };
-        let role = role.as_str();
-        if at.text("role") != Some(role) || at.text("title") != Some(&facts.title) {
-            return wrong(1, "another role or title than the room's");
+        if named.is_some_and(|named| named != room) {
+            return wrong(1, "another room than was asked for");
         }
+        let role = self.is_let_into(model, person, room, &code, &asked, at)?;
         let Some((epoch, told)) = model.told(room) else { return wrong(4, "a room that is not open") };
         let before = before.max(model.opened_at(room));
         let numbers = [frame.number("first"), frame.number("from"), frame.number("head")];
@@ -146,12 +144,13 @@ impl Wire {
             return wrong(2, format!("the log begins at {begins}, and began at {begun}"));
         }
         let known = resume.filter(|(at, seq)| at == epoch && *seq <= head).map_or(0, |(_, seq)| seq);
-        let replay = model.facts.limits.replay;
-        let due = (known + 1).max((head + 1).saturating_sub(tail.unwrap_or(replay).min(replay)));
+        let due_by = |replay: u64| (known + 1).max((head + 1).saturating_sub(tail.unwrap_or(replay).min(replay)));
+        let replays = || model.since(asked.version).map(|facts| facts.limits.replay);
+        let due = due_by(replays().max().unwrap_or_default());
         if from < due {
             return wrong(2, format!("{due} was due"));
         }
-        let due = due.max(first);
+        let due = due_by(replays().min().unwrap_or_default()).max(first);
         // The room may have let go of the oldest; not so where all of it is surely less than it may hold.
         if from > due && model.are_surely_held(room, epoch, due, head) {
             return wrong(2, format!("{due} was due and is surely held"));
@@ -161,12 +160,15 @@ impl Wire {
             model.lets_go(room, &epoch, from, false);
         }
         self.comes_in(model, person, room, &code, &asked)?;
-        let roster = roster(frame, model.facts.rooms[room].full, &model.facts.limits)?;
+        let roster = roster(frame, model.says_who(room, asked.version))?;
+        model.is_no_crowd(roster.as_ref(), 0)?;
         model.are_theirs(roster.as_ref())?;
-        if let Some(roster) = &roster
-            && roster.get(self.me.as_deref().unwrap_or_default()) != self.name.as_ref()
-        {
-            return wrong(10, "a roster without me as I am called");
+        if let Some(roster) = &roster {
+            let name = roster.get(self.me.as_deref().unwrap_or_default());
+            if name != self.name.as_ref() && !name.is_some_and(|name| self.is_numbered(name)) {
+                return wrong(10, "a roster without me as I am called");
+            }
+            (self.name, self.numbered) = (name.cloned(), None);
         }
         let mut members = frame.list("members").unwrap_or_default().iter();
         let listed = members.find(|member| member.text("m") == self.me.as_deref());
@@ -187,12 +189,15 @@ impl Wire {
             here_told: None,
             code: code.clone(),
             role,
+            title: at.text("title").unwrap_or_default().into(),
             number: asked.number,
             begun_at: (asked.turn == model.turn && asked.number == self.requests).then_some(asked.turn),
         };
         self.kept_out.remove(room);
-        self.subs.insert(room.into(), sub);
-        let most = model.facts.limits.rooms;
+        let is_new = self.subs.insert(room.into(), sub).is_none();
+        // Who is in more of them than they may be stays, and comes back after a cut.
+        let since = if is_new && model.people.hellos(person) == 1 { asked.version } else { 0 };
+        let most = model.since(since).map(|facts| facts.limits.rooms).max().unwrap_or_default();
         if self.subs.len() > most {
             return wrong(7, format!("in {} rooms, where {most} are allowed", self.subs.len()));
         }
@@ -201,7 +206,7 @@ impl Wire {
         let is_sure = self.is_bound(model, now) && self.asked.is_empty() && model.logins.account_of(person).is_none();
         // What is read after another connection has taken over was decided before that.
         if self.is_current(model) {
-            model.people.lets_in(&code, person, is_sure.then_some(now));
+            model.people.lets_in((room, &code), person, is_sure.then_some(now));
         }
         Ok(())
     }
@@ -252,7 +257,7 @@ impl Wire {
     }
 
     fn presence(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
-        let (me, mut my_name) = (self.me.clone(), None);
+        let (me, mut my_name, version) = (self.me.clone(), None, self.version);
         let when = (now, self.freely_since.max(model.thawed));
         let (room, sub) = self.sub(frame)?;
         sub.is_quiet = false;
@@ -267,11 +272,15 @@ impl Wire {
         let (m, name) = (text("m"), text("name"));
         model.is_theirs(&name, &m)?;
         let was = match frame.text("ev").unwrap_or_default() {
-            "in" => roster.insert(m.clone(), name.clone()).is_none(),
+            "in" => {
+                let is_new = roster.insert(m.clone(), name.clone()).is_none();
+                model.is_no_crowd(Some(roster), version)?;
+                is_new
+            }
             "out" => {
                 // Of an account any session may be the last that goes.
                 if !model.logins.is_account(&m) {
-                    let may_go = model.people.may_go(when, &m, &room, &text("why"), &model.facts.limits);
+                    let may_go = model.people.may_go(when, &m, &room, &text("why"), &model.narrow());
                     may_go.map_err(|text| Violation::new(5, text))?;
                 }
                 model.goes(now, &room, &m);
@@ -287,7 +296,6 @@ impl Wire {
             _ => false,
         };
         sub.here = roster.len() as u64;
-        is_no_crowd(roster, &model.facts.limits)?;
         let names: BTreeSet<_> = roster.values().map(|name| name.to_lowercase()).collect();
         if !was || names.len() != roster.len() {
             return wrong(10, format!("it does not follow from what was told before: now {roster:?}"));
@@ -295,14 +303,16 @@ impl Wire {
         if let Some(person) = model.people.whose(&m) {
             model.people.named(person, &name);
         }
-        self.name = my_name.or(self.name.take());
+        if my_name.is_some() {
+            (self.name, self.numbered) = (my_name, None);
+        }
         Ok(())
     }
 
     fn here(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
         let freely_since = self.freely_since;
-        let (room, sub) = self.sub(frame)?;
-        if model.facts.rooms.get(&room).is_none_or(|room| room.full) {
+        let (_, sub) = self.sub(frame)?;
+        if sub.roster.is_some() {
             return wrong(10, "a number where a roster is told");
         }
         (sub.here, sub.is_quiet) = (frame.number("n").unwrap_or_default(), false);
@@ -314,9 +324,11 @@ impl Wire {
         }
     }
 
-    fn gap(&mut self, model: &mut Model, frame: &Json) -> Result<(), Violation> {
-        let full = model.facts.rooms.get(frame.text("room").unwrap_or_default()).is_some_and(|room| room.full);
-        let roster = roster(frame, full, &model.facts.limits)?;
+    fn gap(&mut self, model: &mut Model, now: Instant, frame: &Json) -> Result<(), Violation> {
+        let version = self.version;
+        let says_who = model.says_who(frame.text("room").unwrap_or_default(), version);
+        let roster = roster(frame, says_who)?;
+        model.is_no_crowd(roster.as_ref(), 0)?;
         model.are_theirs(roster.as_ref())?;
         let (room, sub) = self.sub(frame)?;
         let [Some(from), Some(to)] = [frame.number("from"), frame.number("to")] else { return wrong(6, "half a gap") };
@@ -324,11 +336,17 @@ impl Wire {
         if from != sub.next || to + 1 < from || to > told {
             return wrong(2, format!("{} was due", sub.next));
         }
+        sub.is_quiet = false;
+        // Who is there is told in another way from here on, and nothing is missed.
+        if to + 1 == from && says_who.is_none() && roster.is_some() != sub.roster.is_some() {
+            (sub.roster, sub.roles) = (roster, roles(frame));
+            (sub.here, sub.here_told) = (frame.number("here").unwrap_or_default(), Some(now));
+            return Ok(());
+        }
         if sub.begun_at == Some(model.turn) || model.are_surely_held(&room, &sub.epoch, from, told) {
             return wrong(2, format!("{room} surely holds what is called missed"));
         }
         model.lets_go(&room, &sub.epoch, from, true);
-        sub.is_quiet = false;
         (sub.next, sub.roster, sub.here) = (to + 1, roster, frame.number("here").unwrap_or_default());
         sub.roles = roles(frame);
         model.gaps += 1;
@@ -337,18 +355,6 @@ impl Wire {
         let missed: BTreeSet<_> = missed.map(|id| id.to_string()).collect();
         self.says.retain(|id, _| !missed.contains(id));
         Ok(())
-    }
-
-    fn left(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
-        let asked = self.answered(now, frame.text("re").unwrap_or_default())?;
-        let Ask::Leave { room, .. } = asked.what else { return wrong(9, "left unasked") };
-        if frame.text("room") != Some(&room) {
-            return wrong(5, format!("{room} was to be left"));
-        }
-        self.subs.remove(&room);
-        let overdue = now.since(asked.at) >= model.facts.limits.drain;
-        let early = self.says.values().any(|say| say.number < asked.number && say.room == room);
-        if early && !overdue { wrong(5, "left before what was said there") } else { Ok(()) }
     }
 
     fn page(&mut self, model: &Model, now: Instant, frame: &Json) -> Result<(), Violation> {
@@ -360,11 +366,14 @@ impl Wire {
             return wrong(1, "a page of a room that this connection is not in");
         };
         let (first, more) = (frame.number("first"), frame.get("more") == Some(&Json::Bool(true)));
+        let pages = || model.since(asked.version).map(|facts| facts.limits.page);
         let (Some(first), Some(msgs)) = (first, frame.list("msgs")) else { return wrong(6, "half a page") };
         if first > model.first(&room, &sub.epoch) {
             return wrong(2, "the log begins before that");
         }
-        if frame.text("epoch") != Some(&sub.epoch) || msgs.len() as u64 > limit.clamp(1, model.facts.limits.page) {
+        if frame.text("epoch") != Some(&sub.epoch)
+            || msgs.len() as u64 > limit.clamp(1, pages().max().unwrap_or_default())
+        {
             return wrong(2, "a page of another history, or a longer one than asked for");
         }
         let bounds = (msgs.first(), msgs.last());
@@ -394,7 +403,7 @@ impl Wire {
             return wrong(2, format!("not the page asked for, of {room} at {head}"));
         }
         // Only a line of the server that is full holds fewer messages than there are and were asked for.
-        let limit = limit.clamp(1, model.facts.limits.page);
+        let limit = limit.clamp(1, pages().min().unwrap_or_default());
         let (has_more, next) = match before {
             Some(_) => (more, lowest.map(|lowest| lowest - 1)),
             None => (more, highest.map(|highest| highest + 1)),
@@ -444,25 +453,19 @@ fn roles(frame: &Json) -> BTreeMap<String, String> {
 }
 
 /// Who is in a room, as a frame tells it.
-fn roster(frame: &Json, full: bool, limits: &Limits) -> Result<Option<Roster>, Violation> {
+/// `says_who`: whether the room does, where that is known.
+fn roster(frame: &Json, says_who: Option<bool>) -> Result<Option<Roster>, Violation> {
     let Some(members) = frame.list("members") else {
-        return if full { wrong(10, "no roster") } else { Ok(None) };
+        return if says_who == Some(true) { wrong(10, "no roster") } else { Ok(None) };
     };
     let person = |member: &Json| Some((member.text("m")?.to_string(), member.text("name")?.to_string()));
     let roster: Roster = members.iter().filter_map(person).collect();
     let names: BTreeSet<_> = roster.values().map(|name| name.to_lowercase()).collect();
-    if !full || roster.len() != members.len() || names.len() != members.len() {
+    if says_who == Some(false) || roster.len() != members.len() || names.len() != members.len() {
         return wrong(10, "a roster that has somebody or a name twice, or should not be told");
     }
     if frame.number("here") != Some(members.len() as u64) {
         return wrong(10, "a number that is not the roster's");
     }
-    is_no_crowd(&roster, limits)?;
     Ok(Some(roster))
-}
-
-/// A room that says who is in it has not more members than such a room may.
-fn is_no_crowd(roster: &Roster, limits: &Limits) -> Result<(), Violation> {
-    let (count, most) = (roster.len(), limits.full_members);
-    if count > most { wrong(7, format!("{count} are in a room of {most}")) } else { Ok(()) }
 }

@@ -9,6 +9,7 @@ mod accounts;
 mod ask;
 mod drafts;
 mod endings;
+mod facts;
 mod hands;
 mod json;
 mod listen;
@@ -20,6 +21,7 @@ mod people;
 mod place;
 mod plain;
 mod refusals;
+mod reloaded;
 mod search;
 mod spread;
 mod stranger;
@@ -40,8 +42,9 @@ use super::tampered::Tap;
 use super::verdicts::hushed;
 pub(super) use accounts::AccountFacts;
 use endings::given_up;
+pub(super) use facts::{CodeFacts, Facts, RoomFacts};
 pub(super) use hands::Hands;
-pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
+pub(super) use model::{Model, Sentence, canonical};
 pub(super) use spread::Spread;
 pub(super) use wire::Trust;
 use wire::Wire;
@@ -110,6 +113,7 @@ impl Oracle {
     /// What the server's clock for people shows.
     pub(super) fn clock(&mut self, now: Instant, unix_ms: u64) {
         self.model.turn += 1;
+        self.model.now = now;
         if unix_ms < self.model.clock {
             self.model.set_back = now;
         }
@@ -119,6 +123,7 @@ impl Oracle {
 
     pub(super) fn opened(&mut self, now: Instant, conn: ConnId, trust: Trust, source: usize) {
         let mut wire = Wire::new(now, trust, source);
+        wire.version = self.model.version();
         self.model.comes(now, trust);
         let most = self.model.facts.limits.connections_per_source as usize;
         wire.is_one_too_many = most > 0 && self.wires.values().filter(|wire| wire.source == source).count() >= most;
@@ -149,14 +154,14 @@ impl Oracle {
         if let Trust::Plain(person) = wire.trust {
             self.model.people.session(person).is_done();
             self.model.people.at_netcat(person, Some(now));
-            return self.model.people.lost(now, person, BTreeSet::new());
+            return self.model.people.lost(now, person, BTreeMap::new());
         }
         let Trust::Client(person) = wire.trust else { return };
         if wire.hello == 0 || wire.hello != self.model.people.hellos(person) {
             return;
         }
         let is_held = is_cut && wire.is_bound(&self.model, now);
-        let rooms = if is_held { wire.rooms() } else { BTreeSet::new() };
+        let rooms = if is_held { wire.rooms_there(&self.model) } else { BTreeMap::new() };
         self.model.people.lost(now, person, rooms);
     }
 
@@ -215,12 +220,12 @@ impl Oracle {
     }
 
     /// The rooms in which a hello on this connection takes its session over from another connection.
-    fn taken_over(&self, now: Instant, conn: ConnId) -> Option<BTreeSet<String>> {
+    fn taken_over(&self, now: Instant, conn: ConnId) -> Option<BTreeMap<String, String>> {
         let wire = self.wires.get(&conn).filter(|wire| wire.hello == 0)?;
         let Trust::Client(person) = wire.trust else { return None };
         let hello = self.model.people.hellos(person);
         let other = self.wires.values().find(|other| other.trust == wire.trust && hello > 0 && other.hello == hello)?;
-        (other.is_bound(&self.model, now) && other.stuck.is_none()).then(|| other.rooms())
+        (other.is_bound(&self.model, now) && other.stuck.is_none()).then(|| other.rooms_there(&self.model))
     }
 
     /// The operator is told this.
@@ -275,6 +280,7 @@ impl Oracle {
             }
         }
         self.note(wrong.map_or(Ok(()), Err));
+        self.settled_after_reload(takes);
     }
 
     /// What was due is done.
@@ -282,7 +288,7 @@ impl Oracle {
         let forgotten = self.model.hands_on(now);
         self.note(forgotten);
         let mut late = None;
-        let given_up = given_up(&self.model.facts.limits);
+        let given_up = given_up(&self.model.narrow());
         for wire in self.wires.values() {
             let Some(person) = wire.person() else { continue };
             // The server may have given them up for their silence.
@@ -303,6 +309,7 @@ impl Oracle {
             }
         }
         self.note(late.map_or(Ok(()), Err));
+        self.look_at_gone_rooms(now, &takes);
         if self.all_here.is_none_or(|until| now > until) {
             self.look_at_rosters(now, takes);
         }
@@ -310,14 +317,14 @@ impl Oracle {
 
     /// Nobody is in a roster who is gone for long.
     fn look_at_rosters(&mut self, now: Instant, takes: impl Fn(ConnId) -> bool) {
-        let (people, thawed, limits) = (&self.model.people, self.model.thawed, &self.model.facts.limits);
+        let (people, thawed, limits) = (&self.model.people, self.model.thawed, &self.model.wide());
         // An account is there for as long as any of its sessions is.
         let is_alone = |(_, m): &(Instant, &String)| !self.model.logins.is_account(m);
         let mut gone = people.are_gone_at(thawed, limits);
         gone.retain(is_alone);
         let mut out = BTreeMap::new();
-        for (id, room) in &self.model.facts.rooms {
-            let mut out_at = people.are_out_at(thawed, limits, room.codes.keys());
+        for id in self.model.facts.rooms.keys() {
+            let mut out_at = people.are_out_at(thawed, limits, id);
             out_at.retain(is_alone);
             out.insert(id, out_at);
         }
@@ -372,8 +379,10 @@ impl Oracle {
             // All sessions of an account are one member.
             let twins = members().filter_map(called).count() - names.len();
             let here = (members().count() - twins) as u64;
+            // Whoever came as the room did not say who is in it has not seen what they are called.
+            let is_known = members().all(|member| called(member).is_some());
             for names_seen in self.wires.values().filter_map(|wire| wire.screen.names(room)) {
-                if *names_seen != names {
+                if is_known && *names_seen != names || !names.is_subset(names_seen) {
                     return Some(format!("somebody sees {names_seen:?} in {room}, where {names:?} are"));
                 }
             }

@@ -3,43 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qun_core::log::{Answer, Kind, Outcome, Record, Ticket};
-use qun_core::{Instant, Limits, Role, Seq};
+use qun_core::{Instant, Seq};
 
 use super::Violation;
-use super::accounts::{AccountFacts, Logins};
+use super::accounts::Logins;
 use super::drafts::Drafts;
+use super::facts::{Facts, History};
 use super::order::Court;
 use super::people::People;
 use super::spread::Spread;
 use crate::sim::log::Committed;
-
-/// What is known of the world before it begins.
-#[derive(Clone, Debug)]
-pub(in crate::sim) struct Facts {
-    pub(in crate::sim) rooms: BTreeMap<String, RoomFacts>,
-    /// By their names as they are compared.
-    pub(in crate::sim) accounts: BTreeMap<String, AccountFacts>,
-    pub(in crate::sim) limits: Limits,
-}
-
-#[derive(Clone, Debug)]
-pub(in crate::sim) struct RoomFacts {
-    pub(in crate::sim) title: String,
-    /// As they are compared, with what each lets do.
-    pub(in crate::sim) codes: BTreeMap<String, CodeFacts>,
-    /// Whether the room says who is in it.
-    pub(in crate::sim) full: bool,
-}
-
-/// What a code lets do, and whom it lets in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sim) struct CodeFacts {
-    pub(in crate::sim) role: Role,
-    /// Until when, in milliseconds since 1970.
-    pub(in crate::sim) expires: Option<u64>,
-    /// How many at once.
-    pub(in crate::sim) most: Option<usize>,
-}
 
 /// What the log could not do for the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +56,9 @@ pub(super) struct Seen {
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Model {
     pub(in crate::sim) facts: Facts,
+    pub(super) history: History,
+    /// What time it is.
+    pub(super) now: Instant,
     /// What each room's log has, in order, for each of its histories.
     books: BTreeMap<String, BTreeMap<String, Vec<Record>>>,
     /// Where a history has what bears a token.
@@ -97,7 +73,7 @@ pub(in crate::sim) struct Model {
     pub(in crate::sim) court: Court,
     /// When a member was told to have gone from a room, if they are not there again.
     gone: BTreeMap<(String, String), Instant>,
-    /// The rooms whose codes a hostile one has sent.
+    /// The codes that a hostile one has sent.
     known: BTreeSet<(usize, String)>,
     /// Since the server's start: each room's epoch and newest message, as the server was told.
     told: BTreeMap<String, Told>,
@@ -135,8 +111,10 @@ pub(in crate::sim) struct Model {
 
 impl Model {
     pub(super) fn new(facts: Facts) -> Self {
-        Self {
-            facts,
+        let mut model = Self {
+            facts: facts.clone(),
+            history: History::default(),
+            now: Instant::default(),
             books: BTreeMap::new(),
             first: BTreeMap::new(),
             people: People::default(),
@@ -165,7 +143,9 @@ impl Model {
             turn: 0,
             gaps: 0,
             causes: 0,
-        }
+        };
+        model.starts(facts);
+        model
     }
 
     pub(super) fn booted(&mut self) {
@@ -208,9 +188,10 @@ impl Model {
         Ok(())
     }
 
-    /// The room that a code opens.
+    /// The room that a code opens, or opened last.
     pub(super) fn room_of(&self, code: &str) -> Option<String> {
-        self.facts.rooms.iter().find(|(_, room)| room.codes.contains_key(code)).map(|(id, _)| id.clone())
+        let opens = self.facts.opened(code).map(|(id, _)| id.clone());
+        opens.or_else(|| self.rooms_once().find(|(_, codes)| codes.contains_key(code)).map(|(id, _)| id.clone()))
     }
 
     /// What a history of a room has at this seq.
@@ -266,12 +247,14 @@ impl Model {
 
     /// Whether a room that says who is in it may have as many in it as it may.
     pub(super) fn may_be_full(&self, room: &str, person: usize, since: Instant) -> bool {
-        let limits = &self.facts.limits;
-        let Some(facts) = self.facts.rooms.get(room).filter(|facts| facts.full) else { return false };
+        if !self.lately().any(|facts| facts.rooms.get(room).is_some_and(|facts| facts.full)) {
+            return false;
+        }
         // Of those who send what they like nobody knows how many they are.
-        let is_known = self.known.iter().any(|(_, known)| known == room);
-        let clients = facts.codes.keys().map(|code| self.people.most_in(code, person, since, limits)).sum::<usize>();
-        is_known || clients + self.people.most_at_netcat(since, limits) >= limits.full_members
+        let is_known = self.codes_once(room).any(|code| self.known.iter().any(|(_, known)| known == code));
+        let wide = self.wide();
+        let clients = self.people.most_in_room(room, person, since, &wide);
+        is_known || clients + self.people.most_at_netcat(since, &wide) >= self.narrow().full_members
     }
 
     /// Whether the server was told that the log has what bears this token.
@@ -286,7 +269,7 @@ impl Model {
     pub(super) fn are_surely_held(&self, room: &str, epoch: &str, from: u64, head: u64) -> bool {
         let cost = |seq| self.record(room, epoch, seq).map_or(0, |record| 500 + 2 * record.text.as_str().len());
         let most: usize = (from..=head).map(cost).sum::<usize>() + 500 * self.causes as usize;
-        most < self.facts.limits.room_bytes
+        most < self.ever(|limits| limits.room_bytes).min().unwrap_or_default()
     }
 
     /// Somebody is told that the room does not hold what is older than this; `too`: nor this, or what came just before it.
@@ -336,6 +319,12 @@ impl Model {
         Ok(())
     }
 
+    /// Whether the server and the log of a room owe each other nothing.
+    pub(super) fn is_idle_in(&self, room: &str) -> bool {
+        let is_told = |told: &Told| self.book(room, &told.epoch).len() as u64 == told.head;
+        !self.drafts.is_appending(room) && self.told.get(room).is_none_or(is_told)
+    }
+
     /// Whether the server and its log owe each other nothing.
     pub(super) fn is_idle(&self) -> bool {
         let is_told = |(room, told): (&String, &Told)| self.book(room, &told.epoch).len() as u64 == told.head;
@@ -349,6 +338,8 @@ impl Model {
                 let (epoch, head) = (tail.epoch.to_string(), tail.head.get());
                 let told = Told { epoch, opened_at: head, first: tail.first.get(), head };
                 self.told.insert(room.to_string(), told);
+                // What was let go of may be held again.
+                self.let_go.remove(room.as_str());
             }
             Answer::Ready { room, tail: Err(_) } => trouble(room.as_str(), Trouble::Open),
             Answer::Recalled { .. } => {}
@@ -403,15 +394,13 @@ impl Model {
     /// A hostile one sends a line: whatever codes are in it.
     pub(super) fn learns(&mut self, person: usize, line: &str) {
         let letters = canonical(line);
-        for (id, room) in &self.facts.rooms {
-            if room.codes.keys().any(|code| letters.contains(code)) {
-                self.known.insert((person, id.clone()));
-            }
-        }
+        let codes = self.history.codes().filter(|code| letters.contains(*code));
+        let known: Vec<_> = codes.map(|code| (person, code.clone())).collect();
+        self.known.extend(known);
     }
 
     pub(super) fn knows(&self, person: usize, room: &str) -> bool {
-        self.known.contains(&(person, room.into()))
+        self.codes_once(room).any(|code| self.known.contains(&(person, code.clone())))
     }
 }
 

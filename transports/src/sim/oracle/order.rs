@@ -103,7 +103,7 @@ impl Model {
         let person = self.court.members.get(m)?;
         let rank = self.court.ranks.get(person)?.1;
         let gift = self.court.gifts.get(m).copied().unwrap_or(rank);
-        Some(rank.max(gift).max(self.listed(*person, COURT)))
+        Some(rank.max(gift).max(self.listed_at_most(*person, COURT)))
     }
 
     /// The highest role that a member was ever given.
@@ -310,7 +310,7 @@ impl Wire {
             "welcome" => {
                 let (m, name) = (frame.text("m").unwrap_or_default(), frame.text("name").unwrap_or_default());
                 let (wanted, password) = &self.seat.hello;
-                model.is_let_in(&frame, wanted, password.as_deref())?;
+                model.is_let_in(&frame, wanted, password.as_deref(), 0)?;
                 model.is_theirs(name, m)?;
                 model.people.named(person, name);
                 model.court.members.insert(m.into(), person);

@@ -28,7 +28,11 @@ impl Wire {
         if self.is_leaving {
             return self.lingers(model, now);
         }
-        let limits = &model.facts.limits;
+        if let Some(since) = self.account_over {
+            let due = since.max(idle) + model.facts.limits.drain;
+            return (now > due + MOMENT).then(|| "its account was changed, and it is not closed".into());
+        }
+        let limits = &model.wide();
         let silence = now.since(self.heard);
         if !self.has_got_in() {
             // Whoever has a code and a name waits for the room to be opened.
@@ -75,9 +79,9 @@ impl Wire {
         if !self.is_json() || self.me.is_none() {
             return None;
         }
-        let Model { facts, thawed, .. } = model;
-        let (drain, load) = (facts.limits.drain, facts.limits.load);
-        let since = self.left.max(self.freely_since).max(*thawed);
+        let limits = model.wide();
+        let (drain, load) = (limits.drain, limits.load);
+        let since = self.left.max(self.freely_since).max(model.thawed);
         // Their lines may still wait for one another, and each of them for the log.
         let until = if self.leaves_at_once {
             since + drain
@@ -92,13 +96,13 @@ impl Wire {
         let is_alone = self.person().is_some_and(|person| model.people.hellos(person) == 1);
         // Were all that was said lately still in flight, there would be room for it.
         let lately = self.said.iter().filter(|at| **at + LOG > self.waits_since).count();
-        if is_alone && lately < model.facts.limits.in_flight { Duration::ZERO } else { LOG }
+        if is_alone && lately < model.narrow().in_flight { Duration::ZERO } else { LOG }
     }
 
     /// Whether it should have been closed by now, because it takes nothing.
     pub(super) fn is_too_slow(&self, model: &Model, now: Instant) -> Option<String> {
         let time = self.is_stuck_for(now)?;
-        (time > model.facts.limits.stall + MOMENT).then(|| format!("it takes nothing for {time:?}, and is not closed"))
+        (time > model.wide().stall + MOMENT).then(|| format!("it takes nothing for {time:?}, and is not closed"))
     }
 
     /// A server that goes down has seen everybody off who takes bytes, once what was said has waited long enough.

@@ -9,7 +9,7 @@ use qun_core::Instant;
 const LONG: Duration = Duration::from_secs(60);
 
 /// So many at once, and so many a second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) burst: u32,
     pub(super) per_s: u32,

@@ -21,8 +21,8 @@ pub(super) struct People {
     sessions: BTreeMap<usize, Session>,
     /// Since the server's start, whoever was called what.
     called: BTreeMap<String, BTreeSet<usize>>,
-    /// Who may be in by a code.
-    let_in: BTreeMap<String, BTreeMap<usize, LetIn>>,
+    /// Who may be in by a code: by the room, and then the code.
+    let_in: BTreeMap<String, BTreeMap<String, BTreeMap<usize, LetIn>>>,
     /// Those at netcat since the server's start, and when they went.
     netcats: BTreeMap<usize, Option<Instant>>,
     /// When each source sent what may have been a wrong code; and when it sent those that were told to be wrong.
@@ -55,6 +55,8 @@ pub(super) struct Session {
     pub(super) hellos: u64,
     /// Rooms that they surely are in, although no connection of theirs is: until their grace ends.
     held: BTreeMap<String, Instant>,
+    /// By which code they are in each of them.
+    held_by: BTreeMap<String, String>,
     /// When the server got their last hello, or lost their last connection.
     changed: Instant,
     /// Until when a way in or out that they asked for had no answer: their line may have waited.
@@ -127,14 +129,21 @@ impl People {
         unknown || is_others(&name) || numberless.is_some_and(is_others)
     }
 
-    /// A person asks to come in by a code, or is told that they are in by it.
-    pub(super) fn lets_in(&mut self, code: &str, person: usize, told: Option<Instant>) {
-        self.let_in.entry(code.into()).or_default().insert(person, LetIn { told, until: None });
+    fn who_by(&self, (room, code): (&str, &str)) -> Option<&BTreeMap<usize, LetIn>> {
+        self.let_in.get(room)?.get(code)
     }
 
-    /// And may be out again from now on.
-    pub(super) fn lets_out(&mut self, now: Instant, person: usize, code: Option<&str>) {
-        for (_, who) in self.let_in.iter_mut().filter(|(by, _)| code.is_none_or(|code| code == *by)) {
+    /// A person asks to come into a room by a code, or is told that they are in by it.
+    pub(super) fn lets_in(&mut self, (room, code): (&str, &str), person: usize, told: Option<Instant>) {
+        let who = self.let_in.entry(room.into()).or_default().entry(code.into()).or_default();
+        who.insert(person, LetIn { told, until: None });
+    }
+
+    /// And may be out of a room again from now on, by this code or by any; or of all.
+    pub(super) fn lets_out(&mut self, now: Instant, person: usize, room: Option<&str>, code: Option<&str>) {
+        let rooms = self.let_in.iter_mut().filter(|(id, _)| room.is_none_or(|room| room == *id));
+        let codes = rooms.flat_map(|(_, codes)| codes).filter(|(by, _)| code.is_none_or(|code| code == *by));
+        for (_, who) in codes {
             if let Some(let_in) = who.get_mut(&person) {
                 let_in.until.get_or_insert(now);
             }
@@ -142,27 +151,50 @@ impl People {
     }
 
     /// Whether somebody has ever asked to come in by this code: they may have been let in, and not know of it.
-    pub(super) fn has_asked(&self, code: &str, person: usize) -> bool {
-        self.let_in.get(code).is_some_and(|who| who.contains_key(&person))
+    pub(super) fn has_asked(&self, door: (&str, &str), person: usize) -> bool {
+        self.who_by(door).is_some_and(|who| who.contains_key(&person))
+    }
+
+    /// Whether somebody may be in by this code.
+    pub(super) fn is_in_by(&self, door: (&str, &str), person: usize, since: Instant, limits: &Limits) -> bool {
+        let let_in = self.who_by(door).and_then(|who| who.get(&person));
+        let_in.is_some_and(|let_in| self.may_be_in(person, let_in, since, limits))
     }
 
     /// How many others surely have been in by this code since then.
-    pub(super) fn in_by(&self, code: &str, person: usize, since: Instant) -> usize {
-        let in_by = self.let_in.get(code).into_iter().flatten();
+    pub(super) fn in_by(&self, door: (&str, &str), person: usize, since: Instant) -> usize {
+        let in_by = self.who_by(door).into_iter().flatten();
         in_by.filter(|(who, let_in)| **who != person && let_in.is_in_since(since)).count()
     }
 
     /// How many others may be in by this code at most.
-    pub(super) fn most_in(&self, code: &str, person: usize, since: Instant, limits: &Limits) -> usize {
-        let in_by = self.let_in.get(code).into_iter().flatten();
+    pub(super) fn most_in(&self, door: (&str, &str), person: usize, since: Instant, limits: &Limits) -> usize {
+        let in_by = self.who_by(door).into_iter().flatten();
         in_by.filter(|(who, let_in)| **who != person && self.may_be_in(**who, let_in, since, limits)).count()
+    }
+
+    /// How many others may be in this room at most.
+    pub(super) fn most_in_room(&self, room: &str, person: usize, since: Instant, limits: &Limits) -> usize {
+        let codes = self.let_in.get(room).into_iter().flat_map(BTreeMap::keys);
+        codes.map(|code| self.most_in((room, code), person, since, limits)).sum()
+    }
+
+    /// A room is gone: nobody surely is held there.
+    pub(super) fn lets_all_out(&mut self, now: Instant, room: &str) {
+        self.sessions.values_mut().for_each(|session| _ = session.held.remove(room));
+        for let_in in
+            self.let_in.get_mut(room).into_iter().flat_map(BTreeMap::values_mut).flat_map(BTreeMap::values_mut)
+        {
+            let_in.until.get_or_insert(now);
+        }
     }
 
     /// By how many codes a person may be in rooms at most.
     pub(super) fn most_rooms(&self, person: usize, since: Instant, limits: &Limits) -> usize {
         let may = |let_in: &LetIn| self.may_be_in(person, let_in, since, limits);
         // The one that is asked for is among them.
-        self.let_in.values().filter_map(|who| who.get(&person)).filter(|let_in| may(let_in)).count().saturating_sub(1)
+        let codes = self.let_in.values().flat_map(BTreeMap::values);
+        codes.filter_map(|who| who.get(&person)).filter(|let_in| may(let_in)).count().saturating_sub(1)
     }
 
     /// Each hello of theirs, and each loss of a connection, may have their grace begin anew.
@@ -227,11 +259,11 @@ impl People {
     }
 
     /// The server has lost a person's connection: they are held in these rooms from then on.
-    pub(super) fn lost(&mut self, now: Instant, person: usize, rooms: BTreeSet<String>) {
+    pub(super) fn lost(&mut self, now: Instant, person: usize, rooms: BTreeMap<String, String>) {
         let session = self.session(person);
         (session.lost, session.was_lost, session.changed) = (Some(now), true, now);
         session.hold(now, rooms);
-        self.lets_out(now, person, None);
+        self.lets_out(now, person, None, None);
     }
 
     /// Somebody hears that somebody went: they hear why, and not of one whose grace goes on. `heard`: since then they have
@@ -263,16 +295,11 @@ impl People {
         }
     }
 
-    /// When those who may come in by these codes are out of the room for sure, because each of their ways in has ended long ago;
-    /// of each who it is. Who has a way in that has not ended is not among them.
-    pub(super) fn are_out_at<'a>(
-        &'a self,
-        thawed: Instant,
-        limits: &Limits,
-        codes: impl Iterator<Item = &'a String>,
-    ) -> Vec<(Instant, &'a String)> {
+    /// When those who may come into the room are out of it for sure, because each of their ways in has ended long ago; of
+    /// each who it is. Who has a way in that has not ended is not among them.
+    pub(super) fn are_out_at(&self, thawed: Instant, limits: &Limits, room: &str) -> Vec<(Instant, &String)> {
         let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
-        let by_code = codes.filter_map(|code| self.let_in.get(code));
+        let by_code = self.let_in.get(room).into_iter().flat_map(BTreeMap::values);
         // Whoever has no name on the wire is in no roster.
         let known = by_code.flatten().filter_map(|(person, let_in)| Some((person, self.members.get(person)?, let_in)));
         let mut are_out: Vec<(usize, Option<Instant>, &String)> = Vec::new();
@@ -308,15 +335,15 @@ impl Session {
         &mut self,
         now: Instant,
         thawed: Instant,
-        over: Option<BTreeSet<String>>,
-        limits: &Limits,
+        over: Option<BTreeMap<String, String>>,
+        (narrow, wide): (&Limits, &Limits),
     ) -> Option<bool> {
         (self.hellos, self.changed) = (self.hellos + 1, now);
         self.acts.push_back(now);
         let is_taken_over = over.is_some();
         self.hold(now, over.unwrap_or_default());
-        let is_held = self.held.values().any(|since| now.since(*since) < limits.grace);
-        let long = limits.grace + 2 * limits.drain + Duration::from_secs(1);
+        let is_held = self.held.values().any(|since| now.since(*since) < narrow.grace);
+        let long = wide.grace + 2 * wide.drain + Duration::from_secs(1);
         let is_gone = self.lost.take().is_some_and(|lost| now > lost.max(thawed) + long);
         match self.hellos {
             1 => Some(false),
@@ -325,10 +352,16 @@ impl Session {
         }
     }
 
-    fn hold(&mut self, since: Instant, rooms: BTreeSet<String>) {
-        for room in rooms {
-            self.held.entry(room).or_insert(since);
+    fn hold(&mut self, since: Instant, rooms: BTreeMap<String, String>) {
+        for (room, code) in rooms {
+            self.held.entry(room.clone()).or_insert(since);
+            self.held_by.insert(room, code);
         }
+    }
+
+    /// By which code they are held in a room, where they are.
+    pub(super) fn held_by(&self, room: &str) -> Option<&String> {
+        self.held_by.get(room).filter(|_| self.held.contains_key(room))
     }
 
     /// Until when they surely are held in a room.

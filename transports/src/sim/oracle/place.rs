@@ -1,11 +1,13 @@
-//! Where a person at netcat is, and how far they have read there.
+//! Where a person at netcat is, how far they have read there, and what becomes of it as another configuration comes.
 
 use std::collections::BTreeSet;
 
 use qun_core::Instant;
 
 use super::Violation;
+use super::facts::Facts;
 use super::model::{Model, token};
+use super::plain::Screen;
 use super::wire::Sub;
 
 /// Where a person at netcat is.
@@ -71,6 +73,39 @@ impl Place {
         self.sub.next = to + 1;
         (self.names, self.missed) = (None, now);
         Ok(())
+    }
+}
+
+impl Screen {
+    /// The room that they are in is closed.
+    pub(super) fn is_put_out(&mut self, model: &Model, since: usize, title: &str) -> Result<(), Violation> {
+        let Some(place) = self.room.take() else { return wrong(5, "they are put out of no room") };
+        (self.leaves, self.title_due) = (None, None);
+        if !model.was_gone(&place.id, since) {
+            return wrong(5, format!("{title} is called closed, and is not"));
+        }
+        Ok(())
+    }
+
+    /// Another configuration is served.
+    pub(super) fn reloaded(&mut self, now: Instant, is_read: bool, before: &Facts, facts: &Facts) {
+        let is_new = |name: &String| !before.accounts.contains_key(name);
+        self.may_be_numbered |= facts.accounts.keys().any(is_new);
+        let Some(place) = &mut self.room else { return };
+        let (Some(was), Some(is)) = (before.rooms.get(&place.id), facts.rooms.get(&place.id)) else { return };
+        if was.full != is.full {
+            // Who was there is not told anew here.
+            (place.names, place.missed) = (None, now);
+        }
+        if was.title != is.title {
+            self.title_due = Some(is.title.clone()).filter(|_| is_read);
+        }
+    }
+
+    /// What they should have been told of another configuration, and were not.
+    pub(super) fn is_untold(&self) -> Option<Violation> {
+        let title = self.title_due.as_ref().filter(|_| self.room.is_some())?;
+        Some(Violation::new(1, format!("their room is called {title:?}, and they are not told")))
     }
 }
 

@@ -6,6 +6,7 @@ use qun_core::Instant;
 
 use super::Violation;
 use super::ask::Say;
+use super::drafts::Typed;
 use super::model::{Model, Trouble, canonical, token};
 use super::place::Place;
 use super::wire::{Sub, Trust, Wire};
@@ -13,6 +14,8 @@ use super::words::{is_message, names, rest_of, unprompted};
 
 /// Messages of backlog that a person is shown at most.
 const BACKLOG: u64 = 50;
+/// What they are told as their room is closed, behind its title.
+const CLOSED: &str = " is closed. To another room: /join CODE";
 
 /// A screen: the room that it is in, who is there, and how far its messages go.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +23,17 @@ pub(super) struct Screen {
     /// All that was typed, as codes are compared, and what may be names in it.
     letters: String,
     words: BTreeSet<String>,
-    /// What was said, with how often the log had failed by then.
-    said: Vec<(u64, u64)>,
+    /// What was said.
+    said: Vec<Typed>,
     /// What was typed that has no token.
     others: BTreeSet<String>,
     /// What this person is called.
     me: Option<String>,
-    room: Option<Place>,
+    /// Whether there is a number behind it by now, because somebody has an account of that name.
+    pub(super) may_be_numbered: bool,
+    pub(super) room: Option<Place>,
+    /// What the room is called by now, where that is to be told.
+    pub(super) title_due: Option<String>,
     is_spoken_to: bool,
     /// The most that has arrived of a line, and of what came with it.
     pub(super) most: usize,
@@ -51,7 +58,7 @@ pub(super) struct Screen {
     /// What they typed that is always answered, and is not.
     commands: VecDeque<&'static str>,
     /// When somebody typed that they leave, and when they asked who is there.
-    leaves: Option<Instant>,
+    pub(super) leaves: Option<Instant>,
     asked_who: VecDeque<Instant>,
 }
 
@@ -77,19 +84,25 @@ impl Wire {
             screen.words.insert(word.into());
         }
         if let Some(token) = said {
-            screen.said.push((token, model.troubles_of(token)));
+            let (troubles, version) = (model.troubles_of(token), model.version());
+            screen.said.push(Typed { token, troubles, version });
             let mut names: Vec<_> = screen.words.iter().cloned().chain(screen.me.clone()).collect();
-            if screen.me.is_none() {
+            if screen.me.is_none() || screen.may_be_numbered {
                 // Whoever has not heard what they are called may be called that with a number.
                 names.extend(screen.words.iter().map(|word| format!("{word}-")));
             }
             if let Some(Place { id, .. }) = &screen.room {
                 let troubles = model.troubles(id, Trouble::Append);
-                let say = Say { number: self.requests, room: id.clone(), token, troubles, fits: true };
+                let say = Say { number: self.requests, room: id.clone(), token, troubles, fits: true, version };
                 model.typed(token, id, troubles);
                 self.says.insert(token.to_string(), say);
             }
             return model.received(now, token, names, false, None);
+        }
+        let letters = canonical(line);
+        let codes: Vec<_> = model.history.codes().filter(|code| letters.contains(*code)).cloned().collect();
+        if let Trust::Plain(person) = self.trust {
+            codes.iter().for_each(|code| model.logins.sends(person, code));
         }
         screen.others.insert(line.trim().into());
         let heads = || model.facts.rooms.keys().filter_map(|id| Some((id.clone(), model.told(id)?.1))).collect();
@@ -117,6 +130,7 @@ impl Wire {
     pub(super) fn reads(&mut self, model: &Model, now: Instant, line: &str) -> Result<(), Violation> {
         let Trust::Plain(person) = self.trust else { return Ok(()) };
         let is_left = line.contains("-- You left ");
+        let is_closed = line.contains("-- ") && line.ends_with(CLOSED);
         self.says.retain(|_, say| !model.is_told_of(say.token));
         if let Some((_, refused)) = line.split_once("-- Not sent, try again later: #") {
             let digits = refused.bytes().take_while(u8::is_ascii_digit).count();
@@ -129,11 +143,15 @@ impl Wire {
         }
         if is_left && let Some(leaves) = self.screen.leaves.take() {
             let overdue = now.since(leaves) >= model.facts.limits.drain;
-            if !self.says.is_empty() && !overdue {
+            let owed = self.says.values().any(|say| self.is_owed_at_netcat(model, say));
+            if owed && !overdue {
                 return wrong(5, format!("left before what was said there: {:?}", self.says));
             }
         }
-        let result = self.screen.line(model, now, person, line);
+        if is_left || is_closed {
+            self.says.clear();
+        }
+        let result = self.screen.line(model, now, person, self.version, line);
         result.map_err(|violation| Violation { text: format!("{}, at {line:?}", violation.text), ..violation })
     }
 }
@@ -158,7 +176,8 @@ impl Screen {
         self.wrong >= model.facts.limits.plain_guesses.into()
     }
 
-    fn line(&mut self, model: &Model, now: Instant, person: usize, line: &str) -> Result<(), Violation> {
+    /// A line, since this configuration.
+    fn line(&mut self, model: &Model, now: Instant, person: usize, since: usize, line: &str) -> Result<(), Violation> {
         let line = unprompted(line);
         if let Some(expected) = self.rest.pop_front() {
             let is = line.trim_start().strip_prefix("| ").unwrap_or_default();
@@ -166,7 +185,7 @@ impl Screen {
         }
         if let Some(words) = line.strip_prefix("-- ") {
             self.is_spoken_to = true;
-            return self.server_words(model, now, person, words);
+            return self.server_words(model, now, person, since, words);
         }
         if line.is_empty() {
             return Ok(());
@@ -241,12 +260,29 @@ impl Screen {
     }
 
     /// The server speaks for itself.
-    fn server_words(&mut self, model: &Model, now: Instant, person: usize, words: &str) -> Result<(), Violation> {
+    fn server_words(
+        &mut self,
+        model: &Model,
+        now: Instant,
+        person: usize,
+        since: usize,
+        words: &str,
+    ) -> Result<(), Violation> {
         let number = |text: &str| text.split(' ').next().and_then(|number| number.parse::<u64>().ok());
         let title = |title: &String| words.strip_prefix(title).and_then(|rest| rest.strip_prefix(". "));
-        let room = model.facts.rooms.iter().find_map(|(id, room)| Some((id, title(&room.title)?)));
+        let rooms = || model.since(since).flat_map(|facts| &facts.rooms);
+        let room = rooms().find_map(|(id, room)| Some((id, title(&room.title)?)));
         if let Some((id, rest)) = room.filter(|(_, rest)| rest.contains(" here")) {
-            return self.enters(model, id, rest);
+            return self.enters(model, since, id, rest);
+        }
+        if let Some(title) = words.strip_suffix(CLOSED) {
+            return self.is_put_out(model, since, title);
+        }
+        if let Some(title) = words.strip_prefix("The room is called ").and_then(|words| words.strip_suffix(" now.")) {
+            self.title_due = None;
+            let place = self.room.as_ref().map(|place| &place.id);
+            let is_so = rooms().any(|(id, room)| Some(id) == place && room.title == title);
+            return if is_so { Ok(()) } else { wrong(1, format!("no room is called {title:?}")) };
         }
         if let Some((_, range)) = words.strip_prefix("You missed ").and_then(|missed| missed.split_once(" (")) {
             let range = range.split(')').next().unwrap_or_default();
@@ -299,12 +335,13 @@ impl Screen {
             self.me = Some(name.into());
             return Ok(());
         }
-        self.sees(now, words)
+        self.sees(model, now, since, words)
     }
 
     /// Who comes and goes, and who is there.
-    fn sees(&mut self, now: Instant, words: &str) -> Result<(), Violation> {
+    fn sees(&mut self, model: &Model, now: Instant, since: usize, words: &str) -> Result<(), Violation> {
         let Some(place) = &mut self.room else { return Ok(()) };
+        let is_counted = model.says_who(&place.id, since) == Some(false);
         if words.starts_with("You missed who came and went") {
             (place.names, place.missed) = (None, now);
             return Ok(());
@@ -321,12 +358,14 @@ impl Screen {
                 *me = Some(name.into());
             }
             place.names.as_mut().map(|names| names.remove(was) && names.insert(name.into()))
-        } else if let Some((_, list)) = words.split_once(" here: ") {
+        } else if let Some((_, list)) = words.split_once(" here: ").filter(|(count, _)| count.parse::<u64>().is_ok()) {
             // An answer from before a gap comes behind it.
             let asked = self.asked_who.pop_front().unwrap_or_default();
             if place.names.is_none() && asked <= place.missed {
                 return Ok(());
             }
+            let you = list.rsplit_once(" (you").and_then(|(before, _)| before.rsplit(' ').next());
+            self.me = you.map(String::from).or(self.me.take());
             let names = names(list);
             let is_so = place.names.as_ref().map(|before| *before == names);
             place.names = Some(names);
@@ -340,14 +379,13 @@ impl Screen {
         match is_so {
             Some(false) => wrong(10, format!("it does not follow from who was here before: now {:?}", place.names)),
             Some(true) => Ok(()),
-            None if place.sub.role == "counted" => wrong(10, "nobody is told of who comes and goes here"),
+            None if is_counted => wrong(10, "nobody is told of who comes and goes here"),
             None => Ok(()),
         }
     }
 
-    fn enters(&mut self, model: &Model, id: &str, rest: &str) -> Result<(), Violation> {
-        let facts = &model.facts.rooms[id];
-        if !facts.codes.keys().any(|code| self.letters.contains(code)) {
+    fn enters(&mut self, model: &Model, since: usize, id: &str, rest: &str) -> Result<(), Violation> {
+        if !model.codes_once(id).any(|code| self.letters.contains(code)) {
             return wrong(1, format!("in {id} without its code"));
         }
         let Some((epoch, told)) = model.told(id) else { return wrong(4, "a room that is not open") };
@@ -357,18 +395,19 @@ impl Screen {
         let backlog = backlog.split_once(" of ").and_then(|(last, of)| Some((number(last)?, number(of)?)));
         let before = self.heads.get(id).copied().unwrap_or_default().max(model.opened_at(id));
         let (last, head) = backlog.unwrap_or((0, before));
-        let tail = BACKLOG.min(model.facts.limits.replay);
-        let due = (head + 1).saturating_sub(tail).max(1);
+        let due_by = |replay: u64| (head + 1).saturating_sub(BACKLOG.min(replay)).max(1);
+        let replays = || model.since(since).map(|facts| facts.limits.replay);
+        let due = due_by(replays().max().unwrap_or_default());
         let from = head + 1 - last.min(head);
         if head < before || head > told || last > head || from < due {
             return wrong(2, format!("{id} was at {before} and is at {told}, and {due} was due"));
         }
-        let due = due.max(model.first(id, epoch));
+        let due = due_by(replays().min().unwrap_or_default()).max(model.first(id, epoch));
         if from > due && model.are_surely_held(id, epoch, due, head) {
             return wrong(2, format!("{due} was due and is surely held"));
         }
         let names = here.split_once(" here: ").map(|(_, list)| names(list));
-        if names.is_some() != facts.full {
+        if model.says_who(id, since).is_some_and(|says_who| names.is_some() != says_who) {
             return wrong(10, "a room says who is there, or how many");
         }
         let me = here.rsplit_once(" (you)").and_then(|(before, _)| before.rsplit(' ').next());
@@ -384,7 +423,8 @@ impl Screen {
             here: 0,
             here_told: None,
             code: String::new(),
-            role: if facts.full { "" } else { "counted" },
+            role: "",
+            title: String::new(),
             number: 0,
             begun_at: None,
         };
@@ -399,9 +439,10 @@ impl Screen {
         let (Some((from, to)), Some(place)) = (range, &self.room) else { return wrong(2, "half a page") };
         let before = self.page_heads.get(&place.id).copied().unwrap_or_default();
         let told = model.told(&place.id).map_or(0, |(_, head)| head);
-        let due = (to + 1).saturating_sub(self.history.min(model.facts.limits.page));
+        let due_by = |page: u64| (to + 1).saturating_sub(self.history.min(page));
+        let (due, latest) = (due_by(model.wide().page), due_by(model.narrow().page));
         let first = model.first(&place.id, &place.sub.epoch);
-        if to < before || to > told || from < due || from > due.max(first) {
+        if to < before || to > told || from < due || from > latest.max(first) {
             return wrong(2, format!("the newest {} of {before} to {told} were asked for", self.history));
         }
         (self.page, self.history) = (Some((from, to)), 0);
@@ -425,12 +466,12 @@ impl Screen {
 
     /// Whether it was said before they saw that they are in a room, so that it may be refused, once.
     fn has_said_unseen(&mut self, token: &str, model: &Model) -> bool {
-        let is_it = |(said, before): &(u64, u64)| said.to_string() == token && *before < model.troubles_of(*said);
+        let is_it = |said: &Typed| said.token.to_string() == token && said.troubles < model.troubles_of(said.token);
         self.said.iter().position(is_it).map(|at| self.said.remove(at)).is_some()
     }
 
     /// What was said by one who came into a room, stayed there, and then had nothing more to say.
-    pub(super) fn whole_script(&self) -> &[(u64, u64)] {
+    pub(super) fn whole_script(&self) -> &[Typed] {
         let is_away = |line: &String| ["/join", "/leave", "/quit"].iter().any(|word| line.starts_with(word));
         let has_stayed = self.was_in && !self.others.iter().any(is_away);
         if has_stayed { &self.said } else { &[] }

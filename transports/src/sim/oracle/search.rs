@@ -26,7 +26,7 @@ impl Wire {
         if first > kept {
             return wrong(2, "the log begins before that");
         }
-        if frame.text("epoch") != Some(&sub.epoch) || msgs.len() as u64 > limit.clamp(1, model.facts.limits.page) {
+        if frame.text("epoch") != Some(&sub.epoch) || msgs.len() as u64 > limit.clamp(1, model.wide().page) {
             return wrong(2, "found in another history, or more than asked for");
         }
         if (frame.get("more") == Some(&Json::Bool(true))) != (from > first) || from < first {

@@ -98,7 +98,7 @@ impl Stranger {
             ("msg", Some(next)) if frame.number("seq") == Some(*next) => *next += 1,
             ("msg", Some(_)) => return wrong(2, "not the message that was due"),
             ("gap", Some(next)) => *next = frame.number("to").unwrap_or_default() + 1,
-            ("presence" | "here" | "page" | "found", Some(_)) => {}
+            ("presence" | "here" | "page" | "found" | "room", Some(_)) => {}
             // Who is held in a room may leave it without having joined again.
             ("left", _) if model.knows(person, &room) => {
                 self.rooms.remove(&room);

@@ -65,7 +65,7 @@ pub(super) struct Wire {
     /// Which of its person's hellos came here; 0: none.
     pub(super) hello: u64,
     /// The rooms in which it takes a session over.
-    pub(super) takes_over: Option<BTreeSet<String>>,
+    pub(super) takes_over: Option<BTreeMap<String, String>>,
     /// Requests but says, in their order: so they are answered.
     pub(super) asked: VecDeque<Asked>,
     /// Since when the first of them does, or since something was answered that was said before.
@@ -87,6 +87,17 @@ pub(super) struct Wire {
     pub(super) requests: u64,
     pub(super) me: Option<String>,
     pub(super) name: Option<String>,
+    /// The account that they are.
+    pub(super) account: Option<String>,
+    /// Which configuration it was when everything had been taken last.
+    pub(super) version: usize,
+    /// What they were called before somebody got an account of that name: by now there is a number behind it.
+    pub(super) numbered: Option<String>,
+    /// When their account was changed.
+    pub(super) account_over: Option<Instant>,
+    /// What was said in a room and is to have its answer before that is closed; and what may have none behind its end.
+    pub(super) owed_there: BTreeMap<String, BTreeSet<String>>,
+    pub(super) given_up: BTreeSet<String>,
     pub(super) subs: BTreeMap<String, Sub>,
     /// Rooms that were full as they were to be joined.
     pub(super) kept_out: BTreeSet<String>,
@@ -126,6 +137,8 @@ pub(super) struct Sub {
     /// By which code, to do what.
     pub(super) code: String,
     pub(super) role: &'static str,
+    /// What it is called.
+    pub(super) title: String,
     /// By which of the connection's joins.
     pub(super) number: u64,
     /// In which of the model's turns it began, where it was answered in the same.
@@ -168,6 +181,12 @@ impl Wire {
             requests: 0,
             me: None,
             name: None,
+            account: None,
+            version: 0,
+            numbered: None,
+            account_over: None,
+            owed_there: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             subs: BTreeMap::new(),
             kept_out: BTreeSet::new(),
             screen: Screen::default(),
@@ -226,7 +245,7 @@ impl Wire {
     }
 
     pub(super) fn up(&mut self, model: &mut Model, now: Instant, bytes: &[u8]) -> Result<(), Violation> {
-        if now.since(self.spoke) >= given_up(&model.facts.limits) {
+        if now.since(self.spoke) >= given_up(&model.narrow()) {
             self.was_silent = Some(now);
         }
         (self.silence, self.spoke) = (self.longest_silence(now), now);
@@ -360,7 +379,7 @@ impl Wire {
                     }
                     self.has_not_guessed_too_often(model, now)?;
                     if self.is_prompt {
-                        self.stranger.is_renamed(now, &line, &model.facts.limits)?;
+                        self.stranger.is_renamed(now, &line, &model.wide())?;
                     }
                 }
             }
@@ -379,7 +398,8 @@ impl Wire {
     /// first is not answered, and it is not being seen off.
     pub(super) fn has_lines_waiting(&self, model: &Model, now: Instant) -> bool {
         let is_staying = self.is_json() && self.is_current(model) && self.is_bound(model, now);
-        let may_part = self.was_silent.is_some() || model.facts.limits.unread < 64 << 10 || model.draining.is_some();
+        let is_seen_off = model.draining.is_some() || self.account_over.is_some();
+        let may_part = self.was_silent.is_some() || model.facts.limits.unread < 64 << 10 || is_seen_off;
         self.asked.len() > 1 && is_staying && !may_part
     }
 

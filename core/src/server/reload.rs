@@ -13,7 +13,7 @@ use super::Server;
 use super::answer::News;
 use super::codebook::{CodeHash, Opens, Standing};
 use super::config::{Config, Presence, Room as RoomConfig};
-use super::conn::{Conn, Join, Phase, Wait};
+use super::conn::{Conn, Join, Phase, Ping, Wait};
 use super::io::{Action, Note};
 use super::refusal::Refusal;
 use super::room::{Grant, Life, Log, Pass, Room};
@@ -60,7 +60,7 @@ impl Server {
 
     fn set_limits(&mut self, limits: Limits) {
         let now = self.now.mono;
-        let room_bytes = mem::replace(&mut self.limits, limits).room_bytes;
+        let Limits { room_bytes, ping, .. } = mem::replace(&mut self.limits, limits);
         let limits = &self.limits;
         self.guesses.set_limits(limits, now);
         self.passwords.set_limits(limits, now);
@@ -77,6 +77,20 @@ impl Server {
             let Some(conn) = self.conns.get_mut(id) else { continue };
             // How long a line waits is reckoned anew.
             conn.wait.take_if(|wait| matches!(wait, Wait::Pace(_)));
+            if self.limits.ping != ping {
+                self.draw_ping(id);
+            }
+        }
+    }
+
+    /// How long a connection may be silent is drawn anew. One that has been so for longer by now is not pinged at once, because
+    /// then all would be.
+    fn draw_ping(&mut self, id: ConnId) {
+        let (now, least, drawn) = (self.now.mono, self.limits.ping - self.limits.ping / 10, self.jittered_ping());
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let silence = now.since(conn.heard);
+        if let Ping::After(_) = conn.ping {
+            conn.ping = Ping::After(drawn.max(silence + (drawn - least)));
         }
     }
 

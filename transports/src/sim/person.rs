@@ -410,7 +410,9 @@ impl Person {
                 _ => {}
             }
         }
-        if let Some((id, room)) = &self.unexcused {
+        // What comes again while a room is being closed is refused, whatever has become of it.
+        let is_closed = |room: &RoomId| model.was_ever_gone(room.as_str());
+        if let Some((id, room)) = self.unexcused.as_ref().filter(|(_, room)| !room.as_ref().is_some_and(is_closed)) {
             return wrong(3, format!("{id} is unconfirmed or not sent, and nothing of {room:?} was lost"));
         }
         let Some(client) = self.client().filter(|_| self.court.is_none()) else { return Ok(()) };

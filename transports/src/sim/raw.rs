@@ -102,8 +102,11 @@ impl Raw {
         // It may be called "Room 0, 12".
         let number = |title: &str| title.split(',').next().and_then(|number| number.parse().ok());
         if words.ends_with(" is closed. To another room: /join CODE") {
-            if self.stage != Stage::Script {
-                self.stage = Stage::Lobby;
+            // The answer to a /join may be still to come.
+            match self.stage {
+                Stage::Script => {}
+                Stage::Waiting(_) => self.stage = Stage::Waiting(None),
+                _ => self.stage = Stage::Lobby,
             }
         } else if let Some(room) = title.and_then(|(room, _)| number(room)) {
             self.room = Some(room);
@@ -126,7 +129,7 @@ impl Raw {
 }
 
 /// How a person learns that they have an answer, and are not going anywhere.
-const ANSWERS: [&str; 15] = [
+const ANSWERS: [&str; 12] = [
     "You are ",
     "is taken",
     "End of history",
@@ -139,9 +142,6 @@ const ANSWERS: [&str; 15] = [
     "Try again later",
     "already.",
     "Only people with an account",
-    "is about to be closed",
-    "You are in no room",
-    "You can read here",
 ];
 
 /// What a hostile one sends: something that could be meant well, and then not quite that.

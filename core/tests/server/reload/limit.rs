@@ -111,6 +111,29 @@ fn a_shorter_handshake_counts_for_those_who_are_in_it() {
 }
 
 #[test]
+fn a_shorter_silence_counts_for_those_who_are_in_and_not_for_all_at_once() {
+    let mut world = World::new();
+    let conns: Vec<_> = (0..8).map(|n| world.member(&format!("ann{n}"), OPS)).collect();
+    world.wait(seconds(12));
+    conns.iter().for_each(|&conn| drop(world.lines(conn)));
+    // Half of them have been silent for longer than that, the others have just been heard.
+    conns[..4].iter().for_each(|&conn| world.send(conn, "{\"t\":\"pong\",\"n\":1}\n"));
+    world.reload(|config| config.limits.ping = seconds(10));
+    let mut pinged = Vec::new();
+    for step in 0..130 {
+        world.wait(millis(100));
+        for (index, &conn) in conns.iter().enumerate() {
+            pinged.extend(world.lines(conn).iter().filter(|line| line["t"] == "ping").map(|_| (index, step)));
+        }
+    }
+    let of = |all: std::ops::Range<usize>| pinged.iter().filter(move |(index, _)| all.contains(index));
+    assert!(of(0..4).count() == 4 && of(0..4).all(|(_, step)| (89..112).contains(step)), "{pinged:?}");
+    assert!(of(4..8).count() == 4 && of(4..8).all(|(_, step)| *step < 22), "{pinged:?}");
+    let steps: std::collections::BTreeSet<_> = pinged.iter().map(|(_, step)| step).collect();
+    assert!(steps.len() > 4, "not all at once: {pinged:?}");
+}
+
+#[test]
 fn another_language_is_spoken_from_the_next_line_on() {
     let mut world = World::new();
     let (ann, bob) = (world.member("ann", OPS), world.person("bob", OPS));

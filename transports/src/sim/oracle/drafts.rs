@@ -296,7 +296,13 @@ impl Model {
         }
         let called = draft.name.as_str();
         let numberless = called.trim_end_matches(|c: char| c.is_ascii_digit());
-        let is_it = |name: &String| name == called || name.ends_with('-') && name == numberless;
+        let called_as = numberless.strip_suffix('-').map(str::to_lowercase);
+        // There is an account of their name by now.
+        let is_accounts = called_as.is_some_and(|name| self.lately().any(|facts| facts.accounts.contains_key(&name)));
+        let is_it = |name: &String| {
+            let is_numbered = name.ends_with('-') && name == numberless;
+            name == called || is_numbered || is_accounts && numberless.strip_suffix('-') == Some(name)
+        };
         if !receipts.iter().any(|receipt| receipt.names.iter().any(is_it)) {
             return Err(Violation::new(3, format!("{text:?} was not said by anybody called {}", draft.name)));
         }

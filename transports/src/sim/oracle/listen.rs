@@ -338,7 +338,7 @@ impl Wire {
         }
         sub.is_quiet = false;
         // Who is there is told in another way from here on, and nothing is missed.
-        if to + 1 == from && says_who.is_none() && roster.is_some() != sub.roster.is_some() {
+        if to + 1 == from && roster.is_some() != sub.roster.is_some() {
             (sub.roster, sub.roles) = (roster, roles(frame));
             (sub.here, sub.here_told) = (frame.number("here").unwrap_or_default(), Some(now));
             return Ok(());

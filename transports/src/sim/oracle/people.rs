@@ -189,12 +189,13 @@ impl People {
         }
     }
 
-    /// By how many codes a person may be in rooms at most.
-    pub(super) fn most_rooms(&self, person: usize, since: Instant, limits: &Limits) -> usize {
+    /// By how many codes a person may be in rooms at most, but for this one.
+    pub(super) fn most_rooms(&self, but: (&str, &str), person: usize, since: Instant, limits: &Limits) -> usize {
         let may = |let_in: &LetIn| self.may_be_in(person, let_in, since, limits);
-        // The one that is asked for is among them.
-        let codes = self.let_in.values().flat_map(BTreeMap::values);
-        codes.filter_map(|who| who.get(&person)).filter(|let_in| may(let_in)).count().saturating_sub(1)
+        let doors =
+            self.let_in.iter().flat_map(|(room, codes)| codes.iter().map(move |(code, who)| ((room, code), who)));
+        let others = doors.filter(|((room, code), _)| (room.as_str(), code.as_str()) != but);
+        others.filter_map(|(_, who)| who.get(&person)).filter(|let_in| may(let_in)).count()
     }
 
     /// Each hello of theirs, and each loss of a connection, may have their grace begin anew.

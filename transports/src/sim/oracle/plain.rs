@@ -178,6 +178,10 @@ impl Screen {
 
     /// A line, since this configuration.
     fn line(&mut self, model: &Model, now: Instant, person: usize, since: usize, line: &str) -> Result<(), Violation> {
+        if line.contains("Your name [") {
+            // The code before was right: those that are wrong are counted anew, if its room goes before the name is told.
+            self.wrong = 0;
+        }
         let line = unprompted(line);
         if let Some(expected) = self.rest.pop_front() {
             let is = line.trim_start().strip_prefix("| ").unwrap_or_default();

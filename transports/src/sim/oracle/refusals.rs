@@ -216,7 +216,7 @@ fn join_refused(
         ("room_full", Some(room)) => {
             most.is_some_and(|most| model.people.most_in((&room, tried), person, asked.at, &wide) >= most)
                 || model.may_be_full(&room, person, asked.at)
-                || model.people.most_rooms(person, asked.at, &wide) >= narrow.rooms
+                || model.people.most_rooms((&room, tried), person, asked.at, &wide) >= narrow.rooms
         }
         _ => false,
     };

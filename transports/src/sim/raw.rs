@@ -121,6 +121,8 @@ impl Raw {
                 _ => self.stage = Stage::Lobby,
             }
         } else if let Stage::Waiting(before) = self.stage
+            // What was said before that is answered so, too.
+            && !words.starts_with("You are in no room")
             && ANSWERS.iter().any(|answer| words.contains(answer))
         {
             self.stage = before.map_or(Stage::Lobby, Stage::In);

@@ -340,7 +340,8 @@ impl Wire {
         let leaves = |room: &String| {
             self.asked.iter().any(|asked| matches!(&asked.what, Ask::Leave { room: left, .. } if left == room))
         };
-        let stays = |room: &String| !leaves(room) && model.facts.rooms.contains_key(room);
+        // Who has not heard that a room was closed may be out of it, although it is back.
+        let stays = |room: &String| !leaves(room) && !model.was_gone(room, self.version);
         let rooms = self.subs.iter().filter(|(room, _)| stays(room));
         // By another one, where what was asked since is done.
         let asks = |room: &String| {

@@ -112,6 +112,11 @@ impl Drafts {
         self.paces.entry(member.into()).or_default().begins(now);
     }
 
+    /// Whoever could only read may speak by now: what they said before may have waited until then.
+    pub(super) fn all_may_speak(&mut self) {
+        self.receipts.values_mut().flatten().for_each(|receipt| receipt.read_only = false);
+    }
+
     /// The rate is another one: as much as it allows at once may be said once more.
     pub(super) fn all_begin(&mut self, now: Instant) {
         self.paces.values_mut().for_each(|pace| pace.begins(now));

@@ -171,7 +171,8 @@ impl Wire {
     ) -> Result<(), Violation> {
         let Some(room) = room.filter(|_| asked.is_in) else { return Ok(()) };
         let is_held = self.subs.contains_key(room) || asked.returns.is_some_and(|until| now < until);
-        let is_there = is_held && self.is_bound(model, now) && !model.was_gone(room, asked.version);
+        let since = asked.version.min(self.version);
+        let is_there = is_held && self.is_bound(model, now) && !model.was_gone(room, since);
         let is_put_off = matches!(code, "slow_down" | "unavailable");
         if is_there && !is_put_off { wrong(1, format!("{code} is told to one who is in {room}")) } else { Ok(()) }
     }

@@ -38,6 +38,15 @@ impl Oracle {
         if self.model.facts.limits.burst != before.limits.burst {
             self.model.drafts.all_begin(now);
         }
+        let roles = |facts: &Facts| {
+            let codes =
+                facts.rooms.iter().flat_map(|(room, facts)| facts.codes.iter().map(move |code| (room.clone(), code)));
+            codes.map(|(room, (code, facts))| ((room, code.clone()), facts.role)).collect::<BTreeMap<_, _>>()
+        };
+        let old = roles(&before);
+        if roles(&self.model.facts).iter().any(|(code, role)| old.get(code).is_none_or(|old| old < role)) {
+            self.model.drafts.all_may_speak();
+        }
         let Self { model, wires, .. } = self;
         wires.values_mut().for_each(|wire| wire.reloaded(model, now, &before));
     }

@@ -320,12 +320,16 @@ impl World {
             }
             Change::CodeTerms => {
                 let Some(at) = some_room(dice, config) else { return false };
-                let is_guests = |access: &&mut Access| self.guests.contains(&access.code);
-                let Some(access) = config.rooms[at].codes.iter_mut().find(is_guests) else { return false };
-                access.max_members = [None, Some(1), Some(2)][dice.usize(0..3)];
+                let codes = config.rooms[at].codes.len();
+                if codes == 0 {
+                    return false;
+                }
+                let access = &mut config.rooms[at].codes[dice.usize(0..codes)];
+                let before = access.clone();
+                access.max_members = [None, Some(1), Some(2), Some(4)][dice.usize(0..4)];
                 let in_a_while = self.now.unix_ms + dice.u64(0..120_000);
-                access.expires = [None, Some(in_a_while), Some(self.now.unix_ms - 1_000)][dice.usize(0..3)];
-                true
+                access.expires = [None, None, Some(in_a_while), Some(self.now.unix_ms - 1_000)][dice.usize(0..4)];
+                *access != before
             }
             Change::Presence => {
                 let Some(at) = some_room(dice, config) else { return false };

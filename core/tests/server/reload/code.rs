@@ -90,6 +90,22 @@ fn a_person_who_has_told_the_code_and_not_the_name_is_asked_for_another_code() {
 }
 
 #[test]
+fn who_has_told_a_code_and_not_the_name_goes_where_it_leads_by_now() {
+    let mut world = World::new();
+    let bob = world.connect();
+    world.send(bob, format!("{OPS}\n"));
+    world.take(bob);
+    world.reload(|config| {
+        config.rooms[0].codes[0].code = NEW.parse().unwrap();
+        config.rooms[1].codes.push(access(OPS, Role::Read));
+    });
+    world.quiet(bob);
+    world.send(bob, "bob\n");
+    let told = world.text(bob);
+    assert!(!told.contains("On-call") && told.contains("You are in, to read."), "{told}");
+}
+
+#[test]
 fn a_code_that_only_moved_still_opens_for_who_has_told_it() {
     let mut world = World::new();
     let bob = world.connect();

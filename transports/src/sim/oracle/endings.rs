@@ -85,7 +85,7 @@ impl Wire {
                 Trust::Plain(_) => false,
                 Trust::Hostile(_) | Trust::Court(_) => true,
             },
-            Reason::AccountChanged => self.account_over.is_some(),
+            Reason::AccountChanged => self.account_over.is_some() || self.may_lose_account,
             // What is read at once may be more than a connection may have waiting.
             Reason::Flood if limits.unread < 64 << 10 => true,
             // Who takes nothing has not heard yet that they were wrong.

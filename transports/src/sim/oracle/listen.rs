@@ -114,6 +114,7 @@ impl Wire {
         model.people.named(person, name);
         (self.me, self.name) = (Some(m.into()), Some(name.into()));
         self.account = frame.text("account").map(str::to_lowercase);
+        self.may_lose_account(model);
         model.logins.is_welcome(frame);
         Ok(())
     }
@@ -165,7 +166,7 @@ impl Wire {
         model.are_theirs(roster.as_ref())?;
         if let Some(roster) = &roster {
             let name = roster.get(self.me.as_deref().unwrap_or_default());
-            if name != self.name.as_ref() && !name.is_some_and(|name| self.is_numbered(name)) {
+            if name != self.name.as_ref() && !name.is_some_and(|name| self.is_numbered(model, name)) {
                 return wrong(10, "a roster without me as I am called");
             }
             (self.name, self.numbered) = (name.cloned(), None);

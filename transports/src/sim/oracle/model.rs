@@ -257,6 +257,15 @@ impl Model {
         is_known || clients + self.people.most_at_netcat(since, &wide) >= self.narrow().full_members
     }
 
+    /// How many others may be in a room by a code at most: of those who send what they like nobody knows how many they are.
+    pub(super) fn most_by(&self, door: (&str, &str), person: usize, since: Instant) -> usize {
+        let wide = self.wide();
+        let clients = self.people.most_in(door, person, since, &wide);
+        let is_known = self.known.iter().any(|(_, known)| known == door.1);
+        let others = if is_known { usize::MAX / 2 } else { self.people.most_at_netcat(since, &wide) };
+        clients + others
+    }
+
     /// Whether the server was told that the log has what bears this token.
     pub(super) fn is_told_of(&self, token: u64) -> bool {
         let Some(said) = self.said.get(&token) else { return false };

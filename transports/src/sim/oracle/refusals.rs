@@ -215,7 +215,7 @@ fn join_refused(
         ("not_member", Some(_)) if is_named => model.logins.account_of(person).is_some(),
         ("code_expired" | "no_guests", Some(_)) => model.is_shut(tried, person, version, code),
         ("room_full", Some(room)) => {
-            most.is_some_and(|most| model.people.most_in((&room, tried), person, asked.at, &wide) >= most)
+            most.is_some_and(|most| model.most_by((&room, tried), person, asked.at) >= most)
                 || model.may_be_full(&room, person, asked.at)
                 || model.people.most_rooms((&room, tried), person, asked.at, &wide) >= narrow.rooms
         }

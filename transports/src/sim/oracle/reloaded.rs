@@ -162,10 +162,19 @@ impl Wire {
     }
 
     /// Whether somebody is called so since there is an account of the name that they had.
-    pub(super) fn is_numbered(&self, name: &str) -> bool {
-        let number =
-            self.numbered.as_ref().and_then(|numbered| name.strip_prefix(numbered.as_str())?.strip_prefix('-'));
-        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    pub(super) fn is_numbered(&self, model: &Model, name: &str) -> bool {
+        let is_it = |had: &String| {
+            let number = name.strip_prefix(had.as_str()).and_then(|rest| rest.strip_prefix('-'));
+            let is_number = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+            is_number && model.lately().any(|facts| facts.accounts.contains_key(&had.to_lowercase()))
+        };
+        self.numbered.iter().chain(&self.name).any(is_it)
+    }
+
+    /// Somebody reads that they are let in as an account: if it was changed since that was written, they are out.
+    pub(super) fn may_lose_account(&mut self, model: &Model) {
+        let secret = |facts: &Facts| facts.accounts.get(self.account.as_ref()?).map(|account| account.secret.clone());
+        self.may_lose_account = model.since(self.version).any(|facts| secret(facts) != secret(&model.facts));
     }
 
     /// A room has let somebody in by a code: it is there, the code opens it or they were in by it, and they are told what they may

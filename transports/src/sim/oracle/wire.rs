@@ -95,6 +95,8 @@ pub(super) struct Wire {
     pub(super) numbered: Option<String>,
     /// When their account was changed.
     pub(super) account_over: Option<Instant>,
+    /// Whether it may have been, before they read that they are in by it.
+    pub(super) may_lose_account: bool,
     /// What was said in a room and is to have its answer before that is closed; and what may have none behind its end.
     pub(super) owed_there: BTreeMap<String, BTreeSet<String>>,
     pub(super) given_up: BTreeSet<String>,
@@ -185,6 +187,7 @@ impl Wire {
             version: 0,
             numbered: None,
             account_over: None,
+            may_lose_account: false,
             owed_there: BTreeMap::new(),
             given_up: BTreeSet::new(),
             subs: BTreeMap::new(),

@@ -37,6 +37,8 @@ pub(in crate::sim) struct Logins {
     sent: BTreeMap<usize, BTreeSet<String>>,
     /// The code by which somebody last wanted to be in a room.
     last: BTreeMap<(usize, String), String>,
+    /// Where somebody of an account ever wanted to be.
+    came: BTreeSet<(String, String)>,
     /// Who an account is on the wire.
     members: BTreeMap<String, String>,
     /// What was asked since the server's start.
@@ -93,10 +95,12 @@ impl Logins {
         }
     }
 
-    /// Somebody wants to be in a room by a code.
-    pub(super) fn joins(&mut self, person: usize, room: &str, code: &str) {
+    /// Somebody wants to be in a room by a code; says whether nobody of their account ever did.
+    pub(super) fn joins(&mut self, person: usize, room: &str, code: &str) -> bool {
         self.sends(person, code);
         self.last.insert((person, room.into()), code.into());
+        let account = self.people.get(&person);
+        account.is_none_or(|account| self.came.insert((account.clone(), room.into())))
     }
 
     /// The code by which somebody with an account last wanted to be in a room.

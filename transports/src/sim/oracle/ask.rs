@@ -30,6 +30,8 @@ pub(super) struct Asked {
     pub(super) has_asked: bool,
     /// Where somebody comes back to a room in which they are held, as often as they like: until when they surely are.
     pub(super) returns: Option<Instant>,
+    /// Whether nobody of their account has ever wanted to be there before: then it is not known there.
+    pub(super) is_unknown: bool,
     /// Whether they surely are in the room by this code, so that it is not asked again.
     pub(super) is_in: bool,
     /// Whether they may be in the room by this code, whatever has become of it.
@@ -126,6 +128,7 @@ impl Wire {
         let number = self.requests;
         let is_current = self.is_current(model);
         let (mut troubles, mut has_asked, mut returns, mut is_in, mut may_be_in) = (0, false, None, false, false);
+        let mut is_unknown = false;
         let what = match request.text("t").ok_or_else(unreadable)? {
             "hello" => {
                 let (over, thawed) = (self.takes_over.take(), model.thawed);
@@ -153,7 +156,7 @@ impl Wire {
                     model.people.tries(now, self.source);
                     String::new()
                 });
-                model.logins.joins(person, &room, &code);
+                is_unknown = model.logins.joins(person, &room, &code);
                 let wide = model.wide();
                 let grace = model.narrow().grace;
                 let held = model.people.session(person).held_until(now, &room, grace);
@@ -251,6 +254,7 @@ impl Wire {
             clock,
             has_asked,
             returns,
+            is_unknown,
             is_in,
             may_be_in,
             version,

@@ -135,7 +135,10 @@ impl Wire {
         code: &str,
         asked: &Asked,
     ) -> Result<(), Violation> {
-        if asked.has_asked || model.logins.account_of(person).is_some() {
+        // Of an account that came once it is not asked whether the code is still good, and by a room's name it comes by any.
+        let is_account = model.logins.account_of(person).is_some();
+        let is_named = matches!(&asked.what, Ask::Join { room: Some(_), .. });
+        if asked.has_asked || is_account && is_named {
             return Ok(());
         }
         let was_late = asked.clock.min(model.clock);
@@ -144,11 +147,12 @@ impl Wire {
         for facts in model.since(asked.version) {
             let Some(room_facts) = facts.rooms.get(room) else { continue };
             let Some(CodeFacts { expires, most, .. }) = room_facts.codes.get(code) else { continue };
-            if expires.is_some_and(|expires| expires <= was_late) && model.set_back < asked.at {
+            let is_over = expires.is_some_and(|expires| expires <= was_late) && model.set_back < asked.at;
+            if is_over && (asked.is_unknown || !is_account) {
                 wrongs.push(format!("{code} has expired"));
             } else if most.is_some_and(|most| in_by_it >= most) {
                 wrongs.push(format!("{in_by_it} others are in by {code}"));
-            } else if !(facts.guests && room_facts.guests) {
+            } else if !(facts.guests && room_facts.guests || is_account) {
                 wrongs.push("nobody comes in there who has no account".into());
             } else {
                 return Ok(());

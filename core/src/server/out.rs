@@ -193,12 +193,12 @@ impl Out {
         Some(sub)
     }
 
-    /// Whether all that there is to send is what this membership's room has behind its cursor, every byte of it.
+    /// Whether all that there is to send is what this membership's room has behind its cursor, every byte of it. Where no
+    /// private frame waits, its `joined` is sent.
     #[inline]
     pub(super) fn is_all(&self, sub: &Sub) -> bool {
         self.half.is_empty()
             && self.private.is_empty()
-            && sub.after < self.first_place
             && sub.since <= sub.at
             && sub.end.is_none()
             && sub.own.is_empty()

@@ -340,3 +340,15 @@ fn connections_of_one_source_are_limited() {
         assert!(!world.is_gone(conn), "0 lifts the limit");
     }
 }
+
+#[test]
+fn nothing_is_left_of_a_source_that_is_gone() {
+    let mut world = World::new();
+    for host in 1..=50 {
+        let conn = world.connect_from(&format!("198.51.100.{host}:1"));
+        world.reset(conn);
+    }
+    world.wait(seconds(60));
+    let all = format!("{:?}", world.server);
+    assert!(!all.contains("Source("), "{all}");
+}

@@ -73,6 +73,7 @@ fn every_invariant_holds_whatever_goes_wrong() {
     println!("{counters}");
     assert!(broken.is_empty(), "{broken}");
     assert!(counters.missing().is_empty(), "these never occurred: {:?}", counters.missing());
+    assert!(counters.unseen().is_empty(), "at court these never occurred: {:?}", counters.unseen());
 }
 
 /// What once was broken.

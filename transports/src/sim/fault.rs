@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use super::incident::{Incident, Incidents};
+
 /// Declares the faults, each with its name on the command line and what it means.
 macro_rules! faults {
     ($($(#[doc = $doc:literal])* $fault:ident $name:literal,)*) => {
@@ -125,38 +127,52 @@ impl FromStr for Fault {
     }
 }
 
-/// How often each fault has occurred.
+/// How often each fault has occurred, and what those at court have done and were told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counters([u64; Fault::ALL.len()]);
+pub struct Counters {
+    faults: [u64; Fault::ALL.len()],
+    incidents: Incidents,
+}
 
 impl Default for Counters {
     fn default() -> Self {
-        Self([0; Fault::ALL.len()])
+        Self { faults: [0; Fault::ALL.len()], incidents: Incidents::default() }
     }
 }
 
 impl Counters {
     pub(super) fn count(&mut self, fault: Fault) {
-        self.0[fault as usize] += 1;
+        self.faults[fault as usize] += 1;
     }
 
     pub(super) fn set(&mut self, fault: Fault, times: u64) {
-        self.0[fault as usize] = times;
+        self.faults[fault as usize] = times;
+    }
+
+    /// Adds what has happened at court.
+    pub(super) fn happened(&mut self, incidents: &Incidents) {
+        self.incidents.add(incidents);
     }
 
     /// Adds those of another world.
     pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(to, from)| *to += from);
+        self.faults.iter_mut().zip(other.faults).for_each(|(to, from)| *to += from);
+        self.incidents.add(&other.incidents);
     }
 
     /// How often this one has occurred.
     pub fn of(&self, fault: Fault) -> u64 {
-        self.0[fault as usize]
+        self.faults[fault as usize]
     }
 
     /// How often any has.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.faults.iter().sum()
+    }
+
+    /// What never was seen at court.
+    pub fn unseen(&self) -> BTreeSet<Incident> {
+        self.incidents.missing()
     }
 
     /// Those that never have.
@@ -172,6 +188,7 @@ impl fmt::Display for Counters {
             write!(f, "{space}{fault} {}", self.of(*fault))?;
             space = ", ";
         }
-        Ok(())
+        let incidents = self.incidents.to_string();
+        if incidents.is_empty() { Ok(()) } else { write!(f, "; at court: {incidents}") }
     }
 }

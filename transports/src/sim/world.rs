@@ -139,7 +139,7 @@ impl World {
         let mut rooms: Vec<_> = rooms.map(|(index, (codes, guest))| room(index, codes, guest, &accounts)).collect();
         let room_facts = rooms.iter().map(room_facts).collect();
         let court = plan.court.then(|| Court::new(&mut entropy));
-        rooms.extend(court.as_ref().map(|court| court.config(&accounts)));
+        rooms.extend(court.iter().flat_map(|court| court.config(&accounts)));
         let facts = Facts {
             rooms: room_facts,
             accounts: accounts.iter().map(|account| account_facts(account, &rooms)).collect(),
@@ -190,9 +190,10 @@ impl World {
         };
         world.oracle.model.are_lines_kept = which.is_some();
         if let Some(court) = &world.court {
-            let codes = court.roles().map(|(code, role)| (canonical(code.canonical()), role));
+            let codes = court.roles().map(|(code, role)| (canonical(code.canonical()), (role, role)));
             world.oracle.model.court.codes = codes.collect();
-            world.breaks.knows(&court.codes);
+            world.oracle.model.court.lodge = canonical(court.lodge.canonical());
+            world.breaks.misrule.knows(&court.codes);
         }
         world.boot();
         world.populate(&mut entropy);
@@ -275,6 +276,7 @@ impl World {
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.set(Fault::SmallRooms, self.oracle.model.gaps);
+        counters.happened(&self.oracle.model.court.incidents);
         match &self.host {
             Host::Up(driver) => counters.add(&driver.log().counters()),
             Host::Down(log) => counters.add(&log.counters),
@@ -431,7 +433,7 @@ impl World {
         let empty = Box::new(SimLog::new(Disk::sound(0), Dice::from_seed(0)));
         let log = Tampered::new(*std::mem::replace(log, empty), self.which, self.chaos.fork());
         let limits = self.breaks.limits(&self.config.limits);
-        let config = server::Config { limits, ..self.config.clone() };
+        let config = self.breaks.misrule.config(server::Config { limits, ..self.config.clone() });
         let driver = Driver::new(config, self.chaos.seed(), log);
         self.host = Host::Up(Box::new(driver));
         self.is_draining = false;

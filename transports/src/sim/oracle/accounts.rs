@@ -10,7 +10,7 @@ use super::ask::Asked;
 use super::json::Json;
 use super::model::Model;
 use super::wire::Wire;
-use crate::sim::court::COURT;
+use crate::sim::court::{COURT, LODGE};
 use crate::sim::verdicts::HUSH;
 
 /// The longest that a line may wait inside the server before it is handled, and an answer before it goes out.
@@ -191,7 +191,8 @@ impl Model {
         let codes = self.facts.rooms.get(room).map(|facts| &facts.codes);
         let role = |code: &String| match codes {
             Some(codes) => codes.get(code).map(|code| code.role),
-            None => self.court.codes.get(code).copied().filter(|_| room == COURT),
+            None if room == LODGE => Some(Role::Talk).filter(|_| *code == self.court.lodge),
+            None => self.court.codes.get(code).map(|(_, most)| *most).filter(|_| room == COURT),
         };
         let by_code = sent.filter_map(role).max();
         let gift = self.logins.members.get(&folded).and_then(|m| self.given(m)).filter(|_| room == COURT);

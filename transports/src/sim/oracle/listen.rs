@@ -347,7 +347,11 @@ impl Wire {
         }
         self.subs.remove(&room);
         let overdue = now.since(asked.at) >= model.facts.limits.drain;
-        let early = self.says.values().any(|say| say.number < asked.number && say.room == room);
+        let says = self.says.iter().filter(|(_, say)| say.number < asked.number && say.room == room);
+        let early: Vec<String> = says.map(|(id, _)| id.clone()).collect();
+        // What comes of them after that reaches nobody who is out.
+        self.unheard.extend(early.iter().cloned());
+        let early = !early.is_empty();
         if early && !overdue { wrong(5, "left before what was said there") } else { Ok(()) }
     }
 

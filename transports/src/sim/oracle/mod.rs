@@ -7,6 +7,7 @@
 
 mod accounts;
 mod ask;
+mod codes;
 mod drafts;
 mod endings;
 mod hands;
@@ -19,8 +20,12 @@ mod pace;
 mod people;
 mod place;
 mod plain;
+mod reasons;
 mod refusals;
+mod rules;
 mod search;
+mod seat;
+mod shown;
 mod spread;
 mod stranger;
 mod wire;
@@ -42,6 +47,7 @@ pub(super) use accounts::AccountFacts;
 use endings::given_up;
 pub(super) use hands::Hands;
 pub(super) use model::{CodeFacts, Facts, Model, RoomFacts, Sentence, canonical};
+pub(super) use shown::Witness;
 pub(super) use spread::Spread;
 pub(super) use wire::Trust;
 use wire::Wire;

@@ -199,6 +199,10 @@ breaks! {
     RetiredOpens,
     /// A code that is used up lets one more in behind a start.
     UsedUpOpens,
+    /// Whoever was kicked while they were away comes in as if they had not been.
+    UntoldKick,
+    /// What the court is about is told wrong.
+    WrongTopic,
     /// Whoever was let off a ban is told that it lasts.
     IgnoredUnban,
     /// A room without guests takes guests.

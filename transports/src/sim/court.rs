@@ -143,7 +143,8 @@ impl World {
         let Some(room) = client.room(&id) else {
             match (dice, made) {
                 (0..12, _) => client.join(now, id),
-                (12..30, Some(made)) => client.join(now, made),
+                (12..16, _) => client.join(now, court.lodge.clone()),
+                (16..30, Some(made)) => client.join(now, made),
                 _ => client.join(now, court.codes[code].clone()),
             };
             return;
@@ -155,11 +156,11 @@ impl World {
             4..6 => _ = client.leave(now, &id),
             6..12 => _ = client.history(now, &id, head.next(), 20),
             12..14 => _ = client.join(now, court.lodge.clone()),
-            14..16 => _ = client.join(now, Court::lodge_id()),
-            16..18 => _ = client.leave(now, &Court::lodge_id()),
-            18..20 => _ = client.join(now, made.unwrap_or_else(|| court.codes[code].clone())),
-            20..22 => _ = client.join(now, id),
-            22..55 => {
+            14..17 => _ = client.join(now, Court::lodge_id()),
+            17..18 => _ = client.leave(now, &Court::lodge_id()),
+            18..24 => _ = client.join(now, made.unwrap_or_else(|| court.codes[code].clone())),
+            24..26 => _ = client.join(now, id),
+            26..55 => {
                 if let Ok(text) = format!("§{token} word").parse() {
                     _ = client.say(now, &id, qun_core::log::Kind::Say, text);
                 }
@@ -263,7 +264,7 @@ fn some_order(dice: &mut Dice, token: u64, names: &[Name], head: Seq) -> Order {
     let whom = || Whom::Name(name.clone().unwrap_or_else(|| NAMES[0].parse().unwrap_or_else(|_| unreachable!())));
     let for_s = Some(dice.u64(1..40));
     let label: Box<str> = if dice.bool() { "extra".into() } else { "spare".into() };
-    match dice.u32(0..42) {
+    match dice.u32(0..43) {
         0..6 => Order::Kick { whom: whom(), why },
         6..9 => Order::Ban { whom: whom(), by: Vec::new(), for_s, why },
         9..11 => Order::Ban { whom: whom(), by: vec![By::Name], for_s, why },

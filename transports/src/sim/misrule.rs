@@ -109,6 +109,14 @@ impl Misrule {
             (Break::BannedAsClosed, "error") => *line = line.replacen("\"code\":\"banned\"", "\"code\":\"closed\"", 1),
             (Break::NeedlessMute, "error") => *line = line.replacen("\"code\":\"closed\"", "\"code\":\"muted\"", 1),
             (Break::ForbiddenDone, "ok") if line.contains("\"seq\"") => *line = error(line, "forbidden"),
+            (Break::UntoldKick, "error") if line.contains("\"code\":\"kicked\"") => {
+                let re = line.split("\"re\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+                let (room, members) = ("{\"id\":\"court\",\"title\":\"Court\",\"role\":\"talk\"}", "[]");
+                *line = format!(
+                    "{{\"t\":\"joined\",\"re\":\"{re}\",\"room\":{room},\"here\":0,\"members\":{members},\"epoch\":\"x\",\"first\":1,\"from\":1,\"head\":0}}\n"
+                );
+            }
+            (Break::WrongTopic, "joined") => *line = line.replacen(",\"topic\":\"§", ",\"topic\":\"§1", 1),
             (Break::IgnoredUnban, "msg") if line.contains("\"kind\":\"unban\"") => {
                 self.unbanned =
                     line.split("\"on\":{\"m\":\"").nth(1).and_then(|rest| Some(rest.split('"').next()?.into()));

@@ -61,18 +61,19 @@ impl Heard {
 }
 
 impl Model {
-    /// Somebody is told the code that they have asked for.
-    pub(super) fn hears_code(&mut self, asked: &Asked, order: &Order, me: &str, code: String) {
+    /// Somebody is told the code that they have asked for, behind the act that made it: what is `next` comes later.
+    pub(super) fn hears_code(&mut self, asked: &Asked, order: &Order, me: &str, next: u64, code: String) {
         let (epoch, _) = self.told(COURT).unwrap_or_default();
         let epoch = epoch.to_string();
         let since = asked.done.as_ref().filter(|(of, _)| *of == epoch).map_or(0, |(_, done)| *done);
         let is_it = |making: &Making| {
             making.epoch == epoch
-                && making.seq > since
+                && (since + 1..next).contains(&making.seq)
                 && making.author == me
                 && Some(&making.label) == order.label.as_ref()
         };
-        let at = self.court.making.iter().position(is_it);
+        // The newest: whoever asked for an earlier one has not heard of it.
+        let at = self.court.making.iter().rposition(is_it).filter(|_| !asked.is_vague);
         let making = at.map(|at| self.court.making.remove(at));
         let seq = making.as_ref().map(|making| making.seq);
         let roles = (Role::Read, Role::Moderator);

@@ -10,6 +10,7 @@ mod ask;
 mod codes;
 mod drafts;
 mod endings;
+mod gallery;
 mod hands;
 mod json;
 mod listen;
@@ -109,6 +110,7 @@ impl Oracle {
     /// The server starts, and knows nobody.
     pub(super) fn booted(&mut self) {
         self.all_here = None;
+        self.model.court.away.clear();
         self.wires.clear();
         self.model.booted();
     }
@@ -120,6 +122,7 @@ impl Oracle {
             self.model.set_back = now;
         }
         self.model.clock = unix_ms;
+        self.model.court.now = now;
         self.model.latest = self.model.latest.max(unix_ms);
     }
 
@@ -156,6 +159,9 @@ impl Oracle {
             self.model.people.session(person).is_done();
             self.model.people.at_netcat(person, Some(now));
             return self.model.people.lost(now, person, BTreeSet::new());
+        }
+        if let (Trust::Court(_), true) = (wire.trust, is_cut) {
+            wire.court_is_cut(&mut self.model, now);
         }
         let Trust::Client(person) = wire.trust else { return };
         if wire.hello == 0 || wire.hello != self.model.people.hellos(person) {

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qun_core::log::{Kind, Record};
-use qun_core::{Act, Deed, Role, Subject};
+use qun_core::{Act, Deed, Instant, Role, Subject};
 
 use super::Violation;
 use super::codes::{Heard, Making};
 use super::json::Json;
 use super::model::{Model, canonical};
-use super::reasons::Who;
+use super::reasons::{Asked, Who};
 use super::rules::{Done, History, folded};
 use crate::sim::court::COURT;
 use crate::sim::incident::{Incident, Incidents};
@@ -35,6 +35,8 @@ pub(in crate::sim) struct Court {
     pub(super) members: BTreeMap<String, usize>,
     pub(super) keyed: BTreeSet<String>,
     pub(super) sources: BTreeMap<String, usize>,
+    /// What they were ever called.
+    pub(super) names: BTreeMap<String, BTreeSet<String>>,
     /// What bears a token: who sent it, as what, and by what somebody is to be known again.
     told: BTreeMap<u64, Told>,
     /// What each history of the room comes to.
@@ -50,6 +52,10 @@ pub(in crate::sim) struct Court {
     /// What put somebody out, in its order; and who was told so as they came back, up to which of it.
     expulsions: Vec<Expulsion>,
     told_so: BTreeMap<String, usize>,
+    /// When the connection was cut of those who were in, and have not come in or heard why they do not since.
+    pub(super) away: BTreeMap<String, Instant>,
+    /// What time it is.
+    pub(super) now: Instant,
     /// The accounts that may have come to the room without guests, and those that have, in which history.
     pub(super) lodgers: BTreeMap<String, Option<String>>,
     pub(in crate::sim) incidents: Incidents,
@@ -65,6 +71,9 @@ pub(super) struct Expulsion {
     name: String,
     /// By which act the code was made whose people went.
     code: Option<u64>,
+    /// When the log had it, and when it was surely done.
+    at: Instant,
+    done: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -279,13 +288,34 @@ impl Model {
         };
         let name = on.map(|on| folded(on.name.as_str())).unwrap_or_default();
         let m = Some(m).filter(|m| !m.is_empty());
-        self.court.expulsions.push(Expulsion { epoch: epoch.into(), seq, why, m, name, code });
+        let at = self.court.now;
+        self.court.expulsions.push(Expulsion { epoch: epoch.into(), seq, why, m, name, code, at, done: None });
     }
 
     /// The server and its log have talked: what the log has, and owes no answer for, is done.
     pub(super) fn court_is_done(&mut self) {
         if let Some((epoch, head)) = self.told(COURT).filter(|_| !self.drafts.is_appending(COURT)) {
             self.court.done = (epoch.into(), head);
+            let (now, (epoch, done)) = (self.court.now, &self.court.done);
+            let is_done = |expulsion: &&mut Expulsion| expulsion.epoch == *epoch && expulsion.seq <= *done;
+            for expulsion in self.court.expulsions.iter_mut().rev().take_while(|expulsion| expulsion.done.is_none()) {
+                expulsion.done = Some(now).filter(|_| is_done(&expulsion));
+            }
+        }
+    }
+
+    /// Whoever was kicked while they were away has heard of it before they come in again, for as long as that is remembered.
+    pub(super) fn is_told_of_kick(&self, asked: &Asked, who: &Who) -> Result<(), Violation> {
+        let Some(away) = self.court.away.get(&who.m) else { return Ok(()) };
+        let grace = self.facts.limits.grace;
+        let is_it = |kick: &&Expulsion| {
+            let is_while_away =
+                kick.at > *away && kick.done.is_some_and(|done| done < *away + grace && done < asked.at);
+            kick.why == "kicked" && kick.m.as_ref() == Some(&who.m) && is_while_away && self.court.now < kick.at + grace
+        };
+        match self.court.expulsions.iter().find(is_it) {
+            Some(kick) => wrong(format!("{who:?} was kicked at {} while they were away, and comes in", kick.seq)),
+            None => Ok(()),
         }
     }
 
@@ -357,7 +387,8 @@ impl Expulsion {
             "code_changed" => code.is_none_or(|code| self.code == Some(code)),
             "banned" => {
                 let is_near = self.m.as_ref().and_then(|m| court.sources.get(m)) == Some(&who.source);
-                self.m.as_ref() == Some(&who.m) || self.name == folded(&who.name) || is_near
+                let was_called_so = court.names.get(&who.m).is_some_and(|names| names.contains(&self.name));
+                self.m.as_ref() == Some(&who.m) || was_called_so || is_near
             }
             _ => self.m.as_ref() == Some(&who.m),
         }

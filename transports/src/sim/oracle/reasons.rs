@@ -34,6 +34,8 @@ pub(super) struct Asked {
     clock: u64,
     /// The history, and up to where it was surely done.
     pub(super) done: Option<(String, u64)>,
+    /// Whether the room was open that it is about.
+    pub(super) is_open: bool,
     /// How often the log could not append, load or open.
     troubles: [u64; 3],
     /// What they were told since.
@@ -111,9 +113,9 @@ impl Model {
             false => (told.into(), self.opened_at(COURT)),
         });
         let room = if let Want::Join { room, .. } = &want { room.as_str() } else { COURT };
-        let troubles = self.court_troubles(room);
+        let (troubles, is_open) = (self.court_troubles(room), self.told(room).is_some());
         let views = view.cloned().into_iter().collect();
-        Asked { want, at: now, clock: self.clock, done, troubles, views, is_vague: false }
+        Asked { want, at: now, clock: self.clock, done, troubles, views, is_open, is_vague: false }
     }
 
     /// Whether a room may have been out of reach since.
@@ -379,6 +381,18 @@ impl Model {
             }
         }
         Err(Violation::new(14, format!("{who:?} comes in as {role} by {code:?}, and {why}: {:?}", counted.last())))
+    }
+
+    /// Whether this may be told of the court, in answer to this or since then: what it is about, and that it is closed.
+    pub(super) fn may_be_about(&self, asked: &Asked, room: &Json) -> bool {
+        let (topic, is_closed) = (room.text("topic"), room.get("closed") == Some(&Json::Bool(true)));
+        self.has_counted(asked).iter().any(|rules| rules.topic.as_deref() == topic && rules.is_closed == is_closed)
+    }
+
+    /// Whether somebody who is in may be told that this is their role.
+    pub(super) fn may_have_role(&self, asked: &Asked, who: &Who, code: Option<&String>, role: Role) -> bool {
+        let counted = self.has_counted(asked);
+        counted.iter().map(|rules| self.roles_by(rules, who, code)).any(|(least, most)| (least..=most).contains(&role))
     }
 
     /// Whether a code may let somebody in who comes for the first time, and whether it surely does.

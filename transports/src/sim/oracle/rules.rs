@@ -46,6 +46,7 @@ pub(super) struct Made {
 pub(super) struct Rules {
     pub(super) seq: u64,
     pub(super) is_closed: bool,
+    pub(super) topic: Option<String>,
     pub(super) bans: BTreeMap<Mark, Sentence>,
     pub(super) mutes: BTreeMap<Mark, Sentence>,
     pub(super) gifts: BTreeMap<String, (String, Role)>,
@@ -99,7 +100,8 @@ impl Rules {
             Act::Role { on, role: None } => rules.gifts.retain(|gifted, _| Some(gifted) != m(on).as_ref()),
             Act::Remove { of, .. } => _ = rules.removed.insert(of.get()),
             Act::Code { label, deed } => rules.code(done.seq, label, *deed),
-            Act::Kick { .. } | Act::Topic { .. } => {}
+            Act::Topic { topic } => rules.topic = topic.as_ref().map(|topic| topic.as_str().into()),
+            Act::Kick { .. } => {}
         }
         rules
     }
@@ -188,4 +190,63 @@ impl History {
 /// A name as it is compared.
 pub(super) fn folded(name: &str) -> String {
     name.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use qun_core::MemberId;
+
+    use super::*;
+
+    const BOB: u64 = 7;
+
+    fn bob() -> Subject {
+        Subject { m: Some(MemberId::from_bits(BOB)), name: "Bob".parse().unwrap() }
+    }
+
+    /// What counts behind these acts, on somebody who has a key and no account.
+    fn behind(acts: &[Act], by: &[&str]) -> Rules {
+        let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+        let mut history = History::default();
+        for (act, seq) in acts.iter().zip(1..) {
+            let (most, source) = (Role::Owner, Some(3));
+            history.does(&Done { seq, act, by: &by, most, is_account: false, is_keyed: true, source });
+        }
+        history.now().clone()
+    }
+
+    #[test]
+    fn a_ban_is_on_what_it_was_asked_for_and_ends_with_all_of_it() {
+        let ban = Act::Ban { on: bob(), until: Some(5), why: None };
+        let member = Mark::Member(MemberId::from_bits(BOB).to_string());
+        let marks = |by: &[&str]| behind(&[ban.clone()], by).bans.into_keys().collect::<Vec<_>>();
+        assert_eq!(marks(&[]), [member.clone(), Mark::Name("bob".into())]);
+        assert_eq!(marks(&["name"]), [Mark::Name("bob".into())]);
+        assert_eq!(marks(&["key", "source"]), [member, Mark::Source(3)]);
+        assert!(behind(&[ban, Act::Unban { on: bob() }], &[]).bans.is_empty());
+    }
+
+    #[test]
+    fn a_code_has_its_name_until_another_has_its_place_or_it_is_retired() {
+        let act = |deed| Act::Code { label: "extra".into(), deed };
+        let rules = behind(&[act(Deed::Added), act(Deed::Rotated)], &[]);
+        assert!(rules.made(1).is_some_and(|made| made.is_retired && made.label.is_none()));
+        assert_eq!(rules.called("extra").map(|made| (made.seq, made.after)), Some((2, Some(1))));
+        let rules = behind(&[act(Deed::Added), act(Deed::Retired), act(Deed::Added)], &[]);
+        assert_eq!(rules.called("extra").map(|made| (made.seq, made.after)), Some((3, None)));
+    }
+
+    #[test]
+    fn what_counted_since_a_place_is_what_stood_there_and_all_behind_it() {
+        let mut history = History::default();
+        for (act, seq) in [(Act::Close { why: None }, 4), (Act::Open, 9)] {
+            let (by, most) = (&[][..], Role::Owner);
+            history.does(&Done { seq, act: &act, by, most, is_account: false, is_keyed: true, source: None });
+        }
+        let closed = |from| history.since(from).iter().map(|rules| rules.is_closed).collect::<Vec<_>>();
+        assert_eq!(closed(0), [false, true, false]);
+        assert_eq!(closed(4), [true, false]);
+        assert_eq!(closed(8), [true, false]);
+        assert_eq!(closed(9), [false]);
+    }
 }

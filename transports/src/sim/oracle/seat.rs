@@ -11,7 +11,7 @@ use super::json::Json;
 use super::model::{Model, canonical};
 use super::order::{is_order, needs};
 use super::reasons::{Asked, Order, View, Want, Who};
-use super::rules::{Mark, folded};
+use super::rules::folded;
 use super::wire::Wire;
 use crate::sim::court::{COURT, LODGE};
 use crate::sim::incident::Incident;
@@ -33,6 +33,8 @@ pub(super) struct Seat {
     view: Option<Arc<View>>,
     /// Who was kicked, and is not told to have gone.
     kicked: Option<String>,
+    /// Whether they have asked to leave.
+    leaves: bool,
     /// Whether they are in the room without guests.
     lodges: bool,
     /// What has no answer.
@@ -40,10 +42,10 @@ pub(super) struct Seat {
     /// As whom, and with which password, it says hello.
     hello: (String, Option<String>),
     /// Whose password the next line at netcat is.
-    login: Option<String>,
-    /// What they are called at netcat, and since when they are there.
-    names: BTreeSet<String>,
-    came: Option<Asked>,
+    pub(super) login: Option<String>,
+    /// By what they came in, or what they typed first; and what they are called at netcat.
+    pub(super) came: Option<Asked>,
+    pub(super) names: BTreeSet<String>,
 }
 
 impl Seat {
@@ -84,6 +86,7 @@ impl Wire {
         if request.text("t") == Some("bye") {
             self.is_leaving = true;
         }
+        self.seat.leaves |= request.text("t") == Some("leave") && request.text("room") == Some(COURT);
         let Some(id) = request.text("id") else { return };
         let want = match request.text("t").unwrap_or_default() {
             "say" if request.text("room") == Some(COURT) => Want::Say,
@@ -124,11 +127,7 @@ impl Wire {
             "joined" => self.court_lets_in(model, person, &frame),
             "left" => self.court_lets_out(model, person, &frame),
             "msg" if room == Some(COURT) => self.court_message(model, &frame),
-            "room" if room == Some(COURT) => {
-                let role = frame.get("room").and_then(|room| Role::named(room.text("role")?));
-                self.seat.sees(|view| view.role = role.unwrap_or(view.role));
-                Ok(())
-            }
+            "room" if room == Some(COURT) => self.court_tells_role(model, person, &frame),
             "presence" if room == Some(COURT) => {
                 self.court_presence(&frame);
                 Ok(())
@@ -152,6 +151,17 @@ impl Wire {
         }
     }
 
+    fn court_tells_role(&mut self, model: &Model, person: usize, frame: &Json) -> Result<(), Violation> {
+        let role = frame.get("room").and_then(|room| Role::named(room.text("role")?)).unwrap_or_default();
+        let who = self.seat.who(person, self.source);
+        let code = self.seat.code.as_ref();
+        if self.seat.came.as_ref().is_some_and(|came| !model.may_have_role(came, &who, code, role)) {
+            return wrong(format!("{who:?}, who came by {code:?}, is told to be {role}"));
+        }
+        self.seat.sees(|view| view.role = role);
+        Ok(())
+    }
+
     fn court_welcomes(&mut self, model: &mut Model, person: usize, frame: &Json) -> Result<(), Violation> {
         let (m, name) = (frame.text("m").unwrap_or_default(), frame.text("name").unwrap_or_default());
         let (wanted, password) = &self.seat.hello;
@@ -160,6 +170,7 @@ impl Wire {
         model.people.named(person, name);
         model.court.members.insert(m.into(), person);
         model.court.sources.insert(m.into(), self.source);
+        model.court.names.entry(m.into()).or_default().insert(folded(name));
         let seat = &mut self.seat;
         (seat.me, seat.name) = (Some(m.into()), name.into());
         seat.is_account = frame.get("account").is_some();
@@ -185,7 +196,15 @@ impl Wire {
         let is_in = (self.seat.since.is_some(), self.seat.since.is_some() || self.seat.is_resumed);
         if let Some(asked) = &asked {
             model.may_come_in(asked, &who, code.as_ref(), role, is_in)?;
+            model.is_told_of_kick(asked, &who)?;
+            if !model.may_be_about(asked, at) {
+                return wrong(format!(
+                    "that is not what the court was like, where it was {:?}",
+                    model.has_counted(asked)
+                ));
+            }
         }
+        model.court.away.remove(&who.m);
         match &code {
             Some(code) if model.court.heard.contains_key(code) => {
                 if !is_in.1 && !who.is_account {
@@ -198,8 +217,8 @@ impl Wire {
         }
         let seat = &mut self.seat;
         let head = frame.number("head").unwrap_or_default();
-        let done = asked.and_then(|asked| asked.done).map_or(0, |(_, done)| done);
-        (seat.since, seat.done) = (Some(head), done.min(head));
+        let done = asked.as_ref().and_then(|asked| asked.done.as_ref()).map_or(0, |(_, done)| *done);
+        (seat.since, seat.done, seat.came) = (Some(head), done.min(head), asked);
         seat.next = frame.number("from").unwrap_or_default();
         (seat.code, seat.kicked) = (code, None);
         seat.shows(View { me: who.m, role, roster: roster(frame) });
@@ -320,7 +339,7 @@ impl Wire {
         }
         if frame.text("t") == Some("code") {
             let code = canonical(frame.text("code").unwrap_or_default());
-            model.hears_code(&asked, order, &me, code);
+            model.hears_code(&asked, order, &me, self.seat.next, code);
             model.court.counts(Incident::CodeMade);
             return Ok(());
         }
@@ -368,6 +387,7 @@ impl Wire {
             return wrong(format!("{who:?} is refused as {code}, and there is no reason: {asked:?}; {last:?}"));
         }
         if code == "kicked" {
+            model.court.away.remove(&who.m);
             model.court.tells_of_put_out(&who);
             self.seat.is_resumed = false;
         }
@@ -397,7 +417,7 @@ impl Wire {
                 let epoch = model.told(LODGE).map(|(epoch, _)| epoch);
                 let came = model.court.lodgers.get(&folded(&who.name)).and_then(Option::as_deref);
                 // Before the room is open the log may not have said who came.
-                let has_come = who.is_account && came.is_some() && came == epoch;
+                let has_come = who.is_account && came.is_some() && came == epoch && asked.is_open;
                 code.is_none() && !has_come && !self.seat.lodges
             }
             "unavailable" => model.is_unavailable(LODGE, asked),
@@ -408,71 +428,14 @@ impl Wire {
         }
     }
 
-    /// Somebody at netcat types a line.
-    fn court_types(&mut self, model: &mut Model, now: Instant, person: usize, line: &str) {
-        if self.seat.came.is_none() {
-            self.seat.came = Some(model.court_asks(now, Want::Say, None));
-        }
-        if let Some(name) = self.seat.login.take() {
-            return model.logs_in(now, self.source, person, Some(&name), Some(line));
-        }
-        self.seat.login = line.strip_prefix("/login ").map(String::from);
-        if let Some(account) =
-            model.logins.account_of(person).cloned().filter(|_| canonical(line).contains(&model.court.lodge))
+    /// The connection is cut. Whoever is in the court by it, and had neither asked to leave nor said goodbye, is held there.
+    pub(super) fn court_is_cut(&self, model: &mut Model, now: Instant) {
+        let is_staying = !self.is_over && !self.is_leaving && !self.is_ended && !self.seat.leaves;
+        if let Some(m) =
+            self.seat.me.clone().filter(|_| is_staying && self.seat.since.is_some() && !self.seat.is_account)
         {
-            model.court.lodgers.entry(account).or_default();
+            model.court.away.insert(m, now);
         }
-        // What is typed by one who was put out is taken for a code.
-        model.people.tries(now, self.source);
-        line.split_whitespace().for_each(|word| model.people.named(person, word));
-    }
-
-    /// And reads one: of what is asked for there nobody knows which line an answer is to, so a reason is right if it was at any
-    /// time since they came.
-    fn court_is_told(&mut self, model: &mut Model, person: usize, line: &str) -> Result<(), Violation> {
-        let Some((_, words)) = line.split_once("-- ") else { return Ok(()) };
-        let named = words.split_once(" is taken: you are ").map(|(_, name)| name).or(words.strip_prefix("You are "));
-        let listed = words.split_once(" (you").and_then(|(before, _)| before.rsplit([' ', ':']).next());
-        let name = named.and_then(|name| name.trim_end().strip_suffix('.')).or(listed);
-        self.seat.names.extend(name.filter(|name| !name.contains(' ')).map(folded));
-        let Some(came) = &self.seat.came else { return Ok(()) };
-        let (counted, clocks) = (model.has_counted(came), model.clocks(came));
-        let seat = &self.seat;
-        let is_mine = |mark: &Mark| match mark {
-            Mark::Member(m) => {
-                // Whoever is somebody's account, or has said nothing yet, is not known by that.
-                let known = model.court.members.get(m);
-                known.is_none_or(|known| *known == person) || model.logins.is_account(m)
-            }
-            Mark::Name(name) => seat.names.is_empty() || seat.names.contains(name),
-            Mark::Source(source) => *source == self.source,
-        };
-        let is_low = model.court.lowest(person).is_none_or(|least| least < Role::Moderator);
-        let is_so = if words.starts_with("You may not speak here") {
-            let counts = |rules: &super::rules::Rules| {
-                rules.mutes.iter().any(|(mark, mute)| is_mine(mark) && mute.until > clocks.0)
-            };
-            counted.iter().any(|rules| counts(rules))
-        } else if words.starts_with("You are banned from that room") {
-            let counts = |rules: &super::rules::Rules| {
-                rules.bans.iter().any(|(mark, ban)| is_mine(mark) && ban.until > clocks.0)
-            };
-            counted.iter().any(|rules| counts(rules))
-        } else if words.starts_with("The room is closed to all but") {
-            is_low && counted.iter().any(|rules| rules.is_closed)
-        } else if words.starts_with("Only people with an account come in here") {
-            true
-        } else if words.starts_with("You were put out of that room while") {
-            // Nobody who has no key comes back.
-            false
-        } else {
-            return Ok(());
-        };
-        if !is_so {
-            return wrong(format!("somebody called {:?} is told so, and there is no reason", seat.names));
-        }
-        model.court.counts(Incident::ToldAtNetcat);
-        Ok(())
     }
 
     /// Something that has no answer.
@@ -490,6 +453,6 @@ fn roster(frame: &Json) -> BTreeMap<String, (String, Role)> {
     members.filter_map(person).collect()
 }
 
-fn wrong<T>(text: impl Into<String>) -> Result<T, Violation> {
+pub(super) fn wrong<T>(text: impl Into<String>) -> Result<T, Violation> {
     Err(Violation::new(14, text))
 }

@@ -22,6 +22,8 @@ pub(super) struct Misrule {
     said: BTreeMap<String, String>,
     taken_back: Option<String>,
     heard: Option<String>,
+    /// As what those come in who wanted to by a code of the court, by their requests.
+    joins: BTreeMap<String, &'static str>,
     /// Who was let off a ban last.
     unbanned: Option<String>,
 }
@@ -45,10 +47,20 @@ impl Misrule {
     }
 
     /// What the server gets instead of this.
-    pub(super) fn up(&self, bytes: Vec<u8>) -> Vec<u8> {
+    pub(super) fn up(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         let Some(which) = self.which.filter(|_| !self.court.is_empty()) else { return bytes };
-        let text = String::from_utf8_lossy(&bytes);
+        // What is cut within a letter stays as it is.
+        let Ok(text) = str::from_utf8(&bytes) else { return bytes };
         match which {
+            Break::UntoldKick => {
+                let roles = self.court.iter().map(|code| code.replace('-', "")).zip(["owner", "moderator", "talk"]);
+                let roles: BTreeMap<_, _> = roles.collect();
+                let joins = text.lines().filter(|line| line.contains("\"t\":\"join\""));
+                let by_role = joins
+                    .filter_map(|line| Some((part(line, "\"id\":\"").into(), *roles.get(part(line, "\"code\":\""))?)));
+                self.joins.extend(by_role);
+                bytes
+            }
             Break::Pretender => text.replace(&self.court[2], &self.court[0]).into_bytes(),
             Break::SpareUse => text.replace("\"uses\":1}", "\"uses\":2}").into_bytes(),
             Break::LongSentence => {
@@ -110,11 +122,14 @@ impl Misrule {
             (Break::NeedlessMute, "error") => *line = line.replacen("\"code\":\"closed\"", "\"code\":\"muted\"", 1),
             (Break::ForbiddenDone, "ok") if line.contains("\"seq\"") => *line = error(line, "forbidden"),
             (Break::UntoldKick, "error") if line.contains("\"code\":\"kicked\"") => {
-                let re = line.split("\"re\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-                let (room, members) = ("{\"id\":\"court\",\"title\":\"Court\",\"role\":\"talk\"}", "[]");
-                *line = format!(
-                    "{{\"t\":\"joined\",\"re\":\"{re}\",\"room\":{room},\"here\":0,\"members\":{members},\"epoch\":\"x\",\"first\":1,\"from\":1,\"head\":0}}\n"
-                );
+                let re = part(line, "\"re\":\"");
+                if let Some(role) = self.joins.get(re) {
+                    let room = format!("{{\"id\":\"court\",\"title\":\"Court\",\"role\":\"{role}\"}}");
+                    let place = "\"epoch\":\"x\",\"first\":1,\"from\":1,\"head\":0";
+                    *line = format!(
+                        "{{\"t\":\"joined\",\"re\":\"{re}\",\"room\":{room},\"here\":0,\"members\":[],{place}}}\n"
+                    );
+                }
             }
             (Break::WrongTopic, "joined") => *line = line.replacen(",\"topic\":\"§", ",\"topic\":\"§1", 1),
             (Break::IgnoredUnban, "msg") if line.contains("\"kind\":\"unban\"") => {
@@ -157,6 +172,11 @@ impl Misrule {
 
 /// A refusal in the place of another answer.
 fn error(line: &str, code: &str) -> String {
-    let re = line.split("\"re\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    let re = part(line, "\"re\":\"");
     format!("{{\"t\":\"error\",\"re\":\"{re}\",\"code\":\"{code}\",\"retry\":\"no\",\"text\":\"\"}}\n")
+}
+
+/// What stands behind `key` up to the next quotation mark.
+fn part<'a>(line: &'a str, key: &str) -> &'a str {
+    line.split(key).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default()
 }

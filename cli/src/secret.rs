@@ -2,10 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
+use std::thread;
 
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::terminal;
 use qun_core::Password;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::exit::{Exit, Failure};
@@ -114,17 +118,31 @@ fn question() -> io::Result<Box<dyn Write>> {
     })
 }
 
-/// A terminal that echoes nothing; as it was again when this is dropped.
-struct Silence;
+/// A terminal that echoes nothing; as it was again when this is dropped, or when the program is told to end meanwhile: a
+/// shell that shows nothing of what is typed looks broken. Ctrl-C is a key here, and no signal.
+struct Silence {
+    signals: signal_hook::iterator::Handle,
+}
 
 impl Silence {
     fn begin() -> io::Result<Self> {
-        terminal::enable_raw_mode().map(|()| Self)
+        let mut signals = Signals::new([SIGTERM])?;
+        let silence = Self { signals: signals.handle() };
+        terminal::enable_raw_mode()?;
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in signals.forever() {
+                let _ = terminal::disable_raw_mode();
+                let _ = emulate_default_handler(signal);
+            }
+        })?;
+        Ok(silence)
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
+        // Whoever goes on has other ideas of what it means to be told to end.
+        self.signals.close();
         // Nobody is left to tell that the terminal is gone.
         let _ = terminal::disable_raw_mode();
     }

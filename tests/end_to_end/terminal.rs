@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
@@ -153,4 +154,19 @@ fn a_person_sees_that_the_server_is_gone_and_back() {
     ann.sees("<ann> still here");
     ann.types("\x03");
     ann.leaves(130);
+}
+
+#[test]
+fn whoever_is_told_to_end_gives_the_terminal_back() {
+    let server = Server::start();
+    for (args, sees, exit) in
+        [(&[OPS, "--name", "ann"][..], "ann (you)", Some(130)), (&["ops", "--account", "ann"], "Password", None)]
+    {
+        let mut ann = Person::joins(&server, args);
+        ann.sees(sees);
+        assert!(!ann.echoes());
+        ann.process.signal(Signal::TERM);
+        assert_eq!(ann.process.exit(), exit, "it says goodbye, or ends by the signal");
+        assert!(ann.echoes(), "{}", ann.process.out.text());
+    }
 }

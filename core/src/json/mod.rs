@@ -1,5 +1,6 @@
 //! The json dialect: one object a line. See PROTOCOL.md for what each line means.
 
+mod failure;
 mod frame;
 mod line;
 mod message;
@@ -8,10 +9,8 @@ mod quick;
 mod request;
 mod strict;
 
-pub use frame::{
-    ByeCode, Change, ErrorCode, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Retry, Room,
-    ShownCode, Welcome,
-};
+pub use failure::{ByeCode, ErrorCode, Retry};
+pub use frame::{Change, Found, Frame, Joined, Limits, Message, Page, PageMessage, Person, Room, ShownCode, Welcome};
 pub(crate) use message::write_messages;
 pub(crate) use quick::{Say, say};
 pub use request::{Door, Malformed, Request};

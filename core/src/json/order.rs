@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::frame::ErrorCode;
+use super::failure::ErrorCode;
 use super::request::parse;
 use super::strict::Fields;
 use crate::act::Act;

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::frame::ErrorCode;
+use super::failure::ErrorCode;
 use super::line::Line;
 use super::strict::Fields;
 use crate::account::Password;

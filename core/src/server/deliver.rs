@@ -138,9 +138,7 @@ impl Server {
             let Some(sub) = conn.out.sub_mut(slot) else { continue };
             sub.list = List::Dirty;
             conn.out.dirty.push(slot);
-            if !conn.out.armed {
-                self.arm(id);
-            }
+            self.arm(id);
         }
         // The list keeps its memory for the next time.
         self.rooms[room as usize].idle = idle;

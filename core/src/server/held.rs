@@ -339,6 +339,13 @@ impl Held {
         Some(Piece { batch, encoded: batch.encoded[dialect.index()].as_ref()? })
     }
 
+    /// The newest batch: its first offset, and its bytes, which reach to the newest end.
+    #[inline]
+    pub(super) fn newest_batch(&self, dialect: Dialect) -> Option<(u64, &[u8])> {
+        let encoded = self.batches.back()?.encoded[dialect.index()].as_ref()?;
+        Some((encoded.start, &encoded.bytes))
+    }
+
     /// Bytes held, for the invariant on memory.
     pub(super) fn bytes(&self) -> usize {
         self.record_bytes + self.encodings.iter().flatten().map(|encoding| encoding.held).sum::<usize>()

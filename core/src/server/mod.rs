@@ -51,6 +51,7 @@ mod search;
 mod session;
 mod slab;
 mod timers;
+mod todo;
 mod transmit;
 mod trouble;
 
@@ -69,6 +70,7 @@ use self::pace::{Guesses, Rate};
 use self::room::Room;
 use self::session::Sessions;
 use self::timers::Timers;
+use self::todo::Todo;
 use crate::dialect::Style;
 use crate::entropy::Entropy;
 use crate::id::{ConnId, MemberId, RoomId};
@@ -129,7 +131,7 @@ pub struct Server {
     /// be among them, or be retired by them.
     recalling: BTreeSet<RoomId>,
     now: Now,
-    actions: VecDeque<Action>,
+    actions: Todo,
     /// Connections whose lines may go on.
     wake: VecDeque<ConnId>,
     /// Connections that the driver may have to be told to read or not to.
@@ -179,7 +181,7 @@ impl Server {
             draining: false,
             recalling: BTreeSet::new(),
             now: Now::default(),
-            actions: VecDeque::new(),
+            actions: Todo::default(),
             wake: VecDeque::new(),
             reads: VecDeque::new(),
             appends: VecDeque::new(),
@@ -259,8 +261,15 @@ impl Server {
     /// What `conn` is to send next, or `None` where there is nothing: then the next [`Action::Transmit`] says when there
     /// is.
     pub fn transmit(&mut self, conn: ConnId) -> Option<Transmit<'_>> {
-        self.settle(conn)?;
-        self.as_transmit(conn)
+        let transmit = self.as_transmit(conn)?;
+        if !transmit.conn.out.armed {
+            return None;
+        }
+        let newest = transmit.find_newest();
+        if newest.is_none() {
+            self.settle(conn)?;
+        }
+        Some(Transmit { newest, ..self.as_transmit(conn)? })
     }
 
     /// Settles the cursors of `conn`; `None` where that leaves nothing to send.
@@ -285,7 +294,7 @@ impl Server {
     fn as_transmit(&mut self, conn: ConnId) -> Option<Transmit<'_>> {
         let Self { conns, rooms, sessions, wake, undated, style, limits, .. } = self;
         let conn = conns.get_mut(conn)?;
-        Some(Transmit { conn, rooms, sessions, wake, undated, style: *style, private: limits.private })
+        Some(Transmit { conn, rooms, sessions, wake, undated, style: *style, private: limits.private, newest: None })
     }
 
     /// What was taken since the time was told last was taken now, at the latest.

@@ -193,6 +193,17 @@ impl Out {
         Some(sub)
     }
 
+    /// Whether all that there is to send is what this membership's room has behind its cursor, every byte of it. Where no
+    /// private frame waits, its `joined` is sent.
+    #[inline]
+    pub(super) fn is_all(&self, sub: &Sub) -> bool {
+        self.half.is_empty()
+            && self.private.is_empty()
+            && sub.since <= sub.at
+            && sub.end.is_none()
+            && sub.own.is_empty()
+    }
+
     /// Whether the place of this membership's `joined` is behind us. A gap that waits has the place of a frame that is.
     pub(super) fn is_visible(&self, sub: &Sub) -> bool {
         sub.after < self.first_place + u64::from(self.gap().is_some())

@@ -27,6 +27,18 @@ pub struct Transmit<'a> {
     pub(super) style: Style,
     /// Unsent private bytes from which on the connection's lines wait.
     pub(super) private: usize,
+    /// All there is to send, where it is as simple as it nearly always is.
+    pub(super) newest: Option<Newest>,
+}
+
+/// All that a connection has to send, where that lies in the newest batch of one room, with nothing before it and nothing
+/// between: one look tells what it is, and one step that it is sent. What is not so simple is walked
+/// ([`Transmit::runs`]).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newest {
+    slot: u16,
+    /// From this offset of the room's encoding to its end.
+    at: u64,
 }
 
 /// More bytes were called sent than there are.
@@ -68,6 +80,10 @@ impl Transmit<'_> {
     ///
     /// Every slice but the first begins with a whole frame, and every one ends with one.
     pub fn gather<'s, T>(&'s self, out: &mut [T], wrap: impl Fn(&'s [u8]) -> T) -> usize {
+        if let (Some(bytes), Some(slot)) = (self.newest.and_then(|newest| self.newest_bytes(newest)), out.first_mut()) {
+            *slot = wrap(bytes);
+            return 1;
+        }
         let mut slots = out.iter_mut();
         let mut filled = 0;
         self.runs(|run| {
@@ -89,6 +105,11 @@ impl Transmit<'_> {
     /// [`Overrun`] where there are fewer; then all there are count as sent.
     pub fn advance(&mut self, mut n: usize) -> Result<(), Overrun> {
         if n == 0 {
+            return Ok(());
+        }
+        if let Some(newest) = self.newest.take()
+            && self.advance_newest(newest, n)
+        {
             return Ok(());
         }
         if !core::mem::replace(&mut self.conn.out.undated, true) {
@@ -124,6 +145,41 @@ impl Transmit<'_> {
             };
         }
         Ok(())
+    }
+
+    /// What is to be sent, where it is simple, to be asked before anything is settled: where it is, nothing need be.
+    #[inline]
+    pub(super) fn find_newest(&self) -> Option<Newest> {
+        let out = &self.conn.out;
+        let &[slot] = &out.dirty[..] else { return None };
+        let sub = out.sub(slot).filter(|sub| out.is_all(sub))?;
+        let (start, bytes) = self.rooms[sub.room as usize].held.newest_batch(out.dialect)?;
+        let is_in_it = start <= sub.at && sub.at < start + bytes.len() as u64;
+        is_in_it.then_some(Newest { slot, at: sub.at })
+    }
+
+    fn newest_bytes(&self, Newest { slot, at }: Newest) -> Option<&[u8]> {
+        let out = &self.conn.out;
+        let (start, bytes) = self.rooms[out.sub(slot)?.room as usize].held.newest_batch(out.dialect)?;
+        bytes.get((at - start) as usize..)
+    }
+
+    /// `n` bytes of the simple case are sent. Where that is all, the connection has nothing more to send and its cursor goes
+    /// back to its room's list; where it is not, nothing is done.
+    fn advance_newest(&mut self, newest: Newest, n: usize) -> bool {
+        if self.newest_bytes(newest).is_none_or(|bytes| bytes.len() != n) {
+            return false;
+        }
+        let Conn { id, out, .. } = &mut *self.conn;
+        let dialect = out.dialect;
+        let Some(sub) = out.sub_mut(newest.slot) else { return false };
+        let Room { held, idle, .. } = &mut self.rooms[sub.room as usize];
+        (sub.at, sub.next) = (held.end(dialect), held.next());
+        sub.list = List::Idle(idle.len() as u32);
+        idle.push((*id, newest.slot));
+        out.dirty.clear();
+        out.armed = false;
+        true
     }
 
     fn advance_private(&mut self, n: usize) -> usize {

@@ -117,7 +117,7 @@ pub(crate) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Resul
     loop {
         // One slice is the usual case, and a plain send costs the kernel less than a vectored write.
         let written = match slices {
-            [slice] => stream.write(slice),
+            [slice] => send(stream, slice),
             slices => stream.write_vectored(slices),
         };
         match written {
@@ -130,6 +130,18 @@ pub(crate) fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Resul
             },
         }
     }
+}
+
+/// Sends once, and asks the kernel itself: in a program with threads the C library makes each call one in which a thread
+/// could be cancelled, which takes two locked instructions.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(stream, bytes, rustix::net::SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.write(bytes)
 }
 
 /// Whether a socket that was connected is so no longer, in either direction. Takes nothing from it, not its error either.

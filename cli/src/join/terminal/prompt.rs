@@ -15,11 +15,17 @@ impl Terminal {
             return layout::shorten(&format!("Password of {name}"), columns * 2 / 3) + ": ";
         }
         let status = self.state.as_ref().map_or(Status::Connecting, |state| state.status);
+        let tail = match self.pending() {
+            0 => String::new(),
+            n => format!(" · {n} unsent"),
+        };
+        // Less of what stands before it is shown rather than how much is unsent.
+        let room = (columns * 2 / 3).saturating_sub(layout::width(&tail));
         let link = match (self.stage, status) {
             (Stage::Leaving { .. }, _) => Some("leaving…".into()),
             (_, Status::Waiting { until }) => match self.seconds_until(until) {
                 0 => Some("connecting…".into()),
-                s => Some(format!("reconnecting in {s} s")),
+                s => Some(countdown(s, room)),
             },
             (_, Status::Connecting) => Some("connecting…".into()),
             (_, Status::Online | Status::Ended) => None,
@@ -34,11 +40,7 @@ impl Terminal {
             (Some(link), _) => link,
             (None, _) => title.unwrap_or_else(|| "knocking…".into()),
         };
-        let label = match self.pending() {
-            0 => place,
-            n => format!("{place} · {n} unsent"),
-        };
-        layout::shorten(&label, columns * 2 / 3) + "> "
+        layout::shorten(&place, room) + &tail + "> "
     }
 
     fn seconds_until(&self, then: qun_core::Instant) -> u64 {
@@ -62,5 +64,22 @@ impl Terminal {
             Some(_) => ("", 0),
             None => (self.editor.text(), self.editor.cursor()),
         }
+    }
+}
+
+/// When it is tried again, in the most words that fit.
+fn countdown(seconds: u64, columns: usize) -> String {
+    let mut words = [format!("reconnecting in {seconds} s"), format!("retry in {seconds} s")].into_iter();
+    words.find(|words| layout::width(words) <= columns).unwrap_or_else(|| format!("{seconds} s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_countdown_says_what_fits() {
+        let all = [40, 19, 15, 5].map(|columns| countdown(12, columns));
+        assert_eq!(all, ["reconnecting in 12 s", "retry in 12 s", "retry in 12 s", "12 s"]);
     }
 }

@@ -160,7 +160,9 @@ impl Oracle {
             self.model.people.at_netcat(person, Some(now));
             return self.model.people.lost(now, person, BTreeSet::new());
         }
-        if let (Trust::Court(_), true) = (wire.trust, is_cut) {
+        // One that was taken over is nobody's any more.
+        let is_last = self.wires.values().all(|other| other.trust != wire.trust);
+        if let (Trust::Court(_), true) = (wire.trust, is_cut && is_last) {
             wire.court_is_cut(&mut self.model, now);
         }
         let Trust::Client(person) = wire.trust else { return };

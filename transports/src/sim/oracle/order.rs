@@ -222,12 +222,14 @@ impl Model {
         match act {
             Act::Kick { on, .. } => fold.put_out.extend(m(on).map(|m| (seq, m, u64::MAX))),
             Act::Ban { on, until, .. } => {
+                // Whoever has no key is known by none.
+                let is_known = is_account(on) || m(on).is_some_and(|m| self.court.keyed.contains(&m));
                 let by_name = (by.is_empty() || by.iter().any(|by| by == "name")) && !is_account(on);
                 let sentence = sentence(on, until, by_name);
                 if let Some(m) = sentence.m.clone().filter(|_| sentence.by_member && is_put_out) {
                     fold.put_out.push((seq, m, sentence.until));
                 }
-                pass(&mut fold.bans, sentence);
+                pass(&mut fold.bans, Sentence { by_member: sentence.by_member && is_known, ..sentence });
             }
             Act::Unban { on } => fold.bans.retain(|ban| !ban.is_of(on)),
             Act::Mute { on, until, .. } => {

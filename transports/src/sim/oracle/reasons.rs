@@ -300,7 +300,9 @@ impl Model {
                 };
                 // Which was their newest then is not known of those that have come since.
                 let theirs: Vec<_> = book.iter().filter(is_theirs).collect();
-                let mut answers: Answers = theirs.iter().rev().take(20).flat_map(|record| by_role(record)).collect();
+                let new = theirs.iter().rev().take_while(|record| record.seq.get() > done).count();
+                let mut answers: Answers =
+                    theirs.iter().rev().take(new + 1).flat_map(|record| by_role(record)).collect();
                 let newest = theirs.iter().rev().map(|record| record.seq.get()).find(|seq| *seq <= done);
                 if newest.is_none_or(|newest| newest < first || !self.are_surely_held(COURT, epoch, newest, head)) {
                     answers.insert("not_found");
@@ -406,7 +408,7 @@ impl Model {
         let is_good = heard.expires.0 > latest;
         // Of one that was told and whose act is not known, nothing is known.
         let is_unknown = heard.seq.is_none() || epoch != Some(&heard.epoch);
-        ((is_there || is_unknown) && may_be_good && may, is_there && is_good && surely)
+        (is_unknown || is_there && may_be_good && may, is_there && is_good && surely)
     }
 
     /// Whether somebody may be refused so who wants to be in the court.

@@ -219,7 +219,7 @@ mod tests {
     fn a_ban_is_on_what_it_was_asked_for_and_ends_with_all_of_it() {
         let ban = Act::Ban { on: bob(), until: Some(5), why: None };
         let member = Mark::Member(MemberId::from_bits(BOB).to_string());
-        let marks = |by: &[&str]| behind(&[ban.clone()], by).bans.into_keys().collect::<Vec<_>>();
+        let marks = |by: &[&str]| behind(std::slice::from_ref(&ban), by).bans.into_keys().collect::<Vec<_>>();
         assert_eq!(marks(&[]), [member.clone(), Mark::Name("bob".into())]);
         assert_eq!(marks(&["name"]), [Mark::Name("bob".into())]);
         assert_eq!(marks(&["key", "source"]), [member, Mark::Source(3)]);

@@ -96,6 +96,8 @@ impl Wire {
                 let room = request.text("room").unwrap_or(if is_lodge { LODGE } else { COURT });
                 if let Some(code) = &code {
                     model.comes_with(code);
+                    // A room that is not open may not know it.
+                    model.people.tries(now, self.source);
                 }
                 if let Some(account) = model.logins.account_of(person).cloned().filter(|_| room == LODGE) {
                     model.court.lodgers.entry(account).or_default();

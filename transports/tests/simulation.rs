@@ -75,6 +75,7 @@ fn every_invariant_holds_whatever_goes_wrong() {
     assert!(counters.missing().is_empty(), "these never occurred: {:?}", counters.missing());
     let missing = counters.missing_of_reloads();
     assert!(missing.is_empty(), "no reload ever changed or met {missing:?}");
+    assert!(counters.unseen().is_empty(), "at court these never occurred: {:?}", counters.unseen());
 }
 
 /// What once was broken.

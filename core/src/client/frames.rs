@@ -162,6 +162,9 @@ impl Client {
                 self.part(at, None);
             }
             (None, door)
+        } else if let Some(room) = self.room(&id).filter(|room| room.is_told()) {
+            // We asked to be back in it, and for it by a code as well, which was answered first. What the server says last counts.
+            (None, room.door.clone())
         } else {
             return;
         };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use qun_core::Code;
 use qun_core::client::{Entry, Event};
+use qun_core::{Code, Role};
 
 use crate::rig::{Rig, code, error, joined, msg, ops, page, welcome};
 
@@ -313,6 +313,30 @@ fn a_join_that_is_refused_for_now_is_tried_again() {
     assert!(rig.joins().is_empty());
     rig.pass(Duration::from_millis(1));
     assert_eq!(rig.joins().len(), 1);
+}
+
+#[test]
+fn of_two_joins_of_a_room_the_last_answer_counts() {
+    let (mut rig, re) = back();
+    rig.feed(&error(re, "unavailable", "later", 1_000));
+    let knock = rig.client.join(rig.now, "R3AD-0N1Y".parse::<Code>().expect("a code"));
+    rig.drain();
+    rig.pass(Duration::from_millis(1_000));
+    let back = rig.joins().last().expect("it is asked again").0;
+    rig.feed(&joined(knock, "ops", "e1", 1, 13, 14));
+    rig.feed(&msg(13, "m13"));
+    rig.feed(&msg(14, "m14"));
+    assert_eq!(rig.fetched().1, 10);
+    rig.forget();
+    rig.feed(&joined(back, "ops", "e1", 1, 13, 14).replace("talk", "read"));
+    assert_eq!(rig.client.room(&ops()).expect("in it").role(), Role::Read);
+    let (fetch, after, limit) = rig.fetched();
+    assert_eq!((after, limit), (10, 2), "what is missed is asked for as after any other join");
+    rig.feed(&msg(13, "m13"));
+    rig.feed(&msg(14, "m14"));
+    rig.events();
+    rig.feed(&page(fetch, 1, false, 11..=12));
+    assert_eq!(rig.shown(), ["11 m11 backlog", "12 m12 backlog", "13 m13 backlog", "14 m14 backlog"]);
 }
 
 #[test]

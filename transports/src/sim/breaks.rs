@@ -2,7 +2,7 @@
 //!
 //! The machines have no switch for any of them: a break is a wrapper around a machine or its wire that corrupts what goes
 //! through. So the machine under test is the real one, and what the oracle sees is a server, a log or a client that is
-//! wrong in just one way.
+//! wrong in just one way. What a server sends is corrupted in `garbled.rs`, and what keeps order in `misrule.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use qun_core::server::Reason;
-use qun_core::{Code, ConnId, Instant, Limits, client};
+use qun_core::{ConnId, Instant, Limits, client};
 
+use super::garbled::changed;
+use super::misrule::Misrule;
 use crate::driver::Event;
 
 /// Declares the breaks, each with its name and what it does.
@@ -181,6 +183,36 @@ breaks! {
     OneMoreHeard,
     /// An order is not answered.
     LostOrder,
+    /// Whoever is banned is told that the room is closed.
+    BannedAsClosed,
+    /// Whoever is kept out of a closed room, or silent there, is told that they are muted.
+    NeedlessMute,
+    /// An order is done, and answered as forbidden.
+    ForbiddenDone,
+    /// An order is answered before its act is told.
+    OkTooEarly,
+    /// Whoever is kicked stays in the roster of the others.
+    KickedStays,
+    /// A server that starts does not know of bans.
+    ForgottenBan,
+    /// It takes codes that were retired for good ones.
+    RetiredOpens,
+    /// A code that is used up lets one more in behind a start.
+    UsedUpOpens,
+    /// Whoever was kicked while they were away comes in as if they had not been.
+    UntoldKick,
+    /// What the court is about is told wrong.
+    WrongTopic,
+    /// Whoever was let off a ban is told that it lasts.
+    IgnoredUnban,
+    /// A room without guests takes guests.
+    GuestsLetIn,
+    /// A code for one lets two in.
+    SpareUse,
+    /// A ban or a mute lasts longer than it was to.
+    LongSentence,
+    /// A client shows that it was banned where it was kicked.
+    ShownOtherwise,
     /// A client believes that it may say ten times as much.
     Unpaced,
     /// What was said is waited for twice as long, at the end of a connection and of the server.
@@ -246,20 +278,16 @@ impl FromStr for Break {
 /// The wrapper around the wire, the server's actions and the client's.
 #[derive(Clone, Debug)]
 pub(super) struct Breaks {
-    which: Option<Break>,
-    rng: Rng,
+    pub(super) which: Option<Break>,
+    pub(super) rng: Rng,
     /// Lines that are not whole yet; only where something is to be changed in them.
-    partial: BTreeMap<ConnId, Vec<u8>>,
+    pub(super) partial: BTreeMap<ConnId, Vec<u8>>,
     /// What the server was not given of a line yet, where that matters.
     tails: BTreeMap<ConnId, Vec<u8>>,
     /// A roster that was told of a room once.
-    rosters: BTreeMap<String, String>,
-    /// The codes of the court: an owner's, a moderator's, and one to talk.
-    court: Vec<String>,
-    /// What was said at court, by its number; what was taken back of it last; and the last line that somebody got.
-    said: BTreeMap<String, String>,
-    taken_back: Option<String>,
-    heard: Option<String>,
+    pub(super) rosters: BTreeMap<String, String>,
+    /// What is wrong at court.
+    pub(super) misrule: Misrule,
 }
 
 impl Breaks {
@@ -270,16 +298,8 @@ impl Breaks {
             partial: BTreeMap::new(),
             tails: BTreeMap::new(),
             rosters: BTreeMap::new(),
-            court: Vec::new(),
-            said: BTreeMap::new(),
-            taken_back: None,
-            heard: None,
+            misrule: Misrule::new(which),
         }
-    }
-
-    /// By which codes the court is entered.
-    pub(super) fn knows(&mut self, codes: &[Code]) {
-        self.court = codes.iter().map(Code::to_string).collect();
     }
 
     /// The server starts, and names its connections anew.
@@ -311,11 +331,8 @@ impl Breaks {
 
     /// In which pieces the server gets what arrives.
     pub(super) fn up(&mut self, conn: ConnId, bytes: Vec<u8>) -> Vec<Vec<u8>> {
+        let bytes = self.misrule.up(bytes);
         match self.which {
-            Some(Break::Pretender) if !self.court.is_empty() => {
-                let text = String::from_utf8_lossy(&bytes);
-                vec![text.replace(&self.court[2], &self.court[0]).into_bytes()]
-            }
             Some(Break::KeptLines) => bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect(),
             Some(Break::LostLastLine) => {
                 let tail = self.tails.entry(conn).or_default();
@@ -335,12 +352,13 @@ impl Breaks {
             Some((Break::ForgottenGap, text)) if text.contains("\"t\":\"gap\"") => {
                 changed(text, "\"to\":", |_| 0).into_bytes()
             }
-            _ => bytes,
+            Some((_, text)) => self.misrule.to_client(text).map_or(bytes, String::into_bytes),
+            None => bytes,
         }
     }
 
     /// Whether this is the one, and now is the time.
-    fn is(&mut self, which: Break) -> bool {
+    pub(super) fn is(&mut self, which: Break) -> bool {
         self.which == Some(which) && self.rng.u32(0..6) == 0
     }
 
@@ -380,195 +398,4 @@ impl Breaks {
             _ => 1,
         }
     }
-
-    pub(super) fn down(&mut self, conn: ConnId, mut bytes: Vec<u8>) -> Vec<u8> {
-        let Some(which) = self.which else { return bytes };
-        if which == Break::LostByte && bytes.len() > 20 && self.is(which) {
-            bytes.remove(self.rng.usize(10..20));
-            return bytes;
-        }
-        let partial = self.partial.entry(conn).or_default();
-        partial.append(&mut bytes);
-        // A person at netcat gets prompts, which are no lines.
-        if !partial.starts_with(b"{") {
-            let bytes = std::mem::take(partial);
-            return self.at_netcat(which, bytes);
-        }
-        let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let whole: Vec<u8> = partial.drain(..end).collect();
-        let lines: Vec<String> =
-            whole.split_inclusive(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into()).collect();
-        self.lines(which, lines).concat().into_bytes()
-    }
-
-    /// What a person at netcat gets, where it is whole messages.
-    fn at_netcat(&mut self, which: Break, bytes: Vec<u8>) -> Vec<u8> {
-        let Ok(text) = String::from_utf8(bytes.clone()) else { return bytes };
-        let is_message =
-            |line: &str| line.get(2..3) == Some(":") && line.get(6..7) == Some("<") && line.ends_with('\n');
-        let mut lines: Vec<String> = text.split_inclusive('\n').map(String::from).collect();
-        match lines.iter().position(|line| is_message(line)) {
-            Some(at) if which == Break::WrongClock && self.is(which) => lines[at].replace_range(0..2, "25"),
-            Some(at) if which == Break::LostAtNetcat && self.is(which) => lines[at].clear(),
-            _ => {}
-        }
-        lines.concat().into_bytes()
-    }
-
-    fn lines(&mut self, which: Break, mut lines: Vec<String>) -> Vec<String> {
-        let kind = |line: &str| -> String { line.split('"').nth(3).unwrap_or_default().into() };
-        let mut at = 0;
-        while at < lines.len() {
-            let (this, next) = (kind(&lines[at]), lines.get(at + 1).map(|line| kind(line)).unwrap_or_default());
-            let line = &mut lines[at];
-            match (which, this.as_str(), next.as_str()) {
-                (Break::WrongRoom, "msg", _) if self.is(which) => {
-                    *line = if line.contains("room-0") { line.replace("room-0", "room-1") } else { replace_room(line) };
-                }
-                (Break::LostMessage, "msg", _)
-                | (Break::LostPresence, "presence", _)
-                | (Break::LostAnswer, "page" | "found" | "pong" | "ok" | "error", _)
-                    if self.is(which) =>
-                {
-                    lines.remove(at);
-                    continue;
-                }
-                (Break::DoubledMessage, "msg", _)
-                | (Break::DoubledPresence, "presence", _)
-                | (Break::DoubledCount, "here", _)
-                | (Break::DoubledAnswer, "page" | "found" | "pong" | "ok" | "error", _)
-                    if self.is(which) =>
-                {
-                    let line = line.clone();
-                    lines.insert(at, line);
-                    at += 1;
-                }
-                (Break::SwappedMessages, "msg", "msg")
-                | (Break::JoinedTooLate, "joined", "msg" | "presence" | "here")
-                | (Break::LeftTooEarly, "msg" | "presence", "left")
-                | (Break::OvertakingAnswer, "msg", "ok" | "page" | "found" | "pong" | "joined")
-                    if self.is(which) =>
-                {
-                    lines.swap(at, at + 1);
-                    at += 1;
-                }
-                (Break::WrongText, "msg", _) if self.is(which) => {
-                    *line = line.replacen("\"text\":\"#", "\"text\":\"#1", 1)
-                }
-                (Break::GapTooLate, "gap", _) => *line = changed(line, "\"from\":", |from| from + 1),
-                (Break::GapTooFar, "gap", _) => *line = changed(line, "\"to\":", |to| to + 1),
-                (Break::WrongFrom, "joined", _) => *line = changed(line, "\"from\":", |from| from + 1),
-                (Break::StaleGapRoster, "gap" | "joined", _) | (Break::StaleRoster, "joined", _) => {
-                    let room = line.split("room-").nth(1).and_then(|rest| rest.get(..1)).unwrap_or_default();
-                    if let Some((before, rest)) = line.split_once("\"members\":")
-                        && let Some((members, after)) = rest.split_once(']')
-                    {
-                        let old = self.rosters.insert(room.into(), members.into());
-                        if let Some(old) = old.filter(|_| which == Break::StaleRoster || this == "gap") {
-                            *line = format!("{before}\"members\":{old}]{after}");
-                        }
-                    }
-                }
-                (Break::SameReturn, "bye", _) if line.contains("\"shutdown\"") => {
-                    *line = changed(line, "\"wait_ms\":", |_| 2_000);
-                }
-                (Break::WrongHead, "joined", _) => *line = changed(line, "\"head\":", |head| head.saturating_sub(1)),
-                (Break::WrongFirst, "joined", _) => *line = changed(line, "\"first\":", |first| first + 1),
-                // Nobody is told of it.
-                (Break::TooFast, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst / 3),
-                (Break::TooStrict, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst * 2),
-                (Break::WrongNow, "welcome", _) => *line = changed(line, "\"now\":", |now| now + 60_000),
-                (Break::LongWait, "error", _) => *line = changed(line, "\"wait_ms\":", |wait| wait * 1_000),
-                (Break::ShortPage, "page", _) => {
-                    if let Some((before, rest)) = line.split_once("\"msgs\":[")
-                        && let Some((_, after)) = rest.split_once("},{\"seq\"")
-                    {
-                        let before = before.replacen("\"more\":false", "\"more\":true", 1);
-                        *line = format!("{before}\"msgs\":[{{\"seq\"{after}");
-                    }
-                }
-                (Break::LongTexts, "welcome", _) => *line = changed(line, "\"text\":", |bytes| bytes / 2),
-                (Break::WrongLimits, "welcome", _) => *line = changed(line, "\"burst\":", |burst| burst + 1),
-                (Break::ShownRemoved | Break::OneMoreHeard, "msg", _) if line.contains("\"room\":\"court\"") => {
-                    let number = |key| line.split(key).nth(1).and_then(|rest| rest.split([',', '}']).next());
-                    let text = line.split("\"text\":\"").nth(1).and_then(|rest| rest.split('"').next());
-                    if let (Some(seq), Some(text)) = (number("\"seq\":"), text.filter(|text| text.starts_with('§'))) {
-                        self.said.insert(seq.into(), text.into());
-                    }
-                    if let Some(text) = number("\"of\":").and_then(|of| self.said.get(of)) {
-                        self.taken_back = Some(text.clone());
-                    }
-                    if let Some(text) = self.taken_back.as_ref().filter(|_| which == Break::ShownRemoved) {
-                        *line = line.replacen("(removed)", text, 1);
-                    }
-                    self.heard = Some(line.clone());
-                }
-                (Break::ShownRemoved, "page", _) => {
-                    if let Some(text) = &self.taken_back {
-                        *line = line.replacen("(removed)", text, 1);
-                    }
-                }
-                (Break::OneMoreHeard, "left", _) if line.contains("ed\",\"retry\"") => {
-                    lines.extend(self.heard.clone());
-                    return lines;
-                }
-                (Break::LostOrder, "ok", _) if line.contains("\"seq\"") && self.is(which) => {
-                    lines.remove(at);
-                    continue;
-                }
-                (Break::BorrowedName, "welcome", _) if line.contains("-2\",\"resumed\":false") => {
-                    *line = line.replacen("-2\"", "\"", 1);
-                }
-                (Break::ToldPassword, "welcome", _) => *line = line.replacen('{', "{\"why\":\"hush-ann\",", 1),
-                (Break::WrongResumed, "welcome", _) => {
-                    let (is, other) =
-                        if line.contains("\"resumed\":true") { ("true", "false") } else { ("false", "true") };
-                    *line = line.replacen(&format!("\"resumed\":{is}"), &format!("\"resumed\":{other}"), 1);
-                }
-                (Break::WrongWhy, "presence", _) => *line = line.replacen("\"why\":\"left\"", "\"why\":\"bye\"", 1),
-                (Break::WrongClass, "error", _) => *line = line.replacen("\"retry\":\"fix\"", "\"retry\":\"no\"", 1),
-                (Break::NeedlessBye, "pong", _) => {
-                    *line = "{\"t\":\"bye\",\"code\":\"dead\",\"retry\":\"now\",\"text\":\"\"}\n".into();
-                }
-                (Break::NeedlessRefusal, "page", _) if self.is(which) => {
-                    let re = line.split("\"re\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-                    let (code, wait) = ("unavailable", 5_000);
-                    *line = format!(
-                        "{{\"t\":\"error\",\"re\":\"{re}\",\"code\":\"{code}\",\"retry\":\"later\",\"wait_ms\":{wait},\"text\":\"\"}}\n"
-                    );
-                }
-                (Break::HoleInPage, "page", _) | (Break::HoleInFound, "found", _) => {
-                    if let Some((first, rest)) = line.split_once("},{\"seq\"")
-                        && let Some((_, after)) = rest.split_once("},{\"seq\"")
-                    {
-                        *line = format!("{first}}},{{\"seq\"{after}");
-                    }
-                }
-                (Break::WrongMore, "page" | "found", _) => {
-                    let (is, other) =
-                        if line.contains("\"more\":true") { ("true", "false") } else { ("false", "true") };
-                    *line = line.replacen(&format!("\"more\":{is}"), &format!("\"more\":{other}"), 1);
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-        lines
-    }
-}
-
-fn replace_room(line: &str) -> String {
-    let mut line = line.to_string();
-    if let Some(at) = line.find("\"room-") {
-        line.replace_range(at + 6..at + 7, "0");
-    }
-    line
-}
-
-/// The line with another number behind `key`.
-fn changed(line: &str, key: &str, change: impl Fn(u64) -> u64) -> String {
-    let Some((before, rest)) = line.split_once(key) else { return line.into() };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let number = rest[..digits].parse().map_or(0, change);
-    format!("{before}{key}{number}{}", &rest[digits..])
 }

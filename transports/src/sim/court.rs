@@ -4,7 +4,7 @@
 //! token (`§7 …`), by which the oracle knows whose it is. Of their connections the oracle demands what `oracle/order.rs`
 //! has, and no more: so all other rooms go on as if there were no orders.
 
-use qun_core::client::Client;
+use qun_core::client::{Client, Event};
 use qun_core::server::{Access, Account, Listed, Presence, RoomConfig};
 use qun_core::{By, Code, CodeOrder, Entropy, Key, Name, Order, Role, RoomId, Seq, Text, Which, Whom};
 
@@ -17,24 +17,38 @@ use super::world::{NAMES, World};
 /// What the room is called.
 pub(super) const COURT: &str = "court";
 
+/// And one more beside it, which takes no guests and is about nothing.
+pub(super) const LODGE: &str = "lodge";
+
 /// Who is there: by what they speak, and by which code they come in.
 const COURTIERS: [(bool, usize); 6] = [(true, 0), (true, 1), (true, 2), (true, 2), (false, 0), (false, 2)];
 
-/// The codes of the room: of owners, of moderators, and of those who talk.
+/// The codes of the room: of owners, of moderators, and of those who talk; that of the other room; and those that were made
+/// and told, newest last.
 #[derive(Clone, Debug)]
 pub(super) struct Court {
     pub(super) codes: [Code; 3],
+    pub(super) lodge: Code,
+    made: Vec<Code>,
 }
+
+/// The codes that people remember.
+const MADE: usize = 4;
 
 impl Court {
     const ROLES: [Role; 3] = [Role::Owner, Role::Moderator, Role::Talk];
 
     pub(super) fn new(entropy: &mut Entropy) -> Self {
-        Self { codes: std::array::from_fn(|_| Code::generate(entropy)) }
+        let codes = std::array::from_fn(|_| Code::generate(entropy));
+        Self { codes, lodge: Code::generate(entropy), made: Vec::new() }
     }
 
     pub(super) fn id() -> RoomId {
         COURT.parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"))
+    }
+
+    fn lodge_id() -> RoomId {
+        LODGE.parse().unwrap_or_else(|_| unreachable!("a room's id may look like this"))
     }
 
     /// Each code as it is typed, with its role.
@@ -43,7 +57,7 @@ impl Court {
     }
 
     /// As it is configured: the first account moderates, whatever its code.
-    pub(super) fn config(&self, accounts: &[Account]) -> RoomConfig {
+    pub(super) fn config(&self, accounts: &[Account]) -> [RoomConfig; 2] {
         let access = |(code, role): (&Code, Role)| Access {
             code: code.clone(),
             label: role.as_str().into(),
@@ -52,14 +66,23 @@ impl Court {
             max_members: None,
         };
         let listed = |account: &Account| Listed { name: account.name.clone(), role: Role::Moderator };
-        RoomConfig {
+        let court = RoomConfig {
             id: Self::id(),
             title: "Court".into(),
             presence: Presence::Full,
             codes: self.roles().map(access).collect(),
             accounts: accounts.first().map(listed).into_iter().collect(),
             guests: true,
-        }
+        };
+        let lodge = RoomConfig {
+            id: Self::lodge_id(),
+            title: "Lodge".into(),
+            presence: Presence::Full,
+            codes: vec![access((&self.lodge, Role::Talk))],
+            accounts: Vec::new(),
+            guests: false,
+        };
+        [court, lodge]
     }
 }
 
@@ -115,9 +138,15 @@ impl World {
         }
         let (dice, token) = (self.acts.u32(0..100), self.court_token());
         let id = Court::id();
+        let made = self.acts.choice(&court.made).cloned();
         let Some(client) = self.people[index].client_mut() else { return };
         let Some(room) = client.room(&id) else {
-            client.join(now, court.codes[code].clone());
+            match (dice, made) {
+                (0..12, _) => client.join(now, id),
+                (12..16, _) => client.join(now, court.lodge.clone()),
+                (16..30, Some(made)) => client.join(now, made),
+                _ => client.join(now, court.codes[code].clone()),
+            };
             return;
         };
         let head = room.position().seq;
@@ -126,15 +155,23 @@ impl World {
             0..4 => client.reconnect(now),
             4..6 => _ = client.leave(now, &id),
             6..12 => _ = client.history(now, &id, head.next(), 20),
-            12..55 => {
+            12..14 => _ = client.join(now, court.lodge.clone()),
+            14..17 => _ = client.join(now, Court::lodge_id()),
+            17..18 => _ = client.leave(now, &Court::lodge_id()),
+            18..24 => _ = client.join(now, made.unwrap_or_else(|| court.codes[code].clone())),
+            24..26 => _ = client.join(now, id),
+            26..55 => {
                 if let Ok(text) = format!("§{token} word").parse() {
                     _ = client.say(now, &id, qun_core::log::Kind::Say, text);
                 }
             }
             _ => {
                 let order = some_order(&mut self.acts, token, &names, head);
-                let Some(client) = self.people[index].client_mut() else { return };
-                _ = client.order(now, &id, order);
+                let person = &mut self.people[index];
+                let ordered = person.client_mut().and_then(|client| client.order(now, &id, order).ok());
+                if let Some(id) = ordered {
+                    person.witness.orders(id.to_string());
+                }
             }
         }
     }
@@ -173,7 +210,8 @@ impl World {
         }
         let line = match dice {
             0..3 => return self.hang_up_raw(index),
-            3..6 => format!("/join {}", court.codes[code]),
+            3..5 => format!("/join {}", court.codes[code]),
+            5..6 => format!("/join {}", court.lodge),
             6..50 => format!("§{token} word"),
             50..58 => format!("/kick {other} §{token} why"),
             58..64 => format!("/ban {other} {seconds}s §{token} why"),
@@ -191,6 +229,28 @@ impl World {
         raw.types(&line);
     }
 
+    /// A client at court shows something. Codes get around.
+    pub(super) fn see_at_court(&mut self, index: usize, event: &Event) {
+        if let (Event::Code { code, .. }, Some(court)) = (event, &mut self.court)
+            && let Ok(code) = code.0.parse()
+        {
+            court.made.push(code);
+            let old = court.made.len().saturating_sub(MADE);
+            court.made.drain(..old);
+        }
+        let person = &mut self.people[index];
+        person.has_ended |= matches!(event, Event::Ended { .. });
+        let shown = person.witness.shows(event);
+        self.oracle.note(shown.map_err(|violation| violation.of(index)));
+    }
+
+    /// And has shown all that it wants to.
+    pub(super) fn judge_at_court(&mut self, index: usize) {
+        let Person { mind: Mind::Client(client), witness, .. } = &mut self.people[index] else { return };
+        let judged = witness.judge(client);
+        self.oracle.note(judged.map_err(|violation| violation.of(index)));
+    }
+
     fn court_token(&mut self) -> u64 {
         self.next_token += 1;
         self.next_token
@@ -204,7 +264,7 @@ fn some_order(dice: &mut Dice, token: u64, names: &[Name], head: Seq) -> Order {
     let whom = || Whom::Name(name.clone().unwrap_or_else(|| NAMES[0].parse().unwrap_or_else(|_| unreachable!())));
     let for_s = Some(dice.u64(1..40));
     let label: Box<str> = if dice.bool() { "extra".into() } else { "spare".into() };
-    match dice.u32(0..40) {
+    match dice.u32(0..43) {
         0..6 => Order::Kick { whom: whom(), why },
         6..9 => Order::Ban { whom: whom(), by: Vec::new(), for_s, why },
         9..11 => Order::Ban { whom: whom(), by: vec![By::Name], for_s, why },
@@ -220,8 +280,13 @@ fn some_order(dice: &mut Dice, token: u64, names: &[Name], head: Seq) -> Order {
         33..35 => Order::Role { whom: whom(), role: Some(Role::Moderator) },
         35..36 => Order::Role { whom: whom(), role: None },
         36..37 => Order::Role { whom: whom(), role: Some(Role::Owner) },
-        37..38 => Order::Code(CodeOrder::Add { label: Some(label), role: Role::Talk, for_s, uses: Some(1) }),
-        38..39 => Order::Code(CodeOrder::Rotate { label: Some(label), after_s: None }),
+        37..40 => {
+            let role = [Role::Talk, Role::Talk, Role::Read, Role::Moderator][dice.usize(0..4)];
+            let for_s = for_s.filter(|_| dice.bool());
+            let uses = [None, Some(1), Some(2)][dice.usize(0..3)];
+            Order::Code(CodeOrder::Add { label: Some(label), role, for_s, uses })
+        }
+        40..41 => Order::Code(CodeOrder::Rotate { label: Some(label), after_s: None }),
         _ => Order::Code(CodeOrder::Retire { label, after_s: None, kick: true }),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use super::incident::{Incident, Incidents};
 use super::reload::{Change, Moment};
 
 /// Declares the faults, each with its name on the command line and what it means.
@@ -127,16 +128,17 @@ impl FromStr for Fault {
     }
 }
 
-/// How often each fault has occurred, and what reloads have brought.
+/// How often each fault has occurred, what reloads have brought, and what those at court have done and were told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters {
     faults: [u64; Fault::ALL.len()],
     reloads: BTreeMap<&'static str, u64>,
+    incidents: Incidents,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { faults: [0; Fault::ALL.len()], reloads: BTreeMap::new() }
+        Self { faults: [0; Fault::ALL.len()], reloads: BTreeMap::new(), incidents: Incidents::default() }
     }
 }
 
@@ -154,10 +156,16 @@ impl Counters {
         *self.reloads.entry(what).or_default() += 1;
     }
 
+    /// Adds what has happened at court.
+    pub(super) fn happened(&mut self, incidents: &Incidents) {
+        self.incidents.add(incidents);
+    }
+
     /// Adds those of another world.
     pub fn add(&mut self, other: &Self) {
         self.faults.iter_mut().zip(other.faults).for_each(|(to, from)| *to += from);
         other.reloads.iter().for_each(|(what, times)| *self.reloads.entry(what).or_default() += times);
+        self.incidents.add(&other.incidents);
     }
 
     /// How often this one has occurred.
@@ -168,6 +176,11 @@ impl Counters {
     /// How often any has.
     pub fn total(&self) -> u64 {
         self.faults.iter().sum()
+    }
+
+    /// What never was seen at court.
+    pub fn unseen(&self) -> BTreeSet<Incident> {
+        self.incidents.missing()
     }
 
     /// Those that never have.
@@ -194,6 +207,7 @@ impl fmt::Display for Counters {
             write!(f, "{space}{what} {times}")?;
             space = ", ";
         }
-        Ok(())
+        let incidents = self.incidents.to_string();
+        if incidents.is_empty() { Ok(()) } else { write!(f, "; at court: {incidents}") }
     }
 }

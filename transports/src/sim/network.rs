@@ -28,6 +28,7 @@ impl World {
         self.links.insert(link, Link::new(person, capacity));
         self.people[person].link = Some(link);
         self.people[person].hands.connects(self.now.mono);
+        self.people[person].witness.connects();
         if self.people[person].client().is_none() {
             // Without a key, everyone is somebody else each time.
             self.people[person].identity = self.next_identity;
@@ -128,10 +129,13 @@ impl World {
         self.trace.bytes(&bytes);
         let now = self.clock_of(person);
         for chunk in self.split(bytes) {
-            let Person { mind, hands, .. } = &mut self.people[person];
+            let Person { mind, hands, witness, court, .. } = &mut self.people[person];
             match mind {
                 Mind::Client(client) => {
                     hands.down(now.mono, &chunk);
+                    if court.is_some() {
+                        witness.down(&chunk);
+                    }
                     let chunk = self.breaks.to_client(chunk);
                     client.handle(now, client::Input::Received(&chunk));
                 }

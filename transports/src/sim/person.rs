@@ -8,7 +8,7 @@ use qun_core::json::{ErrorCode, PageMessage, Retry};
 use qun_core::{Id, Instant, Role, RoomId};
 
 use super::link::LinkId;
-use super::oracle::{Hands, Model, Spread, Violation};
+use super::oracle::{Hands, Model, Spread, Violation, Witness};
 use super::raw::Raw;
 
 /// Entries that a client keeps of each room.
@@ -31,8 +31,9 @@ pub(super) struct Person {
     /// By which code they come to court, if they do: of them everything else is demanded than of others.
     pub(super) court: Option<usize>,
     pub(super) link: Option<LinkId>,
-    /// What leaves their client.
+    /// What leaves their client; and what it was told, at court.
     pub(super) hands: Hands,
+    pub(super) witness: Witness,
     /// Their machine sleeps until then.
     pub(super) asleep: Instant,
     /// What their clock is ahead of the world's, in milliseconds.
@@ -118,6 +119,7 @@ impl Person {
             court: None,
             link: None,
             hands: Hands::default(),
+            witness: Witness::default(),
             asleep: Instant::default(),
             ahead: 0,
             shown: BTreeMap::new(),
@@ -160,7 +162,7 @@ impl Person {
     pub(super) fn begin_anew(&mut self, identity: usize, client: Client) {
         self.identity = identity;
         self.mind = Mind::Client(Box::new(client));
-        self.hands = Hands::default();
+        (self.hands, self.witness) = (Hands::default(), Witness::default());
         self.shown.clear();
         self.not_before = Instant::default();
         self.attempt = 0;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use qun_core::server::{Access, Config, Listed, Presence, RoomConfig};
 use qun_core::{Code, Entropy, Limits, Role};
 
-use super::court::COURT;
+use super::court::{COURT, LODGE};
 use super::person::Command;
 use super::plan::limits;
 use super::rule::up_to;
@@ -222,8 +222,7 @@ impl World {
     fn makes(&mut self, change: Change, config: &mut Config) -> bool {
         let dice = &mut self.reloads;
         let some_room = |dice: &mut super::dice::Dice, config: &Config| {
-            let rooms: Vec<usize> =
-                (0..config.rooms.len()).filter(|at| config.rooms[*at].id.as_str() != COURT).collect();
+            let rooms: Vec<usize> = (0..config.rooms.len()).filter(|at| is_changed(&config.rooms[*at])).collect();
             dice.choice(&rooms).copied()
         };
         match change {
@@ -242,7 +241,7 @@ impl World {
                 true
             }
             Change::RoomRemoved => {
-                let served = config.rooms.iter().filter(|room| room.id.as_str() != COURT).count();
+                let served = config.rooms.iter().filter(|room| is_changed(room)).count();
                 let Some(at) = some_room(dice, config).filter(|_| served > 1) else { return false };
                 self.gone.push(config.rooms.remove(at));
                 // Mostly it is not for good: sometimes it is back before its end.
@@ -383,7 +382,7 @@ impl World {
                     _ => &mut config.guests,
                 };
                 *takes_guests = !*takes_guests;
-                let is_closed = !config.guests || config.rooms.iter().any(|room| !room.guests);
+                let is_closed = !config.guests || config.rooms.iter().any(|room| !room.guests && is_changed(room));
                 if is_closed {
                     // Not for long, or there is nobody.
                     let at = self.now.mono + up_to(dice, Duration::from_secs(20));
@@ -406,7 +405,7 @@ impl World {
             return self.schedule.push(self.frozen, Happening::Open);
         }
         self.config.guests = true;
-        self.config.rooms.iter_mut().for_each(|room| room.guests = true);
+        self.config.rooms.iter_mut().filter(|room| is_changed(room)).for_each(|room| room.guests = true);
         self.journal(|| "another configuration: all are open to guests".into());
         self.serve();
     }
@@ -442,4 +441,9 @@ fn redrawn(dice: &mut super::dice::Dice, limits: &mut Limits, new: Limits) {
             _ => limits.load = new.load,
         }
     }
+}
+
+/// Whether another configuration may have a room otherwise: those in which order is kept stay as they are.
+fn is_changed(room: &RoomConfig) -> bool {
+    ![COURT, LODGE].contains(&room.id.as_str())
 }

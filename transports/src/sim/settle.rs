@@ -137,7 +137,7 @@ impl World {
                     let _ = write!(self.trace, "{index} {event:?}");
                     self.journal(|| format!("person {index} is shown {event:?}"));
                     if self.people[index].court.is_some() {
-                        self.people[index].has_ended |= matches!(event, client::Event::Ended { .. });
+                        self.see_at_court(index, &event);
                         continue;
                     }
                     for _ in 0..self.breaks.shows(&event) {
@@ -152,7 +152,7 @@ impl World {
             self.flush(id, End::Client);
         }
         if self.people[index].court.is_some() {
-            return;
+            return self.judge_at_court(index);
         }
         let judged = self.people[index].judge(self.now.mono, &self.oracle.model);
         self.oracle.note(judged.map_err(|violation| violation.of(index)));

@@ -3,7 +3,7 @@
 use qun_core::server::{Access, Account, Config, Listed, Presence, RoomConfig};
 use qun_core::{Code, Entropy, Name, Password, Role, RoomId};
 
-use super::court::{COURT, Court};
+use super::court::{COURT, Court, LODGE};
 use super::oracle::{AccountFacts, CodeFacts, Facts, RoomFacts, canonical};
 use super::plan::Plan;
 use super::verdicts::sealed;
@@ -28,7 +28,7 @@ impl Site {
         let all = codes.iter().zip(&guests).enumerate();
         let mut rooms: Vec<_> = all.map(|(index, (codes, guest))| room(index, codes, guest, &accounts)).collect();
         let court = plan.court.then(|| Court::new(entropy));
-        rooms.extend(court.as_ref().map(|court| court.config(&accounts)));
+        rooms.extend(court.iter().flat_map(|court| court.config(&accounts)));
         let config = Config { rooms, accounts, limits: plan.limits.clone(), ..Config::default() };
         Self { config, codes, guests, court }
     }
@@ -92,7 +92,7 @@ fn listed(room: usize, of: usize, account: &Account) -> Option<Listed> {
 
 /// What the oracle is told of a configuration. Of the court's codes it knows by itself.
 pub(super) fn facts(config: &Config) -> Facts {
-    let rooms = config.rooms.iter().filter(|room| room.id.as_str() != COURT);
+    let rooms = config.rooms.iter().filter(|room| ![COURT, LODGE].contains(&room.id.as_str()));
     let accounts = config.accounts.iter().map(|account| account_facts(account, &config.rooms));
     Facts {
         rooms: rooms.map(room_facts).collect(),

@@ -10,6 +10,7 @@ use qun_core::{Act, Instant, MemberId, Name, Now, RoomId, Seq};
 use super::breaks::Break;
 use super::fault::Counters;
 use super::log::{Committed, SimLog};
+use super::misrule::Misrule;
 use crate::log::Log;
 
 /// What the server and its log say to each other.
@@ -107,9 +108,7 @@ impl Tampered {
         if self.which == Some(Break::AppendedTwice) {
             drafts.iter_mut().for_each(|draft| draft.once = None);
         }
-        if self.which == Some(Break::ForgottenFacts) {
-            drafts.iter_mut().for_each(|draft| draft.facts.clear());
-        }
+        drafts.iter_mut().for_each(|draft| Misrule::writes(self.which, draft));
         self.one_more(&mut drafts);
         if self.is(Break::WrongName)
             && let (Some(draft), Ok(name)) = (drafts.first_mut(), "nobody".parse())
@@ -170,6 +169,7 @@ impl Log for Tampered {
             Answer::Settled { outcomes, .. } if self.is(Break::RefusedWritten) => outcomes.fill(Outcome::Refused),
             Answer::Ready { room, tail: Ok(tail) } => {
                 self.heads.insert(room.clone(), tail.head);
+                tail.facts = Misrule::opens(self.which, &tail.facts);
             }
             Answer::Grew { room, records, .. } => {
                 self.heads.insert(room.clone(), records.last().map_or(Seq::ZERO, |record| record.seq));

@@ -196,9 +196,10 @@ impl World {
         world.reloads = Dice::new(Vec::new(), root.fork());
         world.oracle.model.are_lines_kept = which.is_some();
         if let Some(court) = &world.court {
-            let codes = court.roles().map(|(code, role)| (canonical(code.canonical()), role));
+            let codes = court.roles().map(|(code, role)| (canonical(code.canonical()), (role, role)));
             world.oracle.model.court.codes = codes.collect();
-            world.breaks.knows(&court.codes);
+            world.oracle.model.court.lodge = canonical(court.lodge.canonical());
+            world.breaks.misrule.knows(&court.codes);
         }
         world.boot();
         world.populate(&mut entropy);
@@ -265,6 +266,7 @@ impl World {
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.set(Fault::SmallRooms, self.oracle.model.gaps);
+        counters.happened(&self.oracle.model.court.incidents);
         match &self.host {
             Host::Up(driver) => counters.add(&driver.log().counters()),
             Host::Down(log) => counters.add(&log.counters),
@@ -423,7 +425,7 @@ impl World {
         let empty = Box::new(SimLog::new(Disk::sound(0), Dice::from_seed(0)));
         let log = Tampered::new(*std::mem::replace(log, empty), self.which, self.chaos.fork());
         let limits = self.breaks.limits(&self.config.limits);
-        let config = server::Config { limits, ..self.config.clone() };
+        let config = self.breaks.misrule.config(server::Config { limits, ..self.config.clone() });
         self.served = config.clone();
         let driver = Driver::new(config, self.chaos.seed(), log);
         self.host = Host::Up(Box::new(driver));

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::json::Json;
 use super::model::Model;
 use super::wire::Wire;
-use crate::sim::court::COURT;
+use crate::sim::court::{COURT, LODGE};
 use crate::sim::verdicts::HUSH;
 
 /// The longest that a line may wait inside the server before it is handled, and an answer before it goes out.
@@ -161,6 +161,12 @@ impl Model {
         self.since(version).any(|facts| facts.accounts.contains_key(&name.to_lowercase()))
     }
 
+    /// What the account of a person might always do in a room because it is listed there, whichever configuration counts.
+    pub(super) fn listed_at_least(&self, person: usize, room: &str) -> Role {
+        let account = self.logins.account_of(person);
+        self.since(0).map(|facts| facts.listed(account, room).unwrap_or(Role::Read)).min().unwrap_or(Role::Read)
+    }
+
     /// What the account of a person ever might do in a room because it was listed there.
     pub(super) fn listed_at_most(&self, person: usize, room: &str) -> Role {
         let account = self.logins.account_of(person);
@@ -219,7 +225,11 @@ impl Model {
         let people = self.logins.people.iter().filter(|(_, name)| **name == folded);
         let sent = people.filter_map(|(person, _)| self.logins.sent.get(person)).flatten();
         let role = |code: &String| {
-            self.highest_by(room, code).or_else(|| self.court.codes.get(code).copied().filter(|_| room == COURT))
+            self.highest_by(room, code).or_else(|| match room {
+                COURT => self.court.codes.get(code).map(|(_, most)| *most),
+                LODGE => (*code == self.court.lodge).then_some(Role::Talk),
+                _ => None,
+            })
         };
         let by_code = sent.filter_map(role).max();
         let gift = self.logins.members.get(&folded).and_then(|m| self.given(m)).filter(|_| room == COURT);

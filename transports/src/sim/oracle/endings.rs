@@ -6,7 +6,7 @@ use qun_core::server::Reason;
 use qun_core::{Instant, Limits};
 
 use super::Violation;
-use super::ask::{Ask, Asked};
+use super::ask::{Ask, Asked, Say};
 use super::json::Json;
 use super::model::Model;
 use super::overdue::MOMENT;
@@ -108,7 +108,11 @@ impl Wire {
     /// What was said is in the stream, or refused, before the end; unless that took too long.
     fn owes_nothing(&self, model: &Model, now: Instant, reason: Reason) -> Result<(), Violation> {
         let drain = model.facts.limits.drain;
-        let mut unanswered = self.says.iter().filter(|(_, say)| !self.is_plain() || self.is_owed_at_netcat(model, say));
+        let is_owed = |(id, say): &(&String, &Say)| match self.is_plain() {
+            true => self.is_owed_at_netcat(model, say),
+            false => !self.unheard.contains(*id),
+        };
+        let mut unanswered = self.says.iter().filter(is_owed);
         let owed = match reason {
             Reason::Done | Reason::EndOfInput if now.since(self.left) < drain => unanswered.next(),
             Reason::Shutdown if model.draining.is_some_and(|since| now.since(since) < drain) => {
@@ -167,7 +171,7 @@ impl Wire {
 
     /// The server wants to know whether somebody is there.
     pub(super) fn ping(&mut self, model: &mut Model, now: Instant) -> Result<(), Violation> {
-        self.is_pinged = true;
+        (self.is_pinged, self.pinged) = (true, now);
         // What waited has come later than it was sent; and only the first one's time is drawn.
         let is_first = !std::mem::replace(&mut self.was_pinged, true) && self.is_prompt;
         if is_first && self.frozen.is_zero() && model.pings.is_fixed(now.since(self.heard)) {

@@ -7,9 +7,11 @@
 
 mod accounts;
 mod ask;
+mod codes;
 mod drafts;
 mod endings;
 mod facts;
+mod gallery;
 mod hands;
 mod json;
 mod listen;
@@ -20,9 +22,13 @@ mod pace;
 mod people;
 mod place;
 mod plain;
+mod reasons;
 mod refusals;
 mod reloaded;
+mod rules;
 mod search;
+mod seat;
+mod shown;
 mod spread;
 mod stranger;
 mod wire;
@@ -45,6 +51,7 @@ use endings::given_up;
 pub(super) use facts::{CodeFacts, Facts, RoomFacts};
 pub(super) use hands::Hands;
 pub(super) use model::{Model, Sentence, canonical};
+pub(super) use shown::Witness;
 pub(super) use spread::Spread;
 pub(super) use wire::Trust;
 use wire::Wire;
@@ -106,6 +113,7 @@ impl Oracle {
     /// The server starts, and knows nobody.
     pub(super) fn booted(&mut self) {
         self.all_here = None;
+        self.model.court.away.clear();
         self.wires.clear();
         self.model.booted();
     }
@@ -118,6 +126,7 @@ impl Oracle {
             self.model.set_back = now;
         }
         self.model.clock = unix_ms;
+        self.model.court.now = now;
         self.model.latest = self.model.latest.max(unix_ms);
     }
 
@@ -155,6 +164,11 @@ impl Oracle {
             self.model.people.session(person).is_done();
             self.model.people.at_netcat(person, Some(now));
             return self.model.people.lost(now, person, BTreeMap::new());
+        }
+        // One that was taken over is nobody's any more.
+        let is_last = self.wires.values().all(|other| other.trust != wire.trust);
+        if let (Trust::Court(_), true) = (wire.trust, is_cut && is_last) {
+            wire.court_is_cut(&mut self.model, now);
         }
         let Trust::Client(person) = wire.trust else { return };
         if wire.hello == 0 || wire.hello != self.model.people.hellos(person) {

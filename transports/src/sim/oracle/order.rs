@@ -4,26 +4,39 @@
 //! they have ever sent, what lists their account, and what they were given. So of who is known to talk at most is demanded
 //! that they give no order and obey all that count for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qun_core::log::{Kind, Record};
-use qun_core::{Act, Instant, Role, Subject};
+use qun_core::{Act, Deed, Instant, Role, Subject};
 
 use super::Violation;
+use super::codes::{Heard, Making};
 use super::json::Json;
 use super::model::{Model, canonical};
-use super::wire::Wire;
+use super::reasons::{Asked, Who};
+use super::rules::{Done, History, folded};
 use crate::sim::court::COURT;
+use crate::sim::incident::{Incident, Incidents};
 
 /// What is known of the court.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sim) struct Court {
-    /// Its codes as they are compared, and the role of each.
-    pub(in crate::sim) codes: BTreeMap<String, Role>,
+    /// Its codes as they are compared, and the role of each: at least and at most, where it is of one that was made.
+    pub(in crate::sim) codes: BTreeMap<String, (Role, Role)>,
+    /// The code of the room that takes no guests.
+    pub(in crate::sim) lodge: String,
+    /// The codes that were made and told.
+    pub(super) heard: BTreeMap<String, Heard>,
+    /// The acts that made a code which nobody is known to have been told.
+    pub(super) making: Vec<Making>,
     /// The lowest and the highest role of the codes that somebody has ever sent.
     ranks: BTreeMap<usize, (Role, Role)>,
-    /// Who a member is.
-    members: BTreeMap<String, usize>,
+    /// Who a member is; who of them has a key; and where each was last.
+    pub(super) members: BTreeMap<String, usize>,
+    pub(super) keyed: BTreeSet<String>,
+    pub(super) sources: BTreeMap<String, usize>,
+    /// What they were ever called.
+    pub(super) names: BTreeMap<String, BTreeSet<String>>,
     /// What bears a token: who sent it, as what, and by what somebody is to be known again.
     told: BTreeMap<u64, Told>,
     /// What each history of the room comes to.
@@ -33,7 +46,34 @@ pub(in crate::sim) struct Court {
     /// The highest role that a member was ever given.
     gifts: BTreeMap<String, Role>,
     /// Up to here the server has done what the acts say, in this history.
-    done: (String, u64),
+    pub(super) done: (String, u64),
+    /// What counts behind each act of a history.
+    pub(super) rules: BTreeMap<String, History>,
+    /// What put somebody out, in its order; and who was told so as they came back, up to which of it.
+    expulsions: Vec<Expulsion>,
+    told_so: BTreeMap<String, usize>,
+    /// When the connection was cut of those who were in, and have not come in or heard why they do not since.
+    pub(super) away: BTreeMap<String, Instant>,
+    /// What time it is.
+    pub(super) now: Instant,
+    /// The accounts that may have come to the room without guests, and those that have, in which history.
+    pub(super) lodgers: BTreeMap<String, Option<String>>,
+    pub(in crate::sim) incidents: Incidents,
+}
+
+/// An act that put somebody out.
+#[derive(Clone, Debug)]
+pub(super) struct Expulsion {
+    pub(super) epoch: String,
+    pub(super) seq: u64,
+    pub(super) why: &'static str,
+    m: Option<String>,
+    name: String,
+    /// By which act the code was made whose people went.
+    code: Option<u64>,
+    /// When the log had it, and when it was surely done.
+    at: Instant,
+    done: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,29 +105,16 @@ struct Sentence {
     by_name: bool,
 }
 
-/// A connection of somebody at court.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seat {
-    me: Option<String>,
-    /// The newest message as they came in, while they are in.
-    since: Option<u64>,
-    /// Orders that have no answer.
-    asked: BTreeMap<String, String>,
-    /// As whom, and with which password, it says hello.
-    hello: (String, Option<String>),
-    /// Whose password the next line at netcat is.
-    login: Option<String>,
-}
-
 impl Model {
     /// Somebody at court sends a line.
     pub(super) fn court_hears(&mut self, person: usize, line: &str, request: Option<&Json>) {
         let letters = canonical(line);
-        for (_, role) in self.court.codes.iter().filter(|(code, _)| letters.contains(*code)) {
-            let rank = self.court.ranks.entry(person).or_insert((*role, *role));
-            *rank = (rank.0.min(*role), rank.1.max(*role));
+        for (_, (least, most)) in self.court.codes.iter().filter(|(code, _)| letters.contains(*code)) {
+            let rank = self.court.ranks.entry(person).or_insert((*least, *most));
+            *rank = (rank.0.min(*least), rank.1.max(*most));
         }
-        let sent: Vec<_> = self.court.codes.keys().filter(|code| letters.contains(*code)).cloned().collect();
+        let codes = self.court.codes.keys().chain([&self.court.lodge]);
+        let sent: Vec<_> = codes.filter(|code| !code.is_empty() && letters.contains(*code)).cloned().collect();
         sent.iter().for_each(|code| self.logins.sends(person, code));
         let Some(token) = token(line) else { return };
         let text = |key| request.and_then(|request| request.text(key)).map(String::from);
@@ -99,7 +126,7 @@ impl Model {
     }
 
     /// The highest role that a member may have; `None`: nobody knows who that is.
-    fn most(&self, m: &str) -> Option<Role> {
+    pub(super) fn most(&self, m: &str) -> Option<Role> {
         let person = self.court.members.get(m)?;
         let rank = self.court.ranks.get(person)?.1;
         let gift = self.court.gifts.get(m).copied().unwrap_or(rank);
@@ -112,7 +139,7 @@ impl Model {
     }
 
     /// The lowest that they have while they are in the room.
-    fn least(&self, m: &str) -> Option<Role> {
+    pub(super) fn least(&self, m: &str) -> Option<Role> {
         Some(self.court.ranks.get(self.court.members.get(m)?)?.0)
     }
 
@@ -151,6 +178,7 @@ impl Model {
                 let act = (**act).clone();
                 self.may_act(&m, most, &act, record)?;
                 self.does(epoch, seq, &act, &by);
+                self.leaves(epoch, record, &act, &by, most.unwrap_or(Role::Owner));
                 Ok(())
             }
         }
@@ -194,12 +222,14 @@ impl Model {
         match act {
             Act::Kick { on, .. } => fold.put_out.extend(m(on).map(|m| (seq, m, u64::MAX))),
             Act::Ban { on, until, .. } => {
+                // Whoever has no key is known by none.
+                let is_known = is_account(on) || m(on).is_some_and(|m| self.court.keyed.contains(&m));
                 let by_name = (by.is_empty() || by.iter().any(|by| by == "name")) && !is_account(on);
                 let sentence = sentence(on, until, by_name);
                 if let Some(m) = sentence.m.clone().filter(|_| sentence.by_member && is_put_out) {
                     fold.put_out.push((seq, m, sentence.until));
                 }
-                pass(&mut fold.bans, sentence);
+                pass(&mut fold.bans, Sentence { by_member: sentence.by_member && is_known, ..sentence });
             }
             Act::Unban { on } => fold.bans.retain(|ban| !ban.is_of(on)),
             Act::Mute { on, until, .. } => {
@@ -225,21 +255,144 @@ impl Model {
         }
     }
 
+    /// What counts from here on.
+    fn leaves(&mut self, epoch: &str, record: &Record, act: &Act, by: &[String], most: Role) {
+        let seq = record.seq.get();
+        let on = match act {
+            Act::Kick { on, .. } | Act::Ban { on, .. } | Act::Mute { on, .. } => Some(on),
+            _ => None,
+        };
+        let m = on.and_then(|on| on.m).map(|m| m.to_string()).unwrap_or_default();
+        let done = Done {
+            seq,
+            act,
+            by,
+            most,
+            is_account: self.logins.is_account(&m),
+            is_keyed: self.court.keyed.contains(&m),
+            source: self.court.sources.get(&m).copied(),
+        };
+        let history = self.court.rules.entry(epoch.into()).or_default();
+        let code = match act {
+            Act::Code { label, deed: Deed::Retired } => history.now().called(label).map(|made| made.seq),
+            _ => None,
+        };
+        history.does(&done);
+        let why = match act {
+            Act::Kick { .. } => "kicked",
+            Act::Ban { .. } => "banned",
+            Act::Code { deed: Deed::Retired, .. } => "code_changed",
+            Act::Code { label, .. } => {
+                let (author, label) = (record.member.to_string(), label.to_string());
+                return self.court.making.push(Making { epoch: epoch.into(), seq, author, label, ts: record.ts });
+            }
+            _ => return,
+        };
+        let name = on.map(|on| folded(on.name.as_str())).unwrap_or_default();
+        let m = Some(m).filter(|m| !m.is_empty());
+        let at = self.court.now;
+        self.court.expulsions.push(Expulsion { epoch: epoch.into(), seq, why, m, name, code, at, done: None });
+    }
+
     /// The server and its log have talked: what the log has, and owes no answer for, is done.
     pub(super) fn court_is_done(&mut self) {
         if let Some((epoch, head)) = self.told(COURT).filter(|_| !self.drafts.is_appending(COURT)) {
             self.court.done = (epoch.into(), head);
+            let (now, (epoch, done)) = (self.court.now, &self.court.done);
+            let is_done = |expulsion: &&mut Expulsion| expulsion.epoch == *epoch && expulsion.seq <= *done;
+            for expulsion in self.court.expulsions.iter_mut().rev().take_while(|expulsion| expulsion.done.is_none()) {
+                expulsion.done = Some(now).filter(|_| is_done(&expulsion));
+            }
+        }
+    }
+
+    /// Whoever was kicked while they were away has heard of it before they come in again, for as long as that is remembered.
+    pub(super) fn is_told_of_kick(&self, asked: &Asked, who: &Who) -> Result<(), Violation> {
+        let Some(away) = self.court.away.get(&who.m) else { return Ok(()) };
+        let grace = self.facts.limits.grace;
+        let is_it = |kick: &&Expulsion| {
+            let is_while_away =
+                kick.at > *away && kick.done.is_some_and(|done| done < *away + grace && done < asked.at);
+            kick.why == "kicked" && kick.m.as_ref() == Some(&who.m) && is_while_away && self.court.now < kick.at + grace
+        };
+        match self.court.expulsions.iter().find(is_it) {
+            Some(kick) => wrong(format!("{who:?} was kicked at {} while they were away, and comes in", kick.seq)),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing behind an act reaches somebody whom it put out, who came in with the message `since`.
+    pub(super) fn is_put_out(&self, me: Option<&String>, since: u64, seq: u64) -> Result<(), Violation> {
+        let fold = self.told(COURT).and_then(|(epoch, _)| self.court.histories.get(epoch));
+        let is_it = |(at, m, until): &&(u64, String, u64)| {
+            (since + 1..seq).contains(at) && me == Some(m) && self.latest < *until
+        };
+        match fold.and_then(|fold| fold.put_out.iter().find(is_it)) {
+            Some((at, ..)) => wrong(format!("{seq} reaches somebody who was put out at {at}")),
+            None => Ok(()),
         }
     }
 
     /// Nothing that was taken back is shown.
-    fn is_taken_back(&self, line: &str) -> Result<(), Violation> {
+    pub(super) fn is_taken_back(&self, line: &str) -> Result<(), Violation> {
         let (epoch, done) = &self.court.done;
         let is_done = |(of, seq): &(String, u64)| of == epoch && seq <= done;
         let shown = line.split('§').skip(1).filter_map(number);
         match shown.into_iter().find(|token| self.court.removed.get(token).is_some_and(is_done)) {
             Some(token) => wrong(format!("§{token} was taken back, and is shown")),
             None => Ok(()),
+        }
+    }
+}
+
+impl Court {
+    /// The highest role of the codes that somebody has ever sent.
+    pub(super) fn highest(&self, person: usize) -> Option<Role> {
+        self.ranks.get(&person).map(|(_, most)| *most)
+    }
+
+    /// The lowest.
+    pub(super) fn lowest(&self, person: usize) -> Option<Role> {
+        self.ranks.get(&person).map(|(least, _)| *least)
+    }
+
+    /// Whether somebody was put out of whom it was not told yet as they came back.
+    pub(super) fn was_put_out(&self, who: &Who) -> bool {
+        let told = self.told_so.get(&who.m).copied().unwrap_or_default();
+        let new = if who.is_account { 0 } else { told };
+        self.expulsions.iter().skip(new).any(|expulsion| expulsion.is_of(self, who, None))
+    }
+
+    /// It is told.
+    pub(super) fn tells_of_put_out(&mut self, who: &Who) {
+        let told = self.told_so.get(&who.m).copied().unwrap_or_default();
+        let next = self.expulsions.iter().skip(told).position(|expulsion| expulsion.is_of(self, who, None));
+        self.told_so.insert(who.m.clone(), told + next.map_or(0, |next| next + 1));
+    }
+
+    /// Whether something may have put somebody out, for this reason, since this place in a history; and with those of which
+    /// code, if it is known by which they are in.
+    pub(super) fn puts_out(&self, who: &Who, why: &str, epoch: &str, since: u64, code: Option<u64>) -> bool {
+        let is_it = |expulsion: &Expulsion| expulsion.why == why && expulsion.epoch == epoch && expulsion.seq > since;
+        self.expulsions.iter().any(|expulsion| is_it(expulsion) && expulsion.is_of(self, who, code))
+    }
+
+    pub(super) fn counts(&mut self, incident: Incident) {
+        self.incidents.count(incident);
+    }
+}
+
+impl Expulsion {
+    /// Whether it may be about somebody.
+    fn is_of(&self, court: &Court, who: &Who, code: Option<u64>) -> bool {
+        match self.why {
+            "code_changed" => code.is_none_or(|code| self.code == Some(code)),
+            "banned" => {
+                let is_near = self.m.as_ref().and_then(|m| court.sources.get(m)) == Some(&who.source);
+                let was_called_so = court.names.get(&who.m).is_some_and(|names| names.contains(&self.name));
+                self.m.as_ref() == Some(&who.m) || was_called_so || is_near
+            }
+            _ => self.m.as_ref() == Some(&who.m),
         }
     }
 }
@@ -269,99 +422,6 @@ impl Sentence {
     }
 }
 
-impl Wire {
-    /// Somebody at court sends a line.
-    pub(super) fn court_says(&mut self, model: &mut Model, now: Instant, person: usize, line: &str) {
-        let request = Json::read(line.as_bytes());
-        self.stranger.counts_join(request.as_ref(), line);
-        model.court_hears(person, line, request.as_ref());
-        let Some(request) = request else {
-            if let Some(name) = self.seat.login.take() {
-                return model.logs_in(now, self.source, person, Some(&name), Some(line));
-            }
-            self.seat.login = line.strip_prefix("/login ").map(String::from);
-            // What is typed by one who was put out is taken for a code.
-            model.people.tries(now, self.source);
-            return line.split_whitespace().for_each(|word| model.people.named(person, word));
-        };
-        if let (Some("hello"), Some(name)) = (request.text("t"), request.text("name")) {
-            model.people.named(person, name);
-            model.logs_in(now, self.source, person, Some(name), request.text("password"));
-            self.seat.hello = (name.into(), request.text("password").map(String::from));
-        }
-        let (what, id) = (request.text("t").unwrap_or_default(), request.text("id"));
-        if is_order(what) {
-            self.seat.asked.extend(id.map(|id| (id.into(), what.into())));
-        }
-        if matches!(what, "bye") {
-            self.is_leaving = true;
-        }
-    }
-
-    /// And reads one.
-    pub(super) fn court_reads(&mut self, model: &mut Model, person: usize, line: &str) -> Result<(), Violation> {
-        // What has waited, or a part of it, may have been written before.
-        if self.is_prompt {
-            model.is_taken_back(line)?;
-        }
-        let Some(frame) = Json::read(line.as_bytes()).filter(|_| line.starts_with('{')) else { return Ok(()) };
-        let re = frame.text("re").unwrap_or_default();
-        match frame.text("t").unwrap_or_default() {
-            "welcome" => {
-                let (m, name) = (frame.text("m").unwrap_or_default(), frame.text("name").unwrap_or_default());
-                let (wanted, password) = &self.seat.hello;
-                model.is_let_in(&frame, wanted, password.as_deref(), 0)?;
-                model.is_theirs(name, m)?;
-                model.people.named(person, name);
-                model.court.members.insert(m.into(), person);
-                self.seat.me = Some(m.into());
-            }
-            "joined" => self.seat.since = frame.number("head"),
-            "left" => self.seat.since = None,
-            "msg" => {
-                let Some(since) = self.seat.since else { return wrong("a message to somebody who is out") };
-                let seq = frame.number("seq").unwrap_or_default();
-                let epoch = model.told(COURT).map(|(epoch, _)| epoch.to_string()).unwrap_or_default();
-                let fold = model.court.histories.get(&epoch);
-                let mut put_out = fold.into_iter().flat_map(|fold| &fold.put_out);
-                let is_it = |(at, m, until): &&(u64, String, u64)| {
-                    (since + 1..seq).contains(at) && self.seat.me.as_ref() == Some(m) && model.latest < *until
-                };
-                if let Some((at, ..)) = put_out.find(is_it) {
-                    return wrong(format!("{seq} reaches somebody who was put out at {at}"));
-                }
-            }
-            "ok" | "code" => {
-                let Some(what) = self.seat.asked.remove(re) else { return Ok(()) };
-                let most = self.seat.me.as_ref().and_then(|me| model.most(me));
-                if most.is_some_and(|most| most < needs(&what)) {
-                    return wrong(format!("{what} is done for one who is {most:?} at most"));
-                }
-            }
-            "error" => {
-                let Some(what) = self.seat.asked.remove(re) else { return Ok(()) };
-                let least = self.seat.me.as_ref().and_then(|me| model.least(me));
-                let has_no_object = matches!(what.as_str(), "topic" | "close" | "open");
-                if frame.text("code") == Some("forbidden")
-                    && has_no_object
-                    && least.is_some_and(|least| least >= needs(&what))
-                {
-                    return wrong(format!("{what} is forbidden to one who is {least:?}"));
-                }
-            }
-            "bye" => self.is_over = true,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// An order that has no answer.
-    pub(super) fn court_unsettled(&self) -> Option<String> {
-        let (id, what) = self.seat.asked.first_key_value().filter(|_| !self.is_over && !self.is_leaving)?;
-        Some(format!("the order {what} ({id}) has no answer"))
-    }
-}
-
 /// One more sentence: it counts in the place of those on the same member, or the same name.
 fn pass(sentences: &mut Vec<Sentence>, new: Sentence) {
     for old in sentences.iter_mut() {
@@ -372,11 +432,11 @@ fn pass(sentences: &mut Vec<Sentence>, new: Sentence) {
 }
 
 /// The role that an order takes.
-fn needs(what: &str) -> Role {
+pub(super) fn needs(what: &str) -> Role {
     if matches!(what, "close" | "open" | "role" | "code") { Role::Owner } else { Role::Moderator }
 }
 
-fn is_order(what: &str) -> bool {
+pub(super) fn is_order(what: &str) -> bool {
     let moderators = ["kick", "ban", "unban", "mute", "unmute", "topic", "remove"];
     moderators.contains(&what) || needs(what) == Role::Owner
 }

@@ -71,7 +71,10 @@ impl Wire {
             return Some(format!("nothing was heard for {silence:?}, and it is not pinged"));
         }
         let patience = limits.ping * 11 / 10 + limits.pong + limits.drain + MOMENT;
-        (silence > patience).then(|| format!("nothing was heard for {silence:?}, and it is not closed"))
+        // Who waited for a verdict meanwhile is asked behind that.
+        let is_asked_for_long = now > self.pinged + limits.pong + limits.drain + MOMENT;
+        (silence > patience && is_asked_for_long)
+            .then(|| format!("nothing was heard for {silence:?}, and it is not closed"))
     }
 
     /// Who has said goodbye, or sends no more, is seen off as soon as what they said is settled, or has waited long enough.

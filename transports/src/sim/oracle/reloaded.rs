@@ -108,17 +108,28 @@ impl Model {
     /// Whether a code may keep somebody out since this configuration who may come in by it else: because it is gone, because
     /// the room is, or because it takes nobody without an account.
     pub(super) fn is_shut(&self, code: &str, person: usize, version: usize, why: &str) -> bool {
-        self.since(version).any(|facts| match (why, facts.opened(code)) {
-            ("code_expired", None) => self.was_code(code),
-            ("code_expired", Some((_, CodeFacts { expires, .. }))) => {
-                expires.is_some_and(|expires| expires <= self.latest)
-            }
-            ("no_guests", Some((room, _))) => {
-                let takes_guests = facts.guests && facts.rooms[room].guests;
-                !takes_guests && self.logins.account_of(person).is_none()
-            }
-            _ => false,
-        })
+        let room = |facts: &Facts| facts.opened(code).map(|(room, _)| room.clone());
+        // Who is on the way into a room is not led into another one.
+        let is_moved = || self.since(version).any(|facts| room(facts) != room(&self.facts));
+        why == "code_expired" && is_moved()
+            || self.since(version).any(|facts| match (why, facts.opened(code)) {
+                ("code_expired", None) => self.was_code(code),
+                ("code_expired", Some((_, CodeFacts { expires, .. }))) => {
+                    expires.is_some_and(|expires| expires <= self.latest)
+                }
+                ("no_guests", Some((room, _))) => {
+                    let takes_guests = facts.guests && facts.rooms[room].guests;
+                    !takes_guests && self.logins.account_of(person).is_none()
+                }
+                _ => false,
+            })
+    }
+}
+
+impl Model {
+    /// Whether a guest who was called `had` may be called `name` by now: their name may have become an account's.
+    pub(super) fn may_be_called(&self, had: &str, name: &str) -> bool {
+        name == had || self.is_protected(had, 0) && is_number_of(name, had)
     }
 }
 
@@ -164,9 +175,8 @@ impl Wire {
     /// Whether somebody is called so since there is an account of the name that they had.
     pub(super) fn is_numbered(&self, model: &Model, name: &str) -> bool {
         let is_it = |had: &String| {
-            let number = name.strip_prefix(had.as_str()).and_then(|rest| rest.strip_prefix('-'));
-            let is_number = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-            is_number && model.lately().any(|facts| facts.accounts.contains_key(&had.to_lowercase()))
+            let is_account = |facts: &Facts| facts.accounts.contains_key(&had.to_lowercase());
+            is_number_of(name, had) && model.lately().any(is_account)
         };
         self.numbered.iter().chain(&self.name).any(is_it)
     }
@@ -275,8 +285,11 @@ impl Wire {
             (early, since)
         } else {
             let number = asked.as_ref().map_or(0, |asked| asked.number);
-            let early = self.says.values().any(|say| say.number < number && say.room == room);
-            (early, asked.map_or(now, |asked| asked.at))
+            let says = self.says.iter().filter(|(_, say)| say.number < number && say.room == room);
+            let early: Vec<String> = says.map(|(id, _)| id.clone()).collect();
+            // What comes of them after that reaches nobody who is out.
+            self.unheard.extend(early.iter().cloned());
+            (!early.is_empty(), asked.map_or(now, |asked| asked.at))
         };
         let overdue = now.since(since) >= drain;
         if early && !overdue { wrong(5, "left before what was said there") } else { Ok(()) }
@@ -330,4 +343,10 @@ impl Wire {
         let Trust::Plain(person) = self.trust else { return true };
         !model.is_told_of(say.token) && model.has_let_speak(person, &say.room, say.version)
     }
+}
+
+/// Whether this is what somebody is called whose name somebody else has.
+fn is_number_of(name: &str, had: &str) -> bool {
+    let number = name.strip_prefix(had).and_then(|rest| rest.strip_prefix('-'));
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }

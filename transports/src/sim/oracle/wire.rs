@@ -10,8 +10,8 @@ use super::ask::{Asked, Say};
 use super::endings::given_up;
 use super::json::Json;
 use super::model::Model;
-use super::order::Seat;
 use super::plain::Screen;
+use super::seat::Seat;
 use super::stranger::Stranger;
 use super::{Violation, lines};
 
@@ -60,6 +60,7 @@ pub(super) struct Wire {
     pub(super) freely_since: Instant,
     /// Since then it was asked whether it is still there.
     pub(super) is_pinged: bool,
+    pub(super) pinged: Instant,
     /// Whether it ever was.
     pub(super) was_pinged: bool,
     /// Which of its person's hellos came here; 0: none.
@@ -76,6 +77,8 @@ pub(super) struct Wire {
     pub(super) joined: BTreeSet<String>,
     /// Says that are not answered.
     pub(super) says: BTreeMap<String, Say>,
+    /// Those of them that had no answer in time, as the room was left.
+    pub(super) unheard: BTreeSet<String>,
     /// Whether something was said again before it was answered.
     pub(super) has_said_twice: bool,
     /// Those of them that the server surely has taken as it was told to go down.
@@ -168,6 +171,7 @@ impl Wire {
             stuck: None,
             freely_since: now,
             is_pinged: false,
+            pinged: now,
             was_pinged: false,
             hello: 0,
             takes_over: None,
@@ -176,6 +180,7 @@ impl Wire {
             said: VecDeque::new(),
             joined: BTreeSet::new(),
             says: BTreeMap::new(),
+            unheard: BTreeSet::new(),
             has_said_twice: false,
             owed: BTreeSet::new(),
             owes_left: None,
@@ -241,6 +246,7 @@ impl Wire {
 
     pub(super) fn froze(&mut self, time: Duration) {
         self.heard = self.heard + time;
+        self.pinged = self.pinged + time;
         self.frozen += time;
         self.waits_since = self.waits_since + time;
         self.said.iter_mut().for_each(|at| *at = *at + time);

@@ -54,6 +54,8 @@ pub(super) struct Committed {
     /// The oldest message that is still kept.
     pub(super) first: Seq,
     pub(super) record: Record,
+    /// Whether it was there before, in a history that is over.
+    pub(super) is_old: bool,
 }
 
 /// Takes a request, does it somewhat later, and answers later still. A crash finds each at any of these points; that
@@ -161,7 +163,8 @@ impl SimLog {
                     book.known.insert(once, record.seq);
                 }
                 book.once.push(once);
-                self.committed.push(Committed { room: room.clone(), epoch: book.epoch, first, record: record.clone() });
+                let (room, epoch) = (room.clone(), book.epoch);
+                self.committed.push(Committed { room, epoch, first, record: record.clone(), is_old: true });
                 book.records.push(record);
             }
         }
@@ -331,7 +334,7 @@ impl SimLog {
         book.bytes += cost(&record);
         book.trim(self.disk.bytes, &mut self.counters);
         let (epoch, first) = (book.epoch, book.first);
-        self.committed.push(Committed { room: room.clone(), epoch, first, record: record.clone() });
+        self.committed.push(Committed { room: room.clone(), epoch, first, record: record.clone(), is_old: false });
         Some(record)
     }
 

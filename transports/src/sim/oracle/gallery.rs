@@ -55,7 +55,8 @@ impl Wire {
             let counts = |rules: &Rules| rules.mutes.iter().any(|(mark, mute)| is_mine(mark) && mute.until > clocks.0);
             counted.iter().any(|rules| counts(rules))
         } else if words.starts_with("You are banned from that room") {
-            let counts = |rules: &Rules| rules.bans.iter().any(|(mark, ban)| is_mine(mark) && ban.until > clocks.0);
+            let is_banned = |rules: &Rules| rules.bans.iter().any(|(mark, ban)| is_mine(mark) && ban.until > clocks.0);
+            let counts = |rules: &Rules| is_banned(rules) || rules.hidden > clocks.0;
             counted.iter().any(|rules| counts(rules))
         } else if words.starts_with("The room is closed to all but") {
             is_low && counted.iter().any(|rules| rules.is_closed)

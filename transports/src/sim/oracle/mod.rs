@@ -248,11 +248,11 @@ impl Oracle {
     }
 
     pub(super) fn committed(&mut self, committed: Committed) {
-        let at_court = (committed.room.as_str() == COURT).then(|| (committed.epoch, committed.record.clone()));
+        let at_court = (committed.room.as_str() == COURT).then(|| committed.clone());
         let result = self.model.committed(committed);
         self.note(result);
-        if let Some((epoch, record)) = at_court {
-            let result = self.model.court_commits(epoch.as_str(), &record);
+        if let Some(committed) = at_court {
+            let result = self.model.court_commits(&committed);
             self.note(result);
         }
     }

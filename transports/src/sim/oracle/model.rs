@@ -167,7 +167,7 @@ impl Model {
 
     /// The log has taken a message. Each that people said is taken once in a history.
     pub(super) fn committed(&mut self, committed: Committed) -> Result<(), Violation> {
-        let Committed { room, epoch, first, record } = committed;
+        let Committed { room, epoch, first, record, .. } = committed;
         let book = self.books.entry(room.to_string()).or_default().entry(epoch.to_string()).or_default();
         self.first.insert((room.to_string(), epoch.to_string()), first.get());
         // As long as the log keeps a message, it is there once.

@@ -17,6 +17,7 @@ use super::reasons::{Asked, Who};
 use super::rules::{Done, History, folded};
 use crate::sim::court::COURT;
 use crate::sim::incident::{Incident, Incidents};
+use crate::sim::log::Committed;
 
 /// What is known of the court.
 #[derive(Clone, Debug, Default)]
@@ -144,10 +145,12 @@ impl Model {
     }
 
     /// The log has taken a message of the court.
-    pub(super) fn court_commits(&mut self, epoch: &str, record: &Record) -> Result<(), Violation> {
+    pub(super) fn court_commits(&mut self, committed: &Committed) -> Result<(), Violation> {
+        let Committed { epoch, record, is_old, .. } = committed;
+        let epoch = epoch.as_str();
         let (m, seq) = (record.member.to_string(), record.seq.get());
         let told = token(record.text.as_str()).and_then(|token| Some((token, self.court.told.get(&token)?.clone())));
-        if let Some((_, told)) = &told {
+        if let Some((_, told)) = told.as_ref().filter(|_| !is_old) {
             let known = *self.court.members.entry(m.clone()).or_insert(told.person);
             let is_twin = self.logins.is_account(&m);
             if known != told.person && !is_twin {
@@ -178,7 +181,7 @@ impl Model {
                 let act = (**act).clone();
                 self.may_act(&m, most, &act, record)?;
                 self.does(epoch, seq, &act, &by);
-                self.leaves(epoch, record, &act, &by, most.unwrap_or(Role::Owner));
+                self.leaves(committed, &act, &by, most.unwrap_or(Role::Owner));
                 Ok(())
             }
         }
@@ -256,8 +259,9 @@ impl Model {
     }
 
     /// What counts from here on.
-    fn leaves(&mut self, epoch: &str, record: &Record, act: &Act, by: &[String], most: Role) {
-        let seq = record.seq.get();
+    fn leaves(&mut self, committed: &Committed, act: &Act, by: &[String], most: Role) {
+        let Committed { epoch, record, is_old, .. } = committed;
+        let (epoch, seq) = (epoch.as_str(), record.seq.get());
         let on = match act {
             Act::Kick { on, .. } | Act::Ban { on, .. } | Act::Mute { on, .. } => Some(on),
             _ => None,
@@ -291,7 +295,10 @@ impl Model {
         let name = on.map(|on| folded(on.name.as_str())).unwrap_or_default();
         let m = Some(m).filter(|m| !m.is_empty());
         let at = self.court.now;
-        self.court.expulsions.push(Expulsion { epoch: epoch.into(), seq, why, m, name, code, at, done: None });
+        // In another history nobody is there any more who could be put out.
+        if !is_old {
+            self.court.expulsions.push(Expulsion { epoch: epoch.into(), seq, why, m, name, code, at, done: None });
+        }
     }
 
     /// The server and its log have talked: what the log has, and owes no answer for, is done.

@@ -217,6 +217,8 @@ impl Model {
                 None => ["not_found"].into(),
             },
             ("role", _) if order.role.is_some_and(|role| role >= view.role) => ["forbidden", "not_found"].into(),
+            // Whoever has an account may have said so where nobody hears which.
+            ("role", Some((m, _))) if is_account && !self.court.keyed.contains(m) => ["ok", "bad_field"].into(),
             ("role", Some((m, _))) => match self.court.keyed.contains(m) || self.logins.is_account(m) {
                 true => ["ok"].into(),
                 false => ["bad_field"].into(),
@@ -346,7 +348,9 @@ impl Model {
             let Mark::Name(name) = mark else { return false };
             self.may_be_called(&folded(&who.name), name) && ban.until > clocks.0 && least < ban.by
         };
-        let may_be = may_count(&rules.bans, &marks, least, clocks.0) || rules.bans.iter().any(by_number);
+        let may_be = may_count(&rules.bans, &marks, least, clocks.0)
+            || rules.bans.iter().any(by_number)
+            || rules.hidden > clocks.0;
         // Nor is it known what somebody is called whose name became an account's.
         let is_renamed = !who.is_account && self.is_protected(&who.name, 0);
         let sure = marks.iter().filter(|mark| !(is_renamed && matches!(mark, Mark::Name(_))));

@@ -48,6 +48,8 @@ pub(super) struct Rules {
     pub(super) is_closed: bool,
     pub(super) topic: Option<String>,
     pub(super) bans: BTreeMap<Mark, Sentence>,
+    /// Until when somebody is banned where they are, of whom nobody knows where that is.
+    pub(super) hidden: u64,
     pub(super) mutes: BTreeMap<Mark, Sentence>,
     pub(super) gifts: BTreeMap<String, (String, Role)>,
     pub(super) codes: Vec<Made>,
@@ -83,6 +85,9 @@ impl Rules {
         match done.act {
             Act::Ban { on, until, .. } => {
                 let marks = done.ban_marks(m(on), on.name.as_str());
+                if done.source.is_none() && done.by.iter().any(|by| by == "source") {
+                    rules.hidden = rules.hidden.max(until.unwrap_or(u64::MAX));
+                }
                 rules.bans.extend(marks.into_iter().map(|mark| (mark, sentence(on, until))));
             }
             Act::Unban { on } => rules.bans.retain(|_, ban| !ban.is_of(on)),

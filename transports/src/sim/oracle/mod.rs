@@ -167,8 +167,8 @@ impl Oracle {
         }
         // One that was taken over is nobody's any more.
         let is_last = self.wires.values().all(|other| other.trust != wire.trust);
-        if let (Trust::Court(_), true) = (wire.trust, is_cut && is_last) {
-            wire.court_is_cut(&mut self.model, now);
+        if let Trust::Court(_) = wire.trust {
+            wire.court_is_over(&mut self.model, now, is_cut && is_last);
         }
         let Trust::Client(person) = wire.trust else { return };
         if wire.hello == 0 || wire.hello != self.model.people.hellos(person) {

@@ -430,8 +430,17 @@ impl Wire {
         }
     }
 
-    /// The connection is cut. Whoever is in the court by it, and had neither asked to leave nor said goodbye, is held there.
-    pub(super) fn court_is_cut(&self, model: &mut Model, now: Instant) {
+    /// The connection is over. Where it is cut, whoever is in the court by it, and had neither asked to leave nor said goodbye,
+    /// is held there.
+    pub(super) fn court_is_over(&self, model: &mut Model, now: Instant, is_cut: bool) {
+        // What they were answered on it may be that they were kicked, and has reached nobody.
+        let is_on_the_way = self.seat.asked.values().any(|asked| matches!(asked.want, Want::Join { .. }));
+        if let Some(m) = self.seat.me.as_ref().filter(|_| is_on_the_way) {
+            model.court.away.remove(m);
+        }
+        if !is_cut {
+            return;
+        }
         let is_staying = !self.is_over && !self.is_leaving && !self.is_ended && !self.seat.leaves;
         if let Some(m) =
             self.seat.me.clone().filter(|_| is_staying && self.seat.since.is_some() && !self.seat.is_account)

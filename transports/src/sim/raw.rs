@@ -133,7 +133,7 @@ impl Raw {
 /// How a person learns that they have an answer, and are not going anywhere.
 const ANSWERS: [&str; 12] = [
     "You are ",
-    "is taken",
+    "is taken.",
     "End of history",
     "There is no history",
     "That code does not open",

@@ -92,8 +92,9 @@ struct Fold {
     is_closed: bool,
     /// Which token each message bears.
     tokens: BTreeMap<u64, u64>,
-    /// Who was put out, where; by a ban that is over before the log has it nobody is, so with until when it counts.
-    put_out: Vec<(u64, String, u64)>,
+    /// Who was put out, where; by a ban that is over before the log has it nobody is, so with until when it counts, and
+    /// whether it is one.
+    put_out: Vec<(u64, String, u64, bool)>,
 }
 
 #[derive(Clone, Debug)]
@@ -223,14 +224,14 @@ impl Model {
             by_name,
         };
         match act {
-            Act::Kick { on, .. } => fold.put_out.extend(m(on).map(|m| (seq, m, u64::MAX))),
+            Act::Kick { on, .. } => fold.put_out.extend(m(on).map(|m| (seq, m, u64::MAX, false))),
             Act::Ban { on, until, .. } => {
                 // Whoever has no key is known by none.
                 let is_known = is_account(on) || m(on).is_some_and(|m| self.court.keyed.contains(&m));
                 let by_name = (by.is_empty() || by.iter().any(|by| by == "name")) && !is_account(on);
                 let sentence = sentence(on, until, by_name);
                 if let Some(m) = sentence.m.clone().filter(|_| sentence.by_member && is_put_out) {
-                    fold.put_out.push((seq, m, sentence.until));
+                    fold.put_out.push((seq, m, sentence.until, true));
                 }
                 pass(&mut fold.bans, Sentence { by_member: sentence.by_member && is_known, ..sentence });
             }
@@ -331,8 +332,10 @@ impl Model {
     /// Nothing behind an act reaches somebody whom it put out, who came in with the message `since`.
     pub(super) fn is_put_out(&self, me: Option<&String>, since: u64, seq: u64) -> Result<(), Violation> {
         let fold = self.told(COURT).and_then(|(epoch, _)| self.court.histories.get(epoch));
-        let is_it = |(at, m, until): &&(u64, String, u64)| {
-            (since + 1..seq).contains(at) && me == Some(m) && self.latest < *until
+        // Nor does a ban put out who has come by a role meanwhile that is not lower than its author's.
+        let may_stay = me.and_then(|me| self.most(me)).is_none_or(|most| most >= Role::Moderator);
+        let is_it = |(at, m, until, is_ban): &&(u64, String, u64, bool)| {
+            (since + 1..seq).contains(at) && me == Some(m) && self.latest < *until && !(*is_ban && may_stay)
         };
         match fold.and_then(|fold| fold.put_out.iter().find(is_it)) {
             Some((at, ..)) => wrong(format!("{seq} reaches somebody who was put out at {at}")),

@@ -85,7 +85,11 @@ impl Wire {
                 Trust::Plain(_) => false,
                 Trust::Hostile(_) | Trust::Court(_) => true,
             },
-            Reason::AccountChanged => self.account_over.is_some() || self.may_lose_account,
+            Reason::AccountChanged => {
+                // The welcome may be on its way still.
+                let logs_in = |asked: &Asked| matches!(asked.what, Ask::Hello { password: Some(_), .. });
+                self.account_over.is_some() || self.may_lose_account || self.asked.iter().any(logs_in)
+            }
             // What is read at once may be more than a connection may have waiting.
             Reason::Flood if limits.unread < 64 << 10 => true,
             // Who takes nothing has not heard yet that they were wrong.
